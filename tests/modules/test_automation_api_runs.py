@@ -67,7 +67,9 @@ def test_a_run_shows_its_steps_attempts_checks_and_conditions(
     run_id = execute(api, rule).json["id"]
     now_machine.settle()
     shown = api.get(f"{RUNS}{run_id}/").json
-    assert sorted(shown) == sorted([*NAMES, "steps", "attempts", "gates", "trace", "records", "questions", "go_on"])
+    assert sorted(shown) == sorted(
+        [*NAMES, "steps", "attempts", "gates", "trace", "records", "questions", "go_on"]
+    )
     (step,) = shown["steps"]
     assert (step["index"], step["type"], step["status"], step["records"]) == (
         0,
