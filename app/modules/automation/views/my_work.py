@@ -59,7 +59,7 @@ def awaiting() -> WorkCounts:
             g.awaiting = work_counts(session, person.user, person.scope, _today(now) + SOON, since)
         else:
             unread = unread_notices(session, person.user, seen=notices_seen(person.scope))
-            g.awaiting = WorkCounts(0, 0, 0, unread)
+            g.awaiting = WorkCounts(0, 0, 0, 0, unread)
     counts: WorkCounts = g.awaiting
     return counts
 
