@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -22,8 +23,8 @@ USER, PASSWORD = "press", "abcd EFGH ijkl MNOP qrst UVWX"
 ROLES = {
     "subscriber": (),
     "contributor": ("edit_posts",),
-    "author": ("edit_posts", "publish_posts"),
-    "editor": ("edit_posts", "publish_posts", "edit_others_posts", "manage_categories"),
+    "author": ("edit_posts", "publish_posts", "upload_files"),
+    "editor": ("edit_posts", "publish_posts", "upload_files", "edit_others_posts", "manage_categories"),
 }
 YOAST = ("_yoast_wpseo_title", "_yoast_wpseo_metadesc", "_yoast_wpseo_focuskw")
 RANK_MATH = ("rank_math_title", "rank_math_description", "rank_math_focus_keyword")
@@ -38,8 +39,10 @@ class WordPress:
     """Its posts and terms, and how it misbehaves.
 
     pages: the parent of each public page by its slug, 0 for those at the top · forgets: so many writes are done, but
-    not answered · refusals: answers given instead of work, used up in turn ·
-    meanwhile: called before a write, for what others do at that moment · calls: method and path of each request.
+    not answered · refusals: answers given instead of work, used up in turn · media: name and type of each file ·
+    images: what it shows at other addresses, by path · now, has_cron: its clock, and whether it publishes scheduled
+    posts at their time · meanwhile: called before a write, for what others do at that moment · calls: method and path
+    of each request.
     """
 
     role: str = "editor"
@@ -57,6 +60,10 @@ class WordPress:
         default_factory=lambda: {"categories": {1: "Uncategorized"}, "tags": {}}
     )
     users: dict[int, str] = field(default_factory=lambda: {1: "Press Office", 2: "Ada Lovelace"})
+    media: dict[int, tuple[str, str]] = field(default_factory=dict)
+    images: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    has_cron: bool = True
     calls: list[str] = field(default_factory=list)
     url: str = ""
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -74,8 +81,10 @@ class WordPress:
     ) -> int:
         """A post that somebody wrote in WordPress itself."""
         id = max(self.posts, default=100) + 1
-        self.posts[id] = {"title": title, "content": content, "status": status, "excerpt": "", "meta": {},
-                          "categories": [1], "tags": [], "author": 1, "modified": 0, "slug": ""} | more  # fmt: skip
+        empty = {"excerpt": "", "meta": {}, "slug": "", "date_gmt": None, "featured_media": 0, "modified": 0}
+        texts = {"title": title, "content": content, "status": status}
+        self.posts[id] = texts | empty | {"categories": [1], "tags": [], "author": 1} | more
+        self.posts[id]["meta"] = dict(self.posts[id]["meta"])
         self.posts[id]["slug"] = self._free_slug(id, self.posts[id]["slug"] or _slug(title))
         return id
 
@@ -97,9 +106,24 @@ class WordPress:
         post = self.posts[id]
         known = {name: sent[name] for name in post.keys() & sent.keys() if name != "meta"}
         post |= known | {"modified": post["modified"] + 1}
+        self._schedule(post)
         post["meta"] |= {name: text for name, text in sent.get("meta", {}).items() if name in self.metas}
         post["slug"] = self._free_slug(id, post["slug"] or _slug(post["title"]))
         return (201 if made else 200), self.shown(id)
+
+    def _schedule(self, post: dict[str, Any]) -> None:
+        """As WordPress does: whether a post that is or becomes public is scheduled follows from its date."""
+        if post["status"] in ("publish", "future"):
+            at = post["date_gmt"] or f"{self.now():%Y-%m-%dT%H:%M:%S}"
+            is_ahead = datetime.fromisoformat(at).replace(tzinfo=UTC) > self.now()
+            post |= {"date_gmt": at, "status": "future" if is_ahead else "publish"}
+
+    def upload(self, name: str, media_type: str) -> Answer:
+        if not self.may("upload_files"):
+            return _error(403, "rest_cannot_create")
+        id = max(self.media, default=500) + 1
+        self.media[id] = name.partition(".")[0], media_type
+        return 201, {"id": id, "slug": self.media[id][0]}
 
     def find(self, query: dict[str, str]) -> Answer:
         statuses = query.get("status", "publish").split(",")
@@ -118,10 +142,12 @@ class WordPress:
 
     def shown(self, id: int) -> dict[str, Any]:
         post = self.posts[id]
+        if post["status"] == "future" and self.has_cron:
+            self._schedule(post)
         texts = {
             name: {"raw": post[name], "rendered": post[name]} for name in ("title", "content", "excerpt")
         }
-        plain = {name: post[name] for name in ("status", "slug", "categories", "tags", "author")}
+        plain = {name: post[name] for name in ("status", "date_gmt", "slug", "categories", "tags")}
         is_public = post["status"] == "publish"
         link = f"{self.url}/{post['slug']}/" if is_public else f"{self.url}/?p={id}"
         metas = {name: post["meta"].get(name, "") for name in self.metas}
@@ -193,11 +219,15 @@ class Handler(BaseHTTPRequestHandler):
         length = int(self.headers["Content-Length"] or 0)
         sent = self.rfile.read(length)
         if len(sent) == length:
-            self._serve(json.loads(sent or b"{}"))
+            is_file = "Content-Disposition" in self.headers
+            self._serve({"file": sent} if is_file else json.loads(sent or b"{}"))
 
     def _serve(self, sent: dict[str, Any]) -> None:
         site, parts = self.site, urlsplit(self.path)
         site.calls.append(f"{self.command} {parts.path}")
+        if image := site.images.get(parts.path):
+            self._show_image(*image)
+            return
         time.sleep(site.slow)
         is_write = self.command == "POST"
         if is_write and site.meanwhile:
@@ -213,6 +243,13 @@ class Handler(BaseHTTPRequestHandler):
                 return
         self._send(status, body)
 
+    def _show_image(self, media_type: str, data: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", media_type)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
     def _answer(self, path: str, query: dict[str, str], sent: dict[str, Any]) -> Answer:
         site = self.site
         if path == "/":
@@ -227,7 +264,7 @@ class Handler(BaseHTTPRequestHandler):
             return _forbidden_status(401) if is_list else _error(401, "rest_not_logged_in")
         return self._write(inside, sent) if sent else self._read(inside, query)
 
-    def _read(self, path: str, query: dict[str, str]) -> Answer:
+    def _read(self, path: str, query: dict[str, str]) -> Answer:  # noqa: PLR0911 - one for each address
         site = self.site
         match path.split("/"):
             case ["users", "me"]:
@@ -242,6 +279,9 @@ class Handler(BaseHTTPRequestHandler):
             case ["posts", id]:
                 known = int(id) in site.posts
                 return (200, site.shown(int(id))) if known else _error(404, "rest_post_invalid_id")
+            case ["media"]:
+                found = [id for id, (name, _) in site.media.items() if name == query["slug"]]
+                return 200, [{"id": id, "slug": query["slug"]} for id in found]
             case ["categories" | "tags" as kind]:
                 return 200, _named(site.terms[kind], query["search"])
         return _error(404, "rest_no_route")
@@ -252,6 +292,9 @@ class Handler(BaseHTTPRequestHandler):
                 return self.site.write(None, sent)
             case ["posts", id]:
                 return self.site.write(int(id), sent)
+            case ["media"]:
+                name = self.headers["Content-Disposition"].partition('filename="')[2].rstrip('"')
+                return self.site.upload(name, self.headers["Content-Type"])
             case ["categories" | "tags" as kind]:
                 return self.site.term(kind, sent)
         return _error(404, "rest_no_route")

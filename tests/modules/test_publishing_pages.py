@@ -212,3 +212,26 @@ def test_programs_approve_and_send_back(world: World, api: FlaskClient) -> None:
         True,
     )
     assert api.post(f"{CONTENT}{content.id}/send-back/").status_code in (200, 409)
+
+
+def test_a_time_and_an_image_are_given_on_the_page(world: World, page: FlaskClient, api: FlaskClient) -> None:
+    content, images = world.article(), {"/a.png": ("image/png", b"x")}
+    world.wordpress.images, world.wordpress.now = images, world.machine.clock
+    address = f"/content/{content.id}/publish"
+    form = {"publish_at": "2020-01-01T09:00", "featured_image": f"{world.wordpress.url}/a.png"}
+    wrong = page.post(address, data=form)
+    assert (wrong.status_code, "Choose a time in the future" in wrong.text) == (422, True)
+    assert 'value="2020-01-01T09:00"' in wrong.text
+    wrong = page.post(address, data={"featured_image": "a.png"})
+    assert (wrong.status_code, "Write the whole address" in wrong.text) == (422, True)
+    at = (world.machine.now + timedelta(days=2)).replace(second=0, microsecond=0)
+    assert page.post(address, data=form | {"publish_at": f"{at:%Y-%m-%dT%H:%M}"}).status_code == 303
+    world.machine.settle()
+    assert "Scheduled in WordPress for" in page.get(f"/content/{content.id}").text
+    refused = api.post(f"{CONTENT}{content.id}/publish/", json={"publish_at": "2020-01-01T09:00:00Z"})
+    assert (refused.status_code, list(refused.json["errors"])) == (422, ["publish_at"])
+    later = (at + timedelta(days=1)).isoformat()
+    assert api.post(f"{CONTENT}{content.id}/publish/", json={"publish_at": later}).status_code == 202
+    world.machine.settle()
+    assert world.only_post["date_gmt"] == f"{at + timedelta(days=1):%Y-%m-%dT%H:%M:%S}"
+    assert shown(api, content)["status"] == "approved"

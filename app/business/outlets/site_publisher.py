@@ -1,6 +1,7 @@
 """Interface for publishing on a site's WordPress: takes an article, returns its post as stored there."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal, Protocol
 
 from app.business.language_model import ProviderFault
@@ -49,7 +50,9 @@ class PostRequest:
     digest: of the text that is sent, beside the marker · status: None keeps that of an existing post · post_id: if it
     is known on this site · remote_hash: of the text as the site had it after our last write · unanswered: the digest
     of a text that was sent without receiving an answer · overwrite: also what a person has edited there · elsewhere:
-    the site that has the post, if it is not this one.
+    the site that has the post, if it is not this one · publish_at: when it becomes public (None: at once) ·
+    featured_image: address of the image (empty: the post keeps its own) · only_reads: nothing is written, only the
+    post's state is read.
     """
 
     key: str
@@ -64,11 +67,17 @@ class PostRequest:
     unanswered: str = ""
     overwrite: bool = False
     elsewhere: str = ""
+    publish_at: datetime | None = None
+    featured_image: str = ""
+    only_reads: bool = False
 
 
 @dataclass(frozen=True)
 class Post:
-    """A post as the site has it, and what was asked for. `refusal`: nothing was written, and why."""
+    """A post as the site has it, and what was asked for.
+
+    refusal: nothing was written, and why · publish_at: when a scheduled post becomes public.
+    """
 
     request: PostRequest
     id: int | None
@@ -76,6 +85,7 @@ class Post:
     status: str
     remote_hash: str
     refusal: Refusal | None = None
+    publish_at: datetime | None = None
 
 
 class SitePublisher(Protocol):

@@ -12,7 +12,8 @@ class Publication(AccountOwned, Base):
     """The one post of an article, or the address that a person has entered.
 
     marker: our own id of the post, written into its text · site_url: of the WordPress that has it (empty: none has) ·
-    post_status: as that site last said · remote_hash: of the text there after our last write · pending_digest: of a
+    post_status: as that site last said · scheduled_for: when a scheduled post
+    becomes public · remote_hash: of the text there after our last write · pending_digest: of a
     text that we have sent and got no answer for · sent_version: version of the article that is published ·
     taken_down_at: when it stopped being published · counted_on: the site's day among whose posts it counts · claim_key,
     claim_until: the unit that publishes it now · run_id: the run that did last.
@@ -28,6 +29,7 @@ class Publication(AccountOwned, Base):
     post_id: Mapped[int | None] = mapped_column(Id)
     post_url: Mapped[str] = mapped_column(Text(2000), default="")
     post_status: Mapped[str] = mapped_column(Text(32), default="")
+    scheduled_for: Mapped[datetime | None]
     remote_hash: Mapped[str] = mapped_column(Text(64), default="")
     pending_digest: Mapped[str] = mapped_column(Text(16), default="")
     sent_version: Mapped[int | None]

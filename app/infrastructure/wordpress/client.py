@@ -25,8 +25,18 @@ BOUNDS = Bounds(connect=10, silence=30, total=40, size=MEGABYTE)
 FIELDS = {
     "": "name,namespaces,authentication",
     "posts": ",".join(
-        ("id", "link", "status", "slug", "title.raw", "content.raw", *(f"meta.{name}" for name in SEO_METAS))
+        (
+            "id",
+            "link",
+            "status",
+            "date_gmt",
+            "slug",
+            "title.raw",
+            "content.raw",
+            *(f"meta.{name}" for name in SEO_METAS),
+        )
     ),
+    "media": "id,slug",
     "pages": "slug,parent",
     "categories": "id,name",
     "tags": "id,name",
@@ -88,10 +98,20 @@ class WordPressClient:
             raise faults.of_answer(response)
         return _json_of(response)
 
+    def upload(self, file_name: str, media_type: str, data: bytes) -> Any:
+        """Add a file to the media. Raises ProviderFault."""
+        self._require_time()
+        headers = {"content-disposition": f'attachment; filename="{file_name}"', "content-type": media_type}
+        response = self._send(
+            "POST", "/wp-json/wp/v2/media", params=_asked("media"), headers=headers, content=data
+        )
+        if not response.is_success:
+            raise faults.of_answer(response)
+        return _json_of(response)
+
     def try_write(self, path: str, fields: Fields) -> httpx.Response:
         """Like `write`, but returns the answer with any status. Raises ProviderFault without an answer."""
-        if self.clock() - self.begun > LATEST_WRITE:
-            raise ProviderFault("timeout", "The site answered too slowly, so nothing more was sent to it.")
+        self._require_time()
         return self._send("POST", f"/wp-json/wp/v2/{path}", params=_asked(path), json=dict(fields))
 
     def try_read(self, path: str, **query: Any) -> httpx.Response:
@@ -105,6 +125,10 @@ class WordPressClient:
     def page(self) -> httpx.Response:
         """The front page, without the password. Raises ProviderFault."""
         return self._send("GET", "/", auth=None)
+
+    def _require_time(self) -> None:
+        if self.clock() - self.begun > LATEST_WRITE:
+            raise ProviderFault("timeout", "The site answered too slowly, so nothing more was sent to it.")
 
     def _send(self, method: str, path: str, **sent: Any) -> httpx.Response:
         try:

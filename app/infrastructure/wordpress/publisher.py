@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from app.business.language_model import ProviderFault
@@ -18,6 +19,7 @@ from app.infrastructure.outbound.policy import OutboundPolicy
 from app.infrastructure.secret_box import SecretBox
 from app.infrastructure.wordpress import faults
 from app.infrastructure.wordpress.client import BOUNDS, SEO_METAS, WordPressClient
+from app.infrastructure.wordpress.images import fetch_image
 from app.settings import Settings
 
 EVERY_STATUS = "publish,future,draft,pending,private,trash"
@@ -25,6 +27,7 @@ EVERY_STATUS = "publish,future,draft,pending,private,trash"
 TRASHED = "__trashed"
 """What WordPress appends to the slug of a post in the trash."""
 _MARK = re.compile(r"<!-- igny8:([0-9a-f]{32}):([0-9a-f]{16}) -->")
+SCHEDULED = "future"
 _OWN_ID_SHOWN = 8
 TEXT_LIMIT = BOUNDS.size - 48 * 1024
 """Limit in bytes of a text as WordPress encodes it in JSON, so that its answer fits the limit of answers."""
@@ -42,7 +45,7 @@ class WordPressPublisher:
         """Raises ProviderFault."""
         with WordPressClient.of(request.connection, self.box, self.policy) as client:
             try:
-                return _Publishing(client, request).publish()
+                return _Publishing(client, request, self.policy).publish()
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 message = "WordPress answered in a form that cannot be used: a plugin may change its answers."
                 raise ProviderFault(
@@ -53,10 +56,12 @@ class WordPressPublisher:
 class _Publishing:
     """One attempt for one article."""
 
-    def __init__(self, client: WordPressClient, request: PostRequest) -> None:
-        self.client, self.request = client, request
+    def __init__(self, client: WordPressClient, request: PostRequest, policy: OutboundPolicy) -> None:
+        self.client, self.request, self.policy = client, request, policy
 
     def publish(self) -> Post:
+        if self.request.only_reads:
+            return self._read_back()
         _require_readable(self.request.article.html)
         found = self._known() if self.request.post_id else self._look_for()
         if isinstance(found, Post):
@@ -68,6 +73,13 @@ class _Publishing:
         if self._was_edited(found) and not self.request.overwrite:
             return self._refused("edited", found)
         return self._write(int(found["id"]), self._fields(self.request.status or found["status"]))
+
+    def _read_back(self) -> Post:
+        """The post as it stands there."""
+        found = self._known()
+        if isinstance(found, Post):
+            return found
+        return self._refused("trashed", found) if found["status"] == "trash" else self._post(found)
 
     def _known(self) -> Row | Post:
         try:
@@ -119,9 +131,8 @@ class _Publishing:
         return (marker, digest) != (self.request.marker, self.request.unanswered)
 
     def _create(self) -> Post:
-        return self._write(
-            None, self._fields(self.request.status or "draft") | {"slug": self.request.article.slug}
-        )
+        fields = self._fields(self.request.status or "draft")
+        return self._write(None, fields | {"slug": self.request.article.slug})
 
     def _write(self, post_id: int | None, fields: dict[str, Any]) -> Post:
         path = f"posts/{post_id}" if post_id else "posts"
@@ -133,7 +144,30 @@ class _Publishing:
                 # Only our own post was found.
                 fault.has_begun = True
                 raise
-        return Post(self.request, int(row["id"]), str(row["link"]), str(row["status"]), hash_of(row))
+        return self._post(row)
+
+    def _post(self, row: Row) -> Post:
+        at = date_of(row) if row["status"] == SCHEDULED else None
+        place = int(row["id"]), str(row["link"]), str(row["status"])
+        return Post(self.request, *place, hash_of(row), publish_at=at)
+
+    def _dates(self, status: str) -> dict[str, str]:
+        """When it becomes public: of a scheduled post the status follows from the date."""
+        at = self.request.publish_at
+        return {"status": SCHEDULED, "date_gmt": _gmt(at)} if at else {"status": status}
+
+    def _image(self) -> dict[str, int]:
+        """The featured image, which is sent once: its name follows from its address."""
+        address = self.request.featured_image
+        if not address:
+            return {}
+        digest = hashlib.sha256(f"{self.request.marker}\0{address}".encode()).hexdigest()
+        name = f"igny8-{digest[:24]}"
+        known = self.client.read("media", slug=name)
+        if not known:
+            image = fetch_image(address, self.policy)
+            known = [self.client.upload(f"{name}.{image.ending}", image.type, image.data)]
+        return {"featured_media": int(known[0]["id"])}
 
     def _fields(self, status: str) -> dict[str, Any]:
         article, request = self.request.article, self.request
@@ -141,7 +175,8 @@ class _Publishing:
             "title": article.title,
             "content": f"{article.html}\n<!-- igny8:{request.marker}:{request.digest} -->",
             "excerpt": article.excerpt,
-            "status": status,
+            **self._dates(status),
+            **self._image(),
             "categories": self._terms("categories", article.categories),
             "tags": self._terms("tags", article.tags),
         }
@@ -196,6 +231,15 @@ def _require_readable(text: str) -> None:
     if len(json.dumps(text)) + text.count("/") > TEXT_LIMIT:
         message = "The article is too long for WordPress: what the site answers may have 1 MB. Shorten it."
         raise ProviderFault("misconfigured", message)
+
+
+def date_of(row: Row) -> datetime | None:
+    """When the post is, or becomes, public."""
+    return datetime.fromisoformat(row["date_gmt"]).replace(tzinfo=UTC) if row["date_gmt"] else None
+
+
+def _gmt(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def hash_of(row: Row) -> str:

@@ -57,7 +57,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "html": "<p>Start with the ground.</p>",
     },
     "change_content": {"status": "approved"},
-    "publish_article": {"status": "publish"},
+    "publish_article": {"publish_at": "2027-01-15T09:00:00+01:00"},
     "mark_published": {"published_url": "https://www.example.com/article"},
     "send_back_content": {"note": "Shorter, please."},
     "receive_message": {"order": {"number": "A-7", "total": 1250}},

@@ -11,7 +11,7 @@ from app.business.writer.services import content_edit
 from app.infrastructure.database import db
 from app.modules.access import STARTING_RUNS, current_person
 from app.modules.api.bodies import Omittable
-from app.modules.api.records import row_to_change, show
+from app.modules.api.records import in_zone, row_to_change, show
 from app.modules.api.resource import answer, require_present, saved
 from app.modules.article_notes import tell_writer, with_note
 from app.modules.writer.api import api
@@ -26,7 +26,15 @@ def publish_article(id: int, body: Omittable[PublishAsked]) -> Response:
     A worker does so at once, in a run that the history shows. Sent as a draft, what is published is unpublished.
     """
     content = _present(id)
-    publish_now(db.session(), content, actor(), datetime.now(UTC), status=body.status)
+    publish_now(
+        db.session(),
+        content,
+        actor(),
+        datetime.now(UTC),
+        status=body.status,
+        publish_at=in_zone(body.publish_at),
+        featured_image=body.featured_image,
+    )
     return _saved(content, 202)
 
 

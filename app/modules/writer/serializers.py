@@ -8,7 +8,7 @@ from pydantic import Field
 from app.business.outlets.site_publisher import PostStatus
 from app.business.writer.models import ContentStatus, TaskStatus, TaskType
 from app.modules.api.exports import FileQuery
-from app.modules.api.fields import Day, OneOf
+from app.modules.api.fields import Day, ExactMoment, OneOf
 from app.modules.api.records import ListOf, RecordChanges, RecordNew, RecordQuery, RecordShown, RowId
 from app.modules.api.resource import Schema
 
@@ -96,9 +96,15 @@ class ContentChanges(RecordChanges):
 
 
 class PublishAsked(Schema):
-    """`status`: absent, that of a published article stays, and any other gets the site's `default_status`."""
+    """`status`: absent, that of a published article stays, and any other gets the site's `default_status`.
+
+    `publish_at`: when it becomes public, at most a year ahead · `featured_image`: the address of its image, of at most
+    1 MB.
+    """
 
     status: PostStatus | None = None
+    publish_at: ExactMoment | None = None
+    featured_image: str = ""
 
 
 class MarkPublished(Schema):

@@ -105,7 +105,10 @@ def mark_published(
     if content.outline:
         raise Conflict("A brief is not published. Write it out first.")
     allowed = set(ContentStatus) - {ContentStatus.PUBLISHED} if unapproved else {ContentStatus.APPROVED}
-    values = {"published_url": _address(url), "published_at": now}
+    values = {
+        "published_url": web_address(url, "published_url", "https://example.com/article"),
+        "published_at": now,
+    }
     if not move_status(
         session, CONTENT, [content.id], allowed, ContentStatus.PUBLISHED, origin, now, **values
     ):
@@ -115,14 +118,15 @@ def mark_published(
     return content
 
 
-def _address(url: str) -> str:
-    clean = clean_line(url, "published_url", limit=2000)
+def web_address(url: str, path: str, example: str) -> str:
+    """A whole address as somebody typed it. Raises Invalid({path: …})."""
+    clean = clean_line(url, path, limit=2000)
     try:
         parts = urlsplit(clean)
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Invalid({"published_url": ["Write the whole address, like https://example.com/article."]})
+        raise Invalid({path: [f"Write the whole address, like {example}."]})
     return clean
 
 

@@ -41,8 +41,12 @@ SLUG_LIMIT = 80
 BUSY = "Another run is publishing this article at the moment."
 PUBLISHED_ALREADY = "It is published already."
 TAKEN_DOWN = "It was taken off its site. Publish it on its page, or approve it anew."
-PUBLIC = "publish"
+PUBLIC: PostStatus = "publish"
 """WordPress's status of a public post."""
+SCHEDULED = "future"
+"""WordPress's status of a post that becomes public by itself."""
+SCHEDULED_ALREADY = "It is scheduled in WordPress already."
+NOT_SCHEDULED = "It is not scheduled in WordPress any more."
 TAKEN_OVER = "Another run has taken over publishing it."
 START_OVER = "“Start over with a new post” on the article's page"
 IS_ELSEWHERE = ", and the site is connected to another WordPress now"
@@ -69,13 +73,17 @@ class PublishOptions:
     """status: None keeps that of a published article; for others it is the default of the site.
 
     by_hand: a person asked for this article, so it is sent even if it is published already · unapproved: also an
-    article that is not approved · overwrite: also a post that was edited in WordPress.
+    article that is not approved · overwrite: also a post that was edited in WordPress · publish_at: when it becomes
+    public · featured_image: its address · only_reads: how a scheduled post stands, nothing is sent.
     """
 
     status: PostStatus | None = None
     by_hand: bool = False
     unapproved: bool = False
     overwrite: bool = False
+    publish_at: datetime | None = None
+    featured_image: str = ""
+    only_reads: bool = False
 
 
 def publication_of(session: Session, content: Content) -> Publication | None:
@@ -149,7 +157,12 @@ def begin(
     if not options.by_hand and (why := _why_left_to_people(content, known)):
         release(session, content_id, key, origin)
         raise Conflict(why)
-    request = _request(content, known, wordpress_connections.as_data(row), options, key)
+    if options.only_reads and (known.post_status != SCHEDULED or not known.post_id):
+        release(session, content_id, key, origin)
+        raise Conflict(NOT_SCHEDULED)
+    request = _request(content, known, wordpress_connections.as_data(row), options, key, now)
+    if request.only_reads:
+        return request
     full = _count(session, content, known, request, row.max_per_day, now)
     if full:
         release(session, content_id, key, origin)
@@ -166,14 +179,19 @@ def _count(
     request: PostRequest,
     limit: int | None,
     now: datetime,
-) -> DayIsFull | None:
-    """Count the article, once, against the site's daily limit; returns DayIsFull if the limit is reached."""
+) -> DayIsFull | Impossible | None:
+    """Count the article, once, against the site's limit for the day on which it becomes public."""
     if limit is None or request.status != PUBLIC or content.status == ContentStatus.PUBLISHED:
         return None
-    site = session.get_one(Site, content.site_id)
-    if known.counted_on == now.astimezone(site_zone(session, site)).date():
+    site, at = session.get_one(Site, content.site_id), request.publish_at or now
+    local = at.astimezone(site_zone(session, site)).date()
+    if known.counted_on == local:
         return None
-    day = reserve_place(session, site, limit, now)
+    day = reserve_place(session, site, limit, at)
+    if isinstance(day, DayIsFull) and at > now:
+        most = "1 article" if limit == 1 else f"{limit:,} articles"
+        message = f"{site.name} has its {most} a day on {local:%d %b} already. Choose another day."
+        return Impossible("misconfigured", message)
     if isinstance(day, DayIsFull):
         return day
     _set(session, content, now, counted_on=day)
@@ -181,11 +199,19 @@ def _count(
 
 
 def _request(
-    content: Content, known: Publication, connection: SiteConnection, options: PublishOptions, key: str
+    content: Content,
+    known: Publication,
+    connection: SiteConnection,
+    options: PublishOptions,
+    key: str,
+    now: datetime,
 ) -> PostRequest:
     article = _article(content, connection, known.slug)
     is_here = known.site_url in ("", connection.url)
-    keeps = content.status == ContentStatus.PUBLISHED
+    keeps = content.status == ContentStatus.PUBLISHED or (is_here and known.post_status == SCHEDULED)
+    status = options.status or (None if keeps else connection.default_status)
+    # A scheduled post becomes public at once only with another date.
+    at_once = now if status == PUBLIC and known.post_status == SCHEDULED else None
     return PostRequest(
         key=key,
         connection=connection,
@@ -193,13 +219,16 @@ def _request(
         marker=known.marker,
         digest=_digest(article),
         version=content.version,
-        status=options.status or (None if keeps else connection.default_status),
+        status=PUBLIC if options.publish_at else status,
         post_id=known.post_id if is_here else None,
         remote_hash=known.remote_hash,
         unanswered=known.pending_digest,
         overwrite=options.overwrite,
         # A draft left on another site, such as a staging one, is not public.
         elsewhere="" if is_here or known.post_status != PUBLIC else known.site_url,
+        publish_at=options.publish_at or at_once,
+        featured_image=options.featured_image,
+        only_reads=options.only_reads,
     )
 
 
@@ -208,13 +237,18 @@ def finish(session: Session, content_id: int, post: Post, *, origin: Origin, now
     request = post.request
     values: dict[str, Any] = {"claim_key": None, "claim_until": None, "pending_digest": "", "updated_at": now}
     if post.refusal in ("trashed", "deleted"):
-        values |= {"post_status": "trash" if post.refusal == "trashed" else "deleted"}
+        gone = "trash" if post.refusal == "trashed" else "deleted"
+        values |= {"post_status": gone, "scheduled_for": None}
+    elif request.only_reads:
+        values |= {"post_url": post.url, "post_status": post.status, "scheduled_for": post.publish_at}
+        del values["pending_digest"]
     elif post.refusal is None:
         values |= {
             "site_url": request.connection.url,
             "post_id": post.id,
             "post_url": post.url,
             "post_status": post.status,
+            "scheduled_for": post.publish_at,
             "remote_hash": post.remote_hash,
             "sent_version": request.version,
         }
@@ -290,6 +324,8 @@ def _why_left_to_people(content: Content, known: Publication) -> str | None:
     """Why rules must not publish the article: it is published, or was taken down after its approval."""
     if content.status == ContentStatus.PUBLISHED:
         return PUBLISHED_ALREADY
+    if known.post_status == SCHEDULED and known.site_url:
+        return SCHEDULED_ALREADY
     if known.taken_down_at and content.status_since <= known.taken_down_at:
         return TAKEN_DOWN
     return None
@@ -306,7 +342,7 @@ def _known(session: Session, content: Content, now: datetime) -> Publication:
 
 def _unpublished(now: datetime) -> dict[str, Any]:
     empty = ("slug", "site_url", "post_url", "post_status", "remote_hash", "pending_digest")
-    none = ("post_id", "taken_down_at", "counted_on", "claim_key", "claim_until", "run_id")
+    none = ("post_id", "scheduled_for", "taken_down_at", "counted_on", "claim_key", "claim_until", "run_id")
     values = dict.fromkeys(empty, "") | dict.fromkeys(none)
     return {**values, "marker": secrets.token_hex(16), "updated_at": now}
 

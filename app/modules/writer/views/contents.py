@@ -1,6 +1,6 @@
 """Content: the list, one with its preview; edit, approve, send back, download."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from flask import Response, flash, make_response, render_template, request, url_for
@@ -96,8 +96,10 @@ def show(id: int) -> Response:
     return content_page(owned_or_404(Content, id))
 
 
-def content_page(content: Content, entered: str = "", fault: str = "") -> Response:
-    """`entered`, `fault`: an address at which it is said to be published, and what is wrong with it."""
+def content_page(
+    content: Content, entered: Mapping[str, str] | None = None, faults: Mapping[str, list[str]] | None = None
+) -> Response:
+    """`entered`, `faults`: what was typed about publishing it, and what is wrong with that, by field."""
     page = render_template(
         "pages/writer/content.html",
         content=content,
@@ -107,8 +109,8 @@ def content_page(content: Content, entered: str = "", fault: str = "") -> Respon
         file_kinds=FILE_KINDS.values(),
         check_names={name: label for name, (label, _check) in CHECKS.items()},
         shares=_shares(content),
-        entered=entered,
-        fault=fault,
+        entered=entered or {},
+        faults=faults or {},
     )
     response = make_response(page)
     # The only page that frames another: the article alone, in which nothing can run.

@@ -15,6 +15,7 @@ from app.business.writer.models import Content
 from app.business.writer.services import content_edit, publishing
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
+from app.modules.display import viewer_zone
 from app.modules.web import see_other
 from app.modules.writer.decisions import actor
 from app.modules.writer.views.contents import content_page
@@ -29,11 +30,34 @@ def publish(id: int) -> ResponseReturnValue:
     if wanted and status is None:
         raise Invalid({"status": ["Choose “draft” or “publish”."]})
     overwrite = request.form.get("overwrite") == "1"
-    return _done(
-        content,
-        lambda: publish_now(db.session(), content, actor(), now, status=status, overwrite=overwrite),
-        "A worker sends it to WordPress now. What came of it is shown here.",
-    )
+    image = request.form.get("featured_image", "")
+    try:
+        return _done(
+            content,
+            lambda: publish_now(
+                db.session(),
+                content,
+                actor(),
+                now,
+                status=status,
+                overwrite=overwrite,
+                publish_at=_publish_at(),
+                featured_image=image,
+            ),
+            "A worker sends it to WordPress now. What came of it is shown here.",
+        )
+    except Invalid as refusal:
+        db.session.rollback()
+        return content_page(content, dict(request.form), refusal.errors), 422
+
+
+def _publish_at() -> datetime | None:
+    """The time typed in, in the zone in which the person reads times. Raises Invalid."""
+    text = request.form.get("publish_at", "").strip()
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=viewer_zone()) if text else None
+    except ValueError:
+        raise Invalid({"publish_at": ["Enter a day and a time."]}) from None
 
 
 @allow(Role.OPERATOR)
@@ -60,7 +84,7 @@ def mark_published(id: int) -> ResponseReturnValue:
         )
     except Invalid as refusal:
         db.session.rollback()
-        return content_page(content, url, refusal.message), 422
+        return content_page(content, {"published_url": url}, refusal.errors), 422
 
 
 @allow(Role.OPERATOR)

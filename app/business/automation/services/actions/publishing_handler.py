@@ -1,8 +1,12 @@
 """The handler that publishes an article: one post for one article, at the site's own WordPress."""
 
+from datetime import datetime, timedelta
+
 from sqlalchemy.orm import Session
 
+from app.business.automation.services.actions.built_in_publishing import WISH, read_back_later
 from app.business.automation.services.actions.handler import Work
+from app.business.automation.services.actions.templates import fill
 from app.business.automation.services.catalogue.actions.publish_content import PublishContent
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.unit_receipts import Done, Later, LeftOut, Unit
@@ -13,12 +17,14 @@ from app.business.writer.services import publishing
 from app.business.writer.services.publishing import Impossible, PublishOptions
 from app.business.writer.services.publishing_days import DayIsFull
 
-WISH = "publishing"
-"""The option of a run that a person has asked for on an article's page: its `PublishOptions`."""
+NOT_YET = (
+    "WordPress has not published it at its time. If that stays so, its own schedule (WP-Cron) is switched off: ask "
+    "whoever runs the site, or publish the article on its page."
+)
 STATES = {
     "publish": "Published at {url}",
     "draft": "Unpublished in WordPress: a draft",
-    "future": "Scheduled in WordPress",
+    "future": "Scheduled in WordPress for {at}",
     "pending": "Waits for review in WordPress",
     "private": "Private in WordPress",
 }
@@ -38,8 +44,9 @@ class PublishContentWork(Work[PostRequest | Impossible, Post]):
         """The article as the site is to have it."""
         origin = context.origin(unit.step.index, unit.key)
         try:
+            options = _options(session, context, unit)
             request = publishing.begin(
-                session, unit.record_id, _options(context, unit), unit.key, origin=origin, now=context.now
+                session, unit.record_id, options, unit.key, origin=origin, now=context.now
             )
         except (Conflict, NotFound) as refusal:
             return LeftOut(refusal.message)
@@ -66,9 +73,13 @@ class PublishContentWork(Work[PostRequest | Impossible, Post]):
             return LeftOut(refusal.message)
         if sentence := publishing.refusal_of(answer):
             return LeftOut(sentence)
+        if answer.status == publishing.SCHEDULED and answer.publish_at:
+            if answer.request.only_reads and answer.publish_at <= context.now:
+                raise ProviderFault("server_error", NOT_YET)
+            read_back_later(session, context, unit.record_id, answer.publish_at)
         return Done(
             message=STATES.get(answer.status, "In WordPress: {status}").format(
-                url=answer.url, status=answer.status
+                url=answer.url, status=answer.status, at=_words(context, answer.publish_at)
             )
         )
 
@@ -79,8 +90,26 @@ class PublishContentWork(Work[PostRequest | Impossible, Post]):
         publishing.release(session, unit.record_id, unit.key, origin, is_unsent=is_unsent)
 
 
-def _options(context: RunContext, unit: Unit) -> PublishOptions:
+def _options(session: Session, context: RunContext, unit: Unit) -> PublishOptions:
     if by_hand := context.detail.options.get(WISH):
-        return PublishOptions(by_hand=True, **by_hand)
+        at = by_hand.get("publish_at")
+        return PublishOptions(
+            by_hand=True, **by_hand | {"publish_at": datetime.fromisoformat(at) if at else None}
+        )
     params: PublishContent = unit.step.params
-    return PublishOptions(status=params.status, unapproved=params.unapproved)
+    days = params.publish_in_days
+    return PublishOptions(
+        status=params.status,
+        unapproved=params.unapproved,
+        publish_at=context.run.scheduled_at + timedelta(days=days) if days else None,
+        featured_image=_image(session, context, unit, params),
+    )
+
+
+def _image(session: Session, context: RunContext, unit: Unit, params: PublishContent) -> str:
+    filled = fill(session, context, params.featured_image or "", unit.record_type, [unit.record_id]).strip()
+    return filled if filled.startswith(("https://", "http://")) else ""
+
+
+def _words(context: RunContext, at: datetime | None) -> str:
+    return f"{at.astimezone(context.zone):%-d %b %Y, %H:%M %Z}" if at else "later"

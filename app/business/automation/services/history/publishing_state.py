@@ -1,6 +1,7 @@
 """What became of the last attempt to publish an article, for its page."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import select
@@ -44,6 +45,13 @@ class PublishingState:
             return None
         status = self.publication.post_status
         return POST_WORDS.get(status, f"In WordPress: {status}")
+
+    @property
+    def scheduled_for(self) -> datetime | None:
+        """When its post becomes public, if it is scheduled."""
+        if self.publication is None or self.publication.post_status != publishing.SCHEDULED:
+            return None
+        return self.publication.scheduled_for
 
     @property
     def step(self) -> Literal["overwrite", "start over"] | None:

@@ -3,37 +3,22 @@
 So it is in the history with who asked for it, is done by a step worker, outlives a worker's death, and is tried again.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask
-from app.business.automation.services.actions.publishing_handler import WISH
+from app.business.automation.services.actions.built_in_publishing import WISH, publishing_rule
 from app.business.automation.services.automation_service import Actor
-from app.business.automation.services.catalogue.actions.publish_content import PUBLISH_CONTENT
-from app.business.automation.services.rule_parts import JsonObject
-from app.business.automation.services.rules.definition import parse_definition
-from app.business.automation.services.rules.versions import keep_version, write
 from app.business.automation.services.runs.opening import Opening, open_run
+from app.business.errors import Invalid
 from app.business.outlets.site_publisher import PostStatus
 from app.business.writer.models import Content
 from app.business.writer.services import publishing
+from app.business.writer.services.content_edit import web_address
 
-BUILT_IN = "publishing"
-DEFINITION: JsonObject = {
-    "name": "Publish by hand",
-    "trigger": "status_changed",
-    "trigger_options": {"record_type": "content"},
-    # Whether an article is approved is asked when a person wants it published.
-    "actions": [{"type": PUBLISH_CONTENT.key, "params": {"unapproved": True}}],
-    "is_active": False,
-    "max_executions_per_day": 100_000,
-    "repeat": "always",
-    "priority": 1,
-}
+FURTHEST = timedelta(days=366)
+IMAGE_EXAMPLE = "https://example.com/image.jpg"
 
 
 def publish_now(
@@ -44,11 +29,17 @@ def publish_now(
     *,
     status: PostStatus | None = None,
     overwrite: bool = False,
+    publish_at: datetime | None = None,
+    featured_image: str = "",
 ) -> ScheduledTask:
     """Open the run that publishes the article, or updates its post. Raises Conflict where that cannot be.
 
-    `status`: None keeps that of a published article, else it is the default of the site.
+    `status`: None keeps that of a published article, else it is the default of the site. `publish_at`: when it becomes
+    public.
     """
+    image = web_address(featured_image, "featured_image", IMAGE_EXAMPLE) if featured_image.strip() else ""
+    if publish_at is not None:
+        _require_ahead(publish_at, status, now)
     publishing.require_publishable(session, content)
     opening = Opening(
         actor.cause,
@@ -58,27 +49,22 @@ def publish_now(
         site_id=content.site_id,
         user_id=actor.user_id,
         api_key_id=actor.api_key_id,
-        options={WISH: {"status": status, "overwrite": overwrite}},
+        options={
+            WISH: {
+                "status": status,
+                "overwrite": overwrite,
+                "publish_at": publish_at.isoformat() if publish_at else None,
+                "featured_image": image,
+            }
+        },
     )
-    run = open_run(session, _rule(session, content.account_id, now), opening)
+    run = open_run(session, publishing_rule(session, content.account_id, now), opening)
     publishing.note_run(session, content, run.id, now)
     return run
 
 
-def _rule(session: Session, account_id: int, now: datetime) -> AutomationRule:
-    query = select(AutomationRule).where(
-        AutomationRule.account_id == account_id, AutomationRule.built_in == BUILT_IN
-    )
-    if found := session.scalar(query):
-        return found
-    rule = AutomationRule(
-        account_id=account_id, built_in=BUILT_IN, archived_at=now, created_at=now, updated_at=now
-    )
-    write(rule, parse_definition(DEFINITION, shortest_interval_minutes=None))
-    try:
-        with session.begin_nested():
-            keep_version(session, rule, now, None)
-    except IntegrityError:
-        # Another request was the first of the account at the same moment.
-        return session.scalars(query).one()
-    return rule
+def _require_ahead(at: datetime, status: PostStatus | None, now: datetime) -> None:
+    if status == "draft":
+        raise Invalid({"publish_at": ["A draft has no time. Leave out the one or the other."]})
+    if not now < at <= now + FURTHEST:
+        raise Invalid({"publish_at": ["Choose a time in the future, within a year."]})

@@ -2,10 +2,13 @@
 
 from typing import Annotated
 
+from pydantic import Field
+
 from app.business.automation.services.catalogue.actions.base import ActionType, Params
 from app.business.automation.services.catalogue.actions.effects import Effects, StatusChange
 from app.business.automation.services.catalogue.actions.eligibility import IneligibilityReason
 from app.business.automation.services.catalogue.actions.parameters import Ids, Input, ids_input
+from app.business.automation.services.catalogue.nouns import plural
 from app.business.outlets.site_publisher import PostStatus
 from app.business.writer.models import ContentStatus
 
@@ -23,6 +26,26 @@ class PublishContent(Params):
             words=STATUSES,
             none="As the site's connection says",
             phrase=lambda value, _type, _rules: PHRASES.get(value, str(value)),
+        ),
+    ] = None
+    publish_in_days: Annotated[
+        int | None,
+        Field(ge=1, le=365),
+        Input(
+            "Becomes public in how many days",
+            "WordPress publishes it then, at the same time of day. Empty: not scheduled.",
+            phrase=lambda value, _type, _rules: f"scheduled for {plural(value, 'day')} later",
+        ),
+    ] = None
+    featured_image: Annotated[
+        str | None,
+        Field(min_length=1, max_length=2000),
+        Input(
+            "Featured image",
+            "Its address, of at most 1 MB. You can name fields: https://img.example.com/{id}.jpg",
+            more=True,
+            template=True,
+            phrase=lambda _value, _type, _rules: "with a featured image",
         ),
     ] = None
     unapproved: Annotated[
