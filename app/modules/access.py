@@ -155,6 +155,11 @@ def permission_of(endpoint: str) -> Permission | None:
     return getattr(current_app.view_functions[endpoint], "permission", None)
 
 
+def require(permission: Permission) -> None:
+    """Raises Forbidden where the caller may not do what the permission is for."""
+    _check(current_person(), permission)
+
+
 def init_access(app: Flask, settings: Settings) -> None:
     """Guard every request; trust as many proxies as the settings name."""
     if settings.trusted_proxies:

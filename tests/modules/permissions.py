@@ -76,7 +76,7 @@ TABLE = {
         writer.download_many writer.give_approval writer.content_versions writer.content_version
         writer_api.list_tasks writer_api.get_task writer_api.list_content writer_api.get_content
         writer_api.export_tasks writer_api.export_content
-        document_api.get_document api.docs api.call
+        document_api.get_document api.docs api.call mcp_api.ask_assistant
         system.health system.trouble system.moved system.header
     """,
     "operator": """

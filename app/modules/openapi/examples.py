@@ -60,6 +60,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "publish_article": {"publish_at": "2027-01-15T09:00:00+01:00"},
     "mark_published": {"published_url": "https://www.example.com/article"},
     "send_back_content": {"note": "Shorter, please."},
+    "ask_assistant": {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}},
     "receive_message": {"order": {"number": "A-7", "total": 1250}},
     "create_webhook": {
         "name": "Reporting",

@@ -30,6 +30,12 @@ its place is after the cursor. By ascending `created_at` (of runs: by `id`) noth
 An answer with an `ETag` can be changed with `If-Match`: if somebody changed it meanwhile, the answer is 412 with the
 present version in `current`, and nothing is saved.
 
+## Assistants
+An AI assistant that speaks the Model Context Protocol is given the address `/api/mcp/` (Streamable HTTP) and an API
+key. It can list rules, runs and incidents, explain a run, say why nothing happened, test and price a rule, and start
+one within a bound of credits (`max_credits`). The role, scopes and sites of the key hold: a key with the scope `read`
+starts nothing.
+
 ## Errors
 `application/problem+json` (RFC 9457): `detail` is a sentence for people, `errors` has sentences by field, `code` is a
 name that stays. After 429 and 503 the header `Retry-After` says when to send the same request again.
@@ -40,6 +46,7 @@ AREAS = {
     "planner": "Sites, sectors, keywords, clusters and ideas.",
     "writer": "Tasks and content.",
     "incoming": "Messages from other systems, which start rules.",
+    "mcp": "Questions and starts for AI assistants.",
     "outlets": "What is connected: the AI service, and where things are sent.",
     "billing": "Credits and the ledger.",
     "accounts": "People, keys and the audit log.",

@@ -4,6 +4,7 @@ from app.modules.automation.api import (
     calendar,
     explanation,
     incidents,
+    mcp,
     notices,
     operations,
     preview,
@@ -13,5 +14,5 @@ from app.modules.automation.api import (
 )
 from app.modules.automation.api.blueprint import api
 
-DECLARING = (calendar, explanation, incidents, notices, operations, preview, rules, runs, transfer)
-blueprints = (api,)
+DECLARING = (calendar, explanation, incidents, mcp, notices, operations, preview, rules, runs, transfer)
+blueprints = (api, mcp.api)

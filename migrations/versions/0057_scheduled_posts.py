@@ -1,7 +1,7 @@
 """When a scheduled post becomes public.
 
-Revision ID: 0053
-Revises: 0052
+Revision ID: 0057
+Revises: 0056
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from alembic import op
 
 from app.business.base import UtcDateTime
 
-revision = '0053'
-down_revision = '0052'
+revision = '0057'
+down_revision = '0056'
 branch_labels = None
 depends_on = None
 
