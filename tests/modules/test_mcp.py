@@ -182,6 +182,7 @@ def test_roles_scopes_and_sites_hold(
     missing = use(stranger, "test_rule", rule=rule.id)
     assert missing["said"] == use(stranger, "test_rule", rule=10**9)["said"]
     limited = program_of(app, session, people.owner)
+    elsewhere = make_sector(session, make_site(session, people.account))
     key = session.scalars(select(ApiKey).where(ApiKey.user_id == people.owner.id)).one()
     key.scopes = ["read"]
     session.commit()
@@ -189,6 +190,10 @@ def test_roles_scopes_and_sites_hold(
     assert (
         "needs a key with the scope run" in use(limited, "execute_rule", rule=rule.id, max_credits=5)["said"]
     )
+    key.site_ids = [elsewhere.site_id]
+    session.commit()
+    assert use(limited, "list_rules")["structuredContent"]["results"] == []
+    assert use(limited, "test_rule", rule=rule.id)["said"] == missing["said"]
     wrong = use(limited, "explain_run", run="7")
     assert (wrong["isError"], wrong["said"].startswith("run: ")) == (True, True)
 

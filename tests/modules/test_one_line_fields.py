@@ -166,6 +166,7 @@ BASES: dict[str, tuple[str, str, dict[str, Any]]] = {
         "/api/automation/scheduled-tasks/{run}/answer/",
         {"question": 1, "version": "x", "answer": "x"},
     ),
+    "PublishAsked": ("POST", "/api/writer/content/{content}/publish/", {}),
     "SendBack": ("POST", "/api/writer/content/{content}/send-back/", {}),
     "ContentChanges": ("PATCH", "/api/writer/content/{content}/", {}),
 }
