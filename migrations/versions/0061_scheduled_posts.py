@@ -1,7 +1,7 @@
 """When a scheduled post becomes public.
 
-Revision ID: 0057
-Revises: 0056
+Revision ID: 0061
+Revises: 0060
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from alembic import op
 
 from app.business.base import UtcDateTime
 
-revision = '0057'
-down_revision = '0056'
+revision = '0061'
+down_revision = '0060'
 branch_labels = None
 depends_on = None
 
