@@ -82,8 +82,9 @@ class Trial:
         self.machine.settle()
         self.session.refresh(run)
 
-    def state(self, run: ScheduledTask) -> tuple[str, str | None, int]:
-        return run.status, run.waiting_for, self.session.scalar(select(func.count(Idea.id))) or 0
+    def state(self, run: ScheduledTask) -> tuple[str, str | None, bool]:
+        """Status, what it waits for, and whether it has made ideas."""
+        return run.status, run.waiting_for, bool(self.session.scalar(select(func.count(Idea.id))))
 
     def charges(self) -> list[int]:
         return list(self.session.scalars(select(CreditEntry.amount).where(CreditEntry.kind == "charge")))
@@ -98,16 +99,16 @@ def trial(session: Session, account: Account, sector: Sector) -> Trial:
 
 def test_the_run_waits_without_holding_anything_and_acts_when_answered(trial: Trial) -> None:
     run = trial.run()
-    assert trial.state(run) == (Status.PENDING, Waiting.PERSON, 0)
+    assert trial.state(run) == (Status.PENDING, Waiting.PERSON, False)
     assert (trial.account.credits_held, run.lease_token) == (0, None)
     assert trial.question(run).text == "Go on with Oak?"
     assert "Waits for an answer of operators, editors and owners: “Go on with Oak?”" in run.error_message
     trial.machine.pass_time(days=6)
     trial.settle(run)
-    assert trial.state(run) == (Status.PENDING, Waiting.PERSON, 0)
+    assert trial.state(run) == (Status.PENDING, Waiting.PERSON, False)
     trial.answer(run, note="Fine")
     trial.settle(run)
-    assert trial.state(run) == (Status.COMPLETED, None, 3)
+    assert trial.state(run) == (Status.COMPLETED, None, True)
     assert "Operator answered “Yes”: “Fine”." in run.result["summary"]
     assert trial.charges() == [-5]
     assert trial.session.scalar(select(func.count(UnitPart.id))) == 0
@@ -118,7 +119,7 @@ def test_any_other_answer_ends_the_run_without_a_failure(trial: Trial) -> None:
     run = trial.run(answers=["Go", "Later", "Never"])
     trial.answer(run, "Later", note="Too soon")
     trial.settle(run)
-    assert trial.state(run) == (Status.COMPLETED, None, 0)
+    assert trial.state(run) == (Status.COMPLETED, None, False)
     ended = "Operator answered “Later”: “Too soon”, so what was to follow is not done."
     assert (run.result["summary"], run.result["notes"]) == (ended, [ended])
     assert (trial.charges(), trial.account.credits_held) == ([], 0)
@@ -128,14 +129,14 @@ def test_any_other_answer_ends_the_run_without_a_failure(trial: Trial) -> None:
 @pytest.mark.parametrize(
     ("then", "ends", "said"),
     [
-        ("fail", (Status.FAILED, None, 0), "Nobody answered within 2 days. Retry the run to ask again."),
-        ("stop", (Status.COMPLETED, None, 0), "Nobody answered within 2 days, so what was to follow is not done."),
-        ("go_on", (Status.COMPLETED, None, 3), "Nobody answered within 2 days, so the run went on"),
+        ("fail", (Status.FAILED, None, False), "Nobody answered within 2 days. Retry the run to ask again."),
+        ("stop", (Status.COMPLETED, None, False), "Nobody answered within 2 days, so what was to follow is not done."),
+        ("go_on", (Status.COMPLETED, None, True), "Nobody answered within 2 days, so the run went on"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("on_error", ["stop", "continue"])
 def test_without_an_answer_it_ends_as_the_rule_says(
-    trial: Trial, then: str, ends: tuple[str, None, int], said: str, on_error: str
+    trial: Trial, then: str, ends: tuple[str, None, bool], said: str, on_error: str
 ) -> None:
     params = {"question": "Go on?", "after_days": 2, "then": then}
     run = trial.run(actions=[{"type": "ask_person", "params": params, "on_error": on_error}])
@@ -155,11 +156,11 @@ def test_a_retry_asks_again(trial: Trial) -> None:
     trial.settle(run)
     commands.retry(trial.session, run, trial.machine.now)
     trial.settle(run)
-    assert trial.state(run) == (Status.PENDING, Waiting.PERSON, 0)
+    assert trial.state(run) == (Status.PENDING, Waiting.PERSON, False)
     assert trial.question(run).version != first.version
     trial.answer(run)
     trial.settle(run)
-    assert trial.state(run) == (Status.COMPLETED, None, 3)
+    assert trial.state(run) == (Status.COMPLETED, None, True)
 
 
 def test_only_those_who_are_asked_may_answer_and_only_once(trial: Trial) -> None:
@@ -253,10 +254,10 @@ def test_a_failure_after_which_the_rule_goes_on_does_not_keep_it_from_asking(
     with monkeypatch.context() as patched:
         patched.setattr(local_handlers.UpdateRecordsWork, "save", fail)
         run = trial.run(actions=[label, ask])
-    assert trial.state(run) == (Status.PENDING, Waiting.PERSON, 0)
+    assert trial.state(run) == (Status.PENDING, Waiting.PERSON, False)
     trial.answer(run)
     trial.settle(run)
-    assert trial.state(run) == (Status.COMPLETED, None, 3)
+    assert trial.state(run) == (Status.COMPLETED, None, True)
 
 
 TRANSACTIONS = range(1, 40) if os.environ.get("TRIALS") == "full" else (6, 14, 22, 30)
