@@ -303,7 +303,7 @@ def rescue(trial: Trial) -> int:
     [
         ({"who": "viewer"}, "neither a role that may answer"),
         ({"who": "ann@example.com"}, "neither a role that may answer"),
-        ({"who": 10**9}, "Person 1000000000 was not found"),
+        ({"who": 10**9}, "person 1000000000 was not found"),
         ({"answers": ["Yes", "yes"]}, "The answers must differ"),
         ({"answers": ["Yes, please"]}, "without a comma"),
         ({"answers": []}, ""),
