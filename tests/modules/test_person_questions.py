@@ -144,4 +144,4 @@ def test_the_price_of_a_start_says_that_it_asks_first(
     app: Flask, session: Session, people: People, asking: ScheduledTask
 ) -> None:
     browser = browser_of(app, session, people.editor)
-    assert "It asks a person first" in browser.get(f"/rules/{asking.automation_rule_id}").text
+    assert "It asks a person first" in browser.get(f"/rules/{asking.automation_rule_id}/run").text

@@ -207,7 +207,7 @@ TOOLS: Mapping[str, Tool] = {
         ),
         Tool(
             "execute_rule",
-            "Start the rule. It never spends more than max_credits, and refuses where they do not pay for it.",
+            "Start the rule. It never spends more than max_credits: what they do not pay for is not done, as the run says.",
             Execute,
             "automation_api.execute_rule",
             _execute,
