@@ -207,7 +207,7 @@ TOOLS: Mapping[str, Tool] = {
         ),
         Tool(
             "execute_rule",
-            "Start the rule. It never spends more than max_credits: what they do not pay for is not done, as the run says.",
+            "Start the rule. It never spends more than max_credits: what they do not pay for is not done.",
             Execute,
             "automation_api.execute_rule",
             _execute,

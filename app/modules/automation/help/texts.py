@@ -124,8 +124,8 @@ ACTION_WORDS = {
     "update_records": "Changes status, labels, person, due day or note.",
     "create_record": "Makes an idea or a task with the title you give; texts may name fields, like {name}.",
     "notify": "Tells people within the console, and by e-mail if you want it.",
-    "ask_person": "Asks somebody before the run goes on. It waits without holding credits; with the first answer it goes "
-    "on, with any other it ends there.",
+    "ask_person": "Asks somebody before the run goes on. It waits without holding credits; with the first answer it "
+    "goes on, with any other it ends there.",
     "send_webhook": "Posts the records to another system, signed, and tries again when that is away.",
     "pause_rule": "Switches one rule off, or all of a site or with an action.",
     "resume_rule": "Switches them on again.",
