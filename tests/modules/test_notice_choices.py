@@ -113,6 +113,13 @@ def test_who_unsubscribed_is_shown_without_mail_and_gets_it_again_by_choosing_it
     browser = browser_of(app, session, people.owner)
     page = browser.get(PAGE).text
     assert page.count('selected value="console"') == 1
+    site = make_site(session, people.account)
+    choose(session, people.owner, {NoticeKind.INCIDENT: Way.MAIL}, site.id)
+    session.commit()
+    assert browser.get(f"{PAGE}?site={site.id}").text.count('selected value="console"') == 1
+    tell(session, people, NoticeKind.INCIDENT, site.id)
+    assert people.owner.email not in mailed(session)
+    session.commit()
     chosen = dict.fromkeys([kind.value for kind in NoticeKind], "mail")
     assert browser.post(PAGE, data=chosen).status_code == 303
     assert mails.refused_kinds(session, people.account.id, people.owner.email) == set()

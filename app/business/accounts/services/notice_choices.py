@@ -41,7 +41,7 @@ KINDS: Mapping[NoticeKind, str] = {
     NoticeKind.MORNING: "The morning line, at 08:00",
 }
 WAYS: Mapping[Way, str] = {
-    Way.CONSOLE: "Here in the console",
+    Way.CONSOLE: "Only here in the console",
     Way.MAIL: "Here, and by mail",
     Way.DIGEST: "Here, and in one mail a day",
     Way.OFF: "Not at all",

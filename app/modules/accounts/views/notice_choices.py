@@ -55,14 +55,16 @@ def _present(site: Site | None) -> dict[NoticeKind, str]:
     """The ways that hold; empty where a site has none of its own."""
     session, user = db.session(), current_person().user
     choices = choices_of(session, [user])[user.id]
-    if site is not None:
-        return {kind: choices.chosen.get((kind, site.id), "") for kind in _kinds(site)}
     refused = mails.refused_kinds(session, user.account_id, user.email)
-    ways = {kind: choices.way(kind) for kind in _kinds(site)}
+    ways: dict[NoticeKind, str] = {
+        kind: choices.way(kind) if site is None else choices.chosen.get((kind, site.id), "")
+        for kind in _kinds(site)
+    }
+    # Whoever has unsubscribed gets none, of no site either.
     return {kind: Way.CONSOLE if _is_refused(kind, way, refused) else way for kind, way in ways.items()}
 
 
-def _is_refused(kind: str, way: Way, refused: set[str]) -> bool:
+def _is_refused(kind: str, way: str, refused: set[str]) -> bool:
     return (way == Way.MAIL and kind in refused) or (way == Way.DIGEST and mails.DIGEST in refused)
 
 

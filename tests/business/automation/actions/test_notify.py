@@ -10,13 +10,14 @@ from redis import Redis
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.business.accounts.models import Notice
-from app.business.accounts.services.notice_choices import NoticeKind
+from app.business.accounts.models import Notice, Role, User
+from app.business.accounts.services.notice_choices import NoticeKind, Way, choose
+from app.business.accounts.services.notices import notices_for
 from app.business.automation.models import AutomationRule
 from app.business.outlets.mail_models import Mail
 from app.business.outlets.services import mails
 from tests.business.automation.machine import Machine
-from tests.factories import make_keyword, make_sector, make_site
+from tests.factories import make_keyword, make_sector, make_site, make_user
 from tests.modules.automation_rest import RULES
 from tests.modules.rule_form_answers import answer
 from tests.people import People, browser_of, make_people, program_of
@@ -143,3 +144,36 @@ def test_the_form_takes_words_and_addresses(
     }  # fmt: skip
     again = editor.post(f"/rules/{rule.id}/edit?step=do").location
     assert "owner, boss@example.com" in editor.get(again, follow_redirects=True).text
+
+
+WAYS: tuple[Way | None, ...] = (None, *Way)
+
+
+@pytest.mark.parametrize("unsubscribed", [False, True])
+def test_the_choice_of_kind_and_site_decides_how_a_message_of_a_rule_comes(
+    session: Session, machine: Machine, people: People, unsubscribed: bool
+) -> None:
+    """Each general choice with each of the site: who chose the console only, the daily mail or nothing gets no mail."""
+    site, other = make_site(session, people.account), make_site(session, people.account)
+    keyword = make_keyword(session, make_sector(session, site))
+    chosen: dict[int, tuple[User, Way]] = {}
+    for general in WAYS:
+        for own in WAYS:
+            user = make_user(session, people.account, Role.OPERATOR)
+            choose(session, user, {NoticeKind.RULE: general})
+            choose(session, user, {NoticeKind.RULE: own}, site.id)
+            # A choice for another site changes nothing here.
+            choose(session, user, {NoticeKind.RULE: Way.OFF}, other.id)
+            chosen[user.id] = user, own or general or Way.MAIL
+            if unsubscribed:
+                mails.refuse(session, user.account_id, user.email, NoticeKind.RULE, machine.now)
+    params = {"message": "Hello", "to": list(chosen)[:20], "email": True}
+    later = params | {"to": list(chosen)[20:]}
+    actions = [{"type": "notify", "params": one} for one in (params, later)]
+    rule = machine.make_rule(people.account, site=site.id, trigger="keyword_added", actions=actions)
+    machine.run_now(rule, record_ids=[keyword.id])
+    sent = set(mailed(session))
+    wanted = {user.email for user, way in chosen.values() if way == Way.MAIL}
+    assert sent == (set() if unsubscribed else wanted)
+    seen = {user.email for user, _ in chosen.values() if notices_for(session, user)}
+    assert seen == {user.email for user, way in chosen.values() if way != Way.OFF}

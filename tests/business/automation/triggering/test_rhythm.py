@@ -116,3 +116,11 @@ def test_too_little_history_says_nothing() -> None:
     times = quarter(every_two_hours, 11)
     assert seen_from(times[:11], 10) is None
     assert seen_from(times[:40], 39) is None, "less than two weekends"
+
+
+def test_a_stop_of_an_irregular_rule_is_named_soon_after_the_longest_silence_so_far() -> None:
+    """Half as long again as ever before: about two days of work, nights and weekends between them included."""
+    times = quarter(now_and_then, 10)
+    found = [seen_from(times, number) for number in range(len(times) - 40, len(times))]
+    waits = [one.silent_from - at for one, at in zip(found, times[-40:], strict=True) if one]
+    assert sum(waits, timedelta()) / 40 < timedelta(hours=48)

@@ -20,6 +20,8 @@ SHORTEST_SPAN = timedelta(days=15)
 AHEAD = timedelta(days=60)
 LEAST = timedelta(hours=1)
 USUAL_GAPS = 3
+LONGER_THAN_EVER = 1.5
+"""Times the longest silence that is known."""
 HOUR = timedelta(hours=1)
 SPREAD = ((-1, 0.25), (0, 0.5), (1, 0.25))
 """What happened in an hour could have happened in the ones beside it."""
@@ -47,7 +49,7 @@ def rhythm_of(
     marks = [clock.at(time) for time in times]
     gaps = sorted(after - before for before, after in pairwise(marks))
     usual = quantiles(gaps, n=20)[-1]
-    unusual = min(USUAL_GAPS * usual, 2 * max(median(gaps) * 1.25, gaps[-1]))
+    unusual = min(USUAL_GAPS * usual, max(2.5 * median(gaps), LONGER_THAN_EVER * gaps[-1]))
     unusual = max(unusual, clock.busiest_hour)
     begun = clock.at(start)
     usual_by, silent_from = clock.when(begun + usual), clock.when(begun + unusual)
