@@ -1,7 +1,9 @@
 """publish_content against a real WordPress: what tests/business/automation/actions shows with the stand-in."""
 
+import base64
 import dataclasses
 import threading
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,11 +17,16 @@ from app.business.writer.services import publishing
 from app.business.writer.services.content_edit import update_content
 from app.infrastructure.wordpress import faults, publisher
 from app.infrastructure.wordpress.publisher import TEXT_LIMIT
+from app.settings import Settings
 from tests.business.automation.actions.publishing_world import World
 from tests.business.automation.machine import Machine
+from tests.infrastructure.wordpress_stand_in import serving
 from tests.wordpress.real_site import RealWordPress
 
 TRIALS = 50
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 ODD = (
     "<p>Ünïcode 😀 &amp; &lt;b&gt; \\ \\n \\0 “quotes” 'n' $1 %s [gallery] https://youtu.be/x</p>\r\n\r\n"
     "<pre>  two  spaces\t</pre>\n\n<ul><li>a</li></ul> <img src='https://x.example/a.png' alt=''/>  \n"
@@ -99,8 +106,28 @@ def test_what_somebody_has_scheduled_is_read_back(world: World, wordpress: RealW
     world.publish(content, status="draft")
     wordpress.change(world.only_post["id"], date="2099-01-01T08:00:00")
     run = world.publish(content, status="publish")
-    assert (world.only_post["status"], world.receipt(run).message) == ("future", "Scheduled in WordPress")
+    assert world.only_post["status"] == "future"
+    assert world.receipt(run).message.startswith("Scheduled in WordPress for ")
     assert state(world, content) == ("approved", "")
+
+
+def test_an_article_is_scheduled_with_its_image_and_published_at_once_when_asked(
+    world: World, wordpress: RealWordPress
+) -> None:
+    world.machine.now = datetime.now(UTC)
+    content, at = world.article(), world.machine.now + timedelta(days=2)
+    with serving(images={"/a.png": ("image/png", PIXEL)}) as images:
+        world.settings = Settings(secret_key="k" * 40, outbound_allow=(wordpress.host, images.host))
+        world.publisher.own = publisher.WordPressPublisher(world.settings)
+        for _ in range(2):
+            run = world.publish(content, publish_at=at, featured_image=f"{images.url}/a.png")
+            assert (run.status, world.only_post["status"]) == (Status.COMPLETED, "future"), run.error_message
+    assert images.calls == ["GET /a.png"], "it is sent once"
+    assert world.publication(content).scheduled_for == at.replace(microsecond=0)
+    assert world.only_post["featured_media"] > 0
+    world.publish(content, status="publish")
+    assert (world.only_post["status"], state(world, content)[0]) == ("publish", "published")
+    assert world.only_post["featured_media"] > 0
 
 
 @pytest.mark.parametrize(
