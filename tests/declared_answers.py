@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask, Response, current_app, request
 from pydantic import TypeAdapter
 
-from app.modules.api.declaration import Call, Media, declared_calls
+from app.modules.api.declaration import Call, Media
 from app.modules.api.resource import PARTIAL_LIST
 
 
@@ -16,7 +16,7 @@ def hold_to_declarations(app: Flask) -> None:
 
     @app.after_request
     def check(response: Response) -> Response:
-        call = declared_calls(current_app).get(request.endpoint or "")
+        call = getattr(current_app.view_functions.get(request.endpoint or ""), "call", None)
         if call and request.method != "OPTIONS":
             check_answer(call, response)
         return response

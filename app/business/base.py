@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from pydantic import JsonValue
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -87,9 +88,12 @@ class Base(DeclarativeBase):
             datetime: UtcDateTime,
             str: Text(),
             dict[str, Any]: Json,
+            dict[str, JsonValue]: Json,
             dict[str, str]: Json,
             dict[str, list[int]]: Json,
+            dict[str, list[list[str]]]: Json,
             list[Any]: Json,
+            list[JsonValue]: Json,
             list[int]: Json,
             list[str]: Json,
         },

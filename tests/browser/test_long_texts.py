@@ -27,8 +27,9 @@ from tests.factories import (
 from tests.people import People, browser_of
 from tests.sampling import FULL
 
-WIDTHS = {390: 1, 1280: 1 if FULL else 4}
+WIDTHS = {390: 1, 1280: 1 if FULL else 8}
 """Width of the window, and which page is shown in it: each, or one of so many."""
+LENGTHY = 3_000 if FULL else 600
 SCRIPTS = ("w", "W", "ﷺ", "𒐫", "😀", "漢", "ש", "ۏ", "ẞ", "👨‍👩‍👧‍👦", "_", "%", "&lt;", "i")
 SKIPPED = ("/static/", "/api/", "/sign-out", "/welcome/", "/healthz", "/readyz", "/metrics", "/system/moved")
 NO_PAGES = (".html", ".md", ".docx", "/export")
@@ -84,7 +85,7 @@ def _pipeline(session: Session, sector: Sector, long: _Long, people: People) -> 
     shared: dict[str, Any] = {"assignee_id": people.owner.id}
 
     def labels() -> dict[str, Any]:
-        return {"labels": [long(64) for _ in range(3)], "note": long(2_000), **shared}
+        return {"labels": [long(64) for _ in range(3)], "note": long(LENGTHY), **shared}
 
     cluster = make_cluster(session, sector, name=long(), main_keyword=long(), **labels())
     keyword = make_keyword(
@@ -100,19 +101,19 @@ def _pipeline(session: Session, sector: Sector, long: _Long, people: People) -> 
         session,
         sector,
         title=long(),
-        description=long(3_000),
+        description=long(LENGTHY),
         main_keyword=long(),
         cluster_id=cluster.id,
         **labels(),
     )
     task = make_task(
-        session, sector, title=long(), brief=long(3_000), main_keyword=long(), idea_id=idea.id, **labels()
+        session, sector, title=long(), brief=long(LENGTHY), main_keyword=long(), idea_id=idea.id, **labels()
     )
     content = make_content(
         session,
         sector,
         title=long(),
-        html=f"<h2>{long()}</h2><p>{long(3_000)}</p>",
+        html=f"<h2>{long()}</h2><p>{long(LENGTHY)}</p>",
         meta_title=long(),
         meta_description=long(500),
         main_keyword=long(),

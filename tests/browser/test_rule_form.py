@@ -11,6 +11,12 @@ from app.business.automation.models import AutomationRule
 from tests.browser.conftest import serious_faults
 from tests.browser.rule_form_walk import finish, tab_to, to_conditions
 from tests.people import People
+from tests.sampling import times
+
+LOOKS = times(
+    full=[("light", 1280), ("light", 390), ("dark", 1280), ("dark", 390)],
+    sample=[("light", 1280), ("dark", 390)],
+)
 
 
 def test_a_rule_is_made_with_a_live_count(
@@ -105,8 +111,7 @@ def test_lists_show_what_the_rule_will_say(open_page: Any, people: People, keywo
     expect(page.locator("#match_preview")).to_contain_text("3 of 3 keywords match now")
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
 def test_pages_have_no_serious_fault(open_page: Any, people: People, width: int, scheme: str) -> None:
     size = {"width": width, "height": 900}
     page = open_page(people.owner, viewport=size, color_scheme=scheme, bypass_csp=True)

@@ -12,7 +12,7 @@ from tests.processes import eventually
 from tests.sampling import FULL
 
 SEEDS = range(30 if FULL else 1)
-ACTS = 8
+ACTS = 8 if FULL else 5
 MOST_BUTTONS = 40
 SHOWN = """() => [...new FormData(document.querySelector("form.wizard-form"))]
     .filter(([name]) => name !== "csrf_token").map((pair) => pair.join("="))"""

@@ -234,6 +234,7 @@ def test_three_days_of_failures_switch_it_off_and_one_success_forgives(
     assert {row.status for row in rows(session)} <= {"failed", "delivered"}
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("is_recorded", [False, True])
 def test_killed_between_sending_and_receipt_it_is_sent_again_with_the_same_id(
     session: Session, receiver: Receiver, clock: Clock, add: Any, tell: Callable[..., None],
@@ -269,6 +270,7 @@ def test_killed_between_sending_and_receipt_it_is_sent_again_with_the_same_id(
     assert receiver.ids == [row.message_id] * (1 if is_recorded else 2)
 
 
+@pytest.mark.both_databases
 def test_a_receipt_without_the_claim_changes_nothing(
     session: Session, clock: Clock, add: Any, tell: Callable[..., None]
 ) -> None:
@@ -293,6 +295,7 @@ def test_a_receipt_without_the_claim_changes_nothing(
         assert not record(fresh, other, Answer(200), clock()), "once only"
 
 
+@pytest.mark.both_databases
 def test_one_worker_at_one_host_at_a_time_and_others_go_on(
     app: Flask, session: Session, clock: Clock, add: Any, tell: Callable[..., None]
 ) -> None:
@@ -372,6 +375,7 @@ def test_the_secret_before_signs_beside_the_new_one_for_a_day(
     assert second not in str(vars(stored))
 
 
+@pytest.mark.both_databases
 def test_secrets_are_sealed_anew_when_the_key_of_the_installation_is_replaced(
     session: Session, add: Any, monkeypatch: pytest.MonkeyPatch, box: SecretBox, settings: Settings
 ) -> None:

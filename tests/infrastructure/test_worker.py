@@ -95,6 +95,7 @@ def test_a_worker_is_known_again_after_the_server_was_flushed(
     assert heartbeats.workers(valkey, utc_now()) == []
 
 
+@pytest.mark.both_databases
 def test_a_step_worker_works_in_a_child_process(
     app: Flask, valkey: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

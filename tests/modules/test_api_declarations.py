@@ -23,6 +23,7 @@ from app.modules.planner.serializers import KeywordChanges, KeywordNew, SiteNew
 from app.modules.quotas import BACK_TESTS
 from app.modules.writer.serializers import ContentChanges, TaskNew
 from tests.declared_answers import check_answer
+from tests.sampling import times
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +181,12 @@ BODIES = st.sampled_from(SCHEMAS).flatmap(
 )
 
 
-@settings(max_examples=600, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=times(full=3_000, sample=150),
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
 @given(BODIES)
 def test_a_body_is_parsed_as_strict_json(case: tuple[type[Schema], dict[str, Any]]) -> None:
     schema, body = case

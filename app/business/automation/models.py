@@ -3,6 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
+from pydantic import JsonValue
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
@@ -73,11 +74,11 @@ class AutomationRule(AccountOwned, Stamped, Base):
     name_folded: Mapped[str] = folded_text("name")
     description_folded: Mapped[str] = folded_text("description")
     trigger: Mapped[str] = mapped_column(Text(50))
-    trigger_options: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    trigger_options: Mapped[dict[str, JsonValue]] = mapped_column(default=dict)
     record_type: Mapped[str | None] = mapped_column(Text(16))
-    conditions: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    conditions: Mapped[dict[str, JsonValue]] = mapped_column(default=dict)
     actions: Mapped[list[Any]] = mapped_column(default=list)
-    schedule: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    schedule: Mapped[dict[str, JsonValue]] = mapped_column(default=dict)
     is_active: Mapped[bool] = mapped_column(default=True)
     max_executions_per_day: Mapped[int] = mapped_column(default=10)
     credit_limit_per_execution: Mapped[int] = mapped_column(default=100)
@@ -143,7 +144,7 @@ class RuleDraft(AccountOwned, Stamped, Base):
     user_id: Mapped[int] = mapped_column(Id)
     rule_id: Mapped[int | None] = mapped_column(Id)
     version: Mapped[int | None]
-    steps: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    steps: Mapped[dict[str, list[list[str]]]] = mapped_column(default=dict)
 
 
 class RuleActivation(AccountOwned, Base):

@@ -38,11 +38,12 @@ Say = Callable[[Prompt], Any]
 class ArticleModel:
     """Writes articles as they are asked for, `ratio` times as long; everything else as the offline provider does.
 
+    Of one section where a test is not about articles: for the engine each part is as much work as a small run.
     says: end of a key -> what is answered instead, or raised; used once each.
     """
 
     ratio: float = 1.0
-    sections: int = 3
+    sections: int = 1
     says: dict[str, Say] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=dict)
     asked: list[tuple[str, Prompt]] = field(default_factory=list)

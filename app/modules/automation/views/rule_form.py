@@ -234,7 +234,8 @@ def _draft(id: int, step: str) -> RuleDraft:
 
 
 def _draft_name(draft: RuleDraft) -> str:
-    return dict(map(tuple, draft.steps.get("name", []))).get("name") or "Without a name"
+    named = (value for name, value in draft.steps.get("name", []) if name == "name" and value)
+    return next(named, "Without a name")
 
 
 def _rule_form(draft: RuleDraft | None = None, **typed: Pairs) -> RuleForm:

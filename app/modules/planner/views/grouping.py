@@ -31,7 +31,8 @@ def show(id: int) -> ResponseReturnValue:
         return _page(site, form), 422
     connection = connection_of(db.session(), site.account_id)
     sample = sample_of_site(db.session(), site)
-    db.session.commit()
+    # Nothing was written: no transaction stays open while the sample is grouped.
+    db.session.rollback()
     if sample is None:
         return _page(site, form, fault="The site has no keywords yet. Import some first.")
     choice = Grouping(form.grouping.data), Tightness(form.tightness.data)

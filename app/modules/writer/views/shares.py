@@ -59,7 +59,12 @@ def show(token: str) -> Response:
         opened = content_shares.open_share(db.session(), token, datetime.now(UTC))
     except NotFound:
         return _page("pages/writer/share_ended.html", 404)
+    answer = _opened(opened)
     db.session.commit()
+    return answer
+
+
+def _opened(opened: content_shares.OpenedShare) -> Response:
     content = opened.content
     if content is None:
         return _page("pages/writer/share_ended.html", 410)

@@ -55,9 +55,9 @@ class Line:
 
 
 class LivedMonth:
-    """Thirty days of an account: each morning keywords come, ideas are decided, older keywords are edited."""
+    """Days of an account: each morning keywords come, ideas are decided, older keywords are edited."""
 
-    def __init__(self, machine: Machine, account: Account, sectors: list[Sector], days: int = 30) -> None:
+    def __init__(self, machine: Machine, account: Account, sectors: list[Sector], days: int) -> None:
         self.machine, self.account, self.sectors, self.days = machine, account, sectors, days
         self.random = Random(7)
         self.number = 0

@@ -7,7 +7,9 @@ from sqlalchemy.orm import Session
 from tests.business.automation.backtest.simulated_month import LivedMonth, lines_of
 from tests.business.automation.machine import Machine
 from tests.factories import make_account, make_plan, make_sector, make_site
+from tests.sampling import times
 
+DAYS = times(full=30, sample=16)
 LABEL = {"type": "update_records", "params": {"labels_add": ["seen"]}}
 IDEAS = {"type": "generate_ideas", "params": {"ideas_per_cluster": 2}}
 RULES: dict[str, dict[str, Any]] = {
@@ -97,7 +99,7 @@ def test_it_equals_what_really_happened(machine: Machine, session: Session) -> N
     plan = make_plan(session, monthly_credits=150)
     account = make_account(session, timezone="Europe/Warsaw", credits=0, plan=plan)
     sites = [make_site(session, account, timezone=zone) for zone in ("Europe/Warsaw", "Europe/London")]
-    month = LivedMonth(machine, account, [make_sector(session, site) for site in sites])
+    month = LivedMonth(machine, account, [make_sector(session, site) for site in sites], days=DAYS)
     machine.now = month.begins_at
     rules = {
         name: machine.make_rule(account, **{"name": name, "trigger": "keyword_added"} | values)

@@ -26,7 +26,7 @@ from tests.business.automation.conditions.condition_cases import TELLING, Case, 
 from tests.sampling import FULL
 
 SEEDS = range(4) if FULL else range(1)
-TREES = 1_500 if FULL else 100
+TREES = 1_500 if FULL else 50
 """Trees for each seed of records; each is evaluated for every record of its type, fourteen on average."""
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -46,7 +46,7 @@ from tests.business.automation.conditions.condition_cases import (
 )
 from tests.sampling import FULL
 
-TREES = 6_000 if FULL else 90
+TREES = 6_000 if FULL else 45
 NOT_NEGATIVE = ("volume", "keyword_count", "idea_count", "total_volume", "credits_available")
 CLOCK = {"now.hour": range(24), "now.weekday": range(1, 8), "now.days_left_in_month": range(31)}
 SEARCHING = settings(
@@ -309,7 +309,7 @@ def test_no_record_contradicts_the_reasoning(pipeline: tuple[Session, int, int],
     }
     said: Counter[str] = Counter()
 
-    @settings(SEARCHING, max_examples=TREES // 3)
+    @settings(SEARCHING, max_examples=max(90, TREES // 3))
     @given(cases())
     def search(one: Case) -> None:
         node = parse_conditions(one.conditions, record_type=one.record_type)

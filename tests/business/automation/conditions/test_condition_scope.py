@@ -28,7 +28,7 @@ from tests import factories
 from tests.business.automation.conditions.condition_cases import Case, a_pipeline, count_leaves, trees
 from tests.sampling import FULL
 
-TREES = 600 if FULL else 12
+TREES = 600 if FULL else 6
 BERLIN = ZoneInfo("Europe/Berlin")
 BOUND_TO = ("account", "site", "sector")
 NAMED = {"keyword": "text", "cluster": "name", "idea": "title", "task": "title", "content": "title"}

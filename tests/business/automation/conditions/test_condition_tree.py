@@ -18,6 +18,7 @@ from app.business.automation.services.conditions.parser import parse_conditions,
 from app.business.errors import Invalid
 from app.business.planner.services.plain_text import keyword_text
 from tests.factories import NOW
+from tests.sampling import times
 
 VOLUME = {"field": "volume", "operator": "gte", "value": 500}
 
@@ -283,7 +284,11 @@ NEARLY_TREE = st.recursive(
 
 
 @settings(
-    max_examples=300, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    max_examples=times(full=2_000, sample=100),
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
 )
 @given(NEARLY_TREE, st.dictionaries(st.sampled_from(["volume", "text", "labels", "idea"]), ANYTHING))
 def test_any_input_is_refused_in_words_or_gets_a_verdict(tree: Any, context: dict[str, Any]) -> None:

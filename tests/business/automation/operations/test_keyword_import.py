@@ -59,7 +59,7 @@ def test_killed_at_any_commit_it_is_finished_once(session: Session) -> None:
 
 
 def test_killed_again_and_again_at_random_it_is_finished_once(session: Session) -> None:
-    for seed in range(times(full=200, sample=10)):
+    for seed in range(times(full=200, sample=4)):
         chance, trial = random.Random(seed), begin(session)
         kills = 0
         while True:
@@ -190,7 +190,7 @@ def test_cancelled_anywhere_it_takes_back_what_nobody_touched(session: Session) 
 
 
 def test_killed_while_it_takes_back_it_goes_on_taking_back(session: Session) -> None:
-    for seed in range(times(full=100, sample=5)):
+    for seed in range(times(full=100, sample=3)):
         chance, trial = random.Random(seed), begin(session)
         trial.after = {8: trial.cancel}
         trial.before = {chance.randint(9, 10): kill}

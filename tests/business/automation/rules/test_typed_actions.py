@@ -19,7 +19,7 @@ from app.business.errors import Invalid
 from tests.business.automation.transfer.test_rule_round_trip import rules
 from tests.sampling import FULL
 
-EXAMPLES = 3_000 if FULL else 150
+EXAMPLES = 3_000 if FULL else 60
 NOTIFY = {"type": "notify", "params": {"message": "Done"}}
 UNREADABLE = [
     {"type": "notify", "params": {"message": "Done", "gone": 1}},

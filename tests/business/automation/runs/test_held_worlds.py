@@ -27,7 +27,7 @@ from tests.business.automation.rule_parts import HOURLY, LABEL
 from tests.factories import make_account, make_keyword, make_sector, make_site
 from tests.sampling import FULL
 
-SEEDS = [int(os.environ["SEED"])] if "SEED" in os.environ else range(400 if FULL else 4)
+SEEDS = [int(os.environ["SEED"])] if "SEED" in os.environ else range(400 if FULL else 2)
 SWEEPS, QUIET_SWEEPS = 15, 60
 RECORDS = 6
 NOTIFY = {"type": "notify", "params": {"message": "Done"}}

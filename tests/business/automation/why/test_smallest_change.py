@@ -15,6 +15,7 @@ from app.business.automation.services.why.change_text import turns_text
 from app.business.automation.services.why.smallest_change import Turn, smallest_change
 from app.business.errors import Invalid
 from tests.factories import NOW
+from tests.sampling import times
 
 START = "It would match if "
 KEYWORD: dict[str, Any] = {
@@ -137,7 +138,7 @@ def fewest_fields(node: Node, values: dict[str, Any]) -> int | None:
 BELOW_TWO = {"not": {"any": [{"not": leaf("difficulty", "lt", 1)}, leaf("difficulty", "gte", 0)]}}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=times(full=1_000, sample=50), deadline=None)
 @example(conditions=BELOW_TWO, values=dict.fromkeys(FIELDS, 0))
 @given(conditions=TREES, values=st.fixed_dictionaries({name: st.integers(0, 4) for name in FIELDS}))
 def test_no_smaller_change_exists_and_one_is_found_wherever_there_is_one(

@@ -38,4 +38,4 @@ def rule_zone(session: Session, rule: AutomationRule) -> ZoneInfo:
     site = session.get(Site, rule.site_id) if rule.site_id else None
     site_zone = site.timezone if site else None
     named = rule.schedule.get("timezone") or site_zone
-    return ZoneInfo(named or session.get_one(Account, rule.account_id).timezone)
+    return ZoneInfo(str(named or session.get_one(Account, rule.account_id).timezone))
