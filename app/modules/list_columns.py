@@ -14,6 +14,7 @@ from app.business.accounts.models import User
 from app.infrastructure.database import db
 from app.modules.access import current_person
 from app.modules.display import day, number
+from app.modules.navigation import addresses_of
 
 NOTHING = "–"
 PARAMETER = "columns"
@@ -26,14 +27,17 @@ Pill = tuple[str, str]
 
 @dataclass(frozen=True)
 class Column:
-    """One column. text: what a row says · at: an instant, in place of the text · url: where the text leads ·
-    pill: a mark behind it · sort: the order of the list by it."""
+    """One column.
+
+    text: what a row says · at: an instant, in place of the text · link: the page it leads to, and the attribute with
+    its id · pill: a mark behind it · sort: the order of the list by it.
+    """
 
     label: str
     text: Callable[[Row], str] = lambda _row: ""
     is_figure: bool = False
     at: Callable[[Row], datetime | None] | None = None
-    url: Callable[[Row], str] | None = None
+    link: tuple[str, str] | None = None
     pill: Callable[[Row], Pill | None] | None = None
     sort: str = ""
 
@@ -53,6 +57,7 @@ class ChosenColumns:
 
     all: Mapping[str, Column]
     shown: Mapping[str, Column]
+    links: Mapping[str, Callable[[int], str]]
     kept: Sequence[tuple[str, str]] = field(default=())
     sort: str = ""
 
@@ -71,7 +76,8 @@ def chosen_columns(columns: ListColumns) -> ChosenColumns:
         pair for pair in request.args.items(multi=True) if pair[0] not in (PARAMETER, "cursor") and pair[1]
     ]
     shown = {name: column for name, column in columns.all.items() if name in names}
-    return ChosenColumns(columns.all, shown, left, request.args.get("sort", ""))
+    links = {name: addresses_of(column.link[0]) for name, column in shown.items() if column.link}
+    return ChosenColumns(columns.all, shown, links, left, request.args.get("sort", ""))
 
 
 def figure(name: str) -> Callable[[Row], str]:

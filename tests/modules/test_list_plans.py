@@ -146,6 +146,8 @@ def rows(session: Session, people: People) -> Rows:
         more |= {"text": f"'word ' || {N}", "text_key": f"'word ' || {N}"} if kind == "keyword" else {}
         more |= {"volume": "CASE WHEN n.i % 9 > 0 THEN n.i % 5000 END"} if kind == "keyword" else {}
         more |= {"difficulty": "CASE WHEN n.i % 9 > 0 THEN n.i % 100 END"} if kind == "keyword" else {}
+        for name in ("clicks", "impressions", "position") if kind == "keyword" else ():
+            more |= {name: "CASE WHEN n.i % 9 > 0 THEN n.i % 100 END"}
         more |= {"due_on": "CASE WHEN n.i % 9 = 0 THEN '2030-01-05' END"} if kind == "task" else {}
         name = {"keyword": "text", "cluster": "name"}.get(kind, "title")
         more |= {name: f"'word ' || {N}", "cluster_id": "NULL", "idea_id": "NULL", "task_id": "NULL"}

@@ -208,6 +208,9 @@ class Keyword(Record, Base):
         index_in_use(None, "account_id", "status", "volume"),
         index_in_use(None, "account_id", "volume", "id"),
         index_in_use(None, "account_id", "difficulty", "id"),
+        index_in_use(None, "account_id", "clicks", "id"),
+        index_in_use(None, "account_id", "impressions", "id"),
+        index_in_use(None, "account_id", "position", "id"),
         CheckConstraint("volume >= 0", name="volume_not_negative"),
     )
 

@@ -143,7 +143,15 @@ class KeywordFilterForm(RecordFilterForm):
     sort = SelectField(
         "Sort by",
         choices=options(
-            NEWEST | {"volume": "Highest volume", "difficulty": "Most difficult", "text": "A to Z"}
+            NEWEST
+            | {
+                "volume": "Highest volume",
+                "difficulty": "Most difficult",
+                "clicks": "Most clicks",
+                "impressions": "Most impressions",
+                "position": "Best position",
+                "text": "A to Z",
+            }
         ),
     )
 

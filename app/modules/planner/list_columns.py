@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-from flask import url_for
-
 from app.business.planner.services.record_lists import ClusterFigures
 from app.modules.display import number
 from app.modules.list_columns import NOTHING, SHARED, Column, ListColumns, Row, figure, several, word
@@ -14,9 +12,9 @@ KEYWORD_COLUMNS = ListColumns(
         "volume": Column("Volume", figure("volume"), is_figure=True, sort="volume"),
         "difficulty": Column("Difficulty", figure("difficulty"), is_figure=True, sort="difficulty"),
         "cpc": Column("CPC", figure("cpc"), is_figure=True),
-        "clicks": Column("Clicks", figure("clicks"), is_figure=True),
-        "impressions": Column("Impressions", figure("impressions"), is_figure=True),
-        "position": Column("Position", figure("position"), is_figure=True),
+        "clicks": Column("Clicks", figure("clicks"), is_figure=True, sort="clicks"),
+        "impressions": Column("Impressions", figure("impressions"), is_figure=True, sort="impressions"),
+        "position": Column("Position", figure("position"), is_figure=True, sort="position"),
         "traffic_potential": Column("Traffic potential", figure("traffic_potential"), is_figure=True),
         "intent": Column("Intent", lambda row: (row.intent or NOTHING).capitalize()),
         "intents": Column("All intents", several("intents")),
@@ -29,7 +27,7 @@ KEYWORD_COLUMNS = ListColumns(
         "cluster": Column(
             "Cluster",
             lambda row: row.cluster.name if row.cluster else NOTHING,
-            url=lambda row: url_for("planner.cluster", id=row.cluster_id),
+            link=("planner.cluster", "cluster_id"),
         ),
         **SHARED,
     },
@@ -41,7 +39,7 @@ IDEA_COLUMNS = ListColumns(
         "cluster": Column(
             "Cluster",
             lambda row: row.cluster.name if row.cluster else NOTHING,
-            url=lambda row: url_for("planner.cluster", id=row.cluster_id),
+            link=("planner.cluster", "cluster_id"),
         ),
         "main_keyword": Column("Main keyword", word("main_keyword")),
         "kind": Column("Kind", lambda row: str(row.content_type).replace("_", " ").capitalize()),

@@ -189,7 +189,20 @@ class KeywordQuery(RecordQuery):
     sort: Literal["newest", "volume", "difficulty", "text"] = "newest"
     ordering: (
         Literal[
-            "created_at", "-created_at", "volume", "-volume", "difficulty", "-difficulty", "text", "-text"
+            "created_at",
+            "-created_at",
+            "volume",
+            "-volume",
+            "difficulty",
+            "-difficulty",
+            "clicks",
+            "-clicks",
+            "impressions",
+            "-impressions",
+            "position",
+            "-position",
+            "text",
+            "-text",
         ]
         | None
     ) = None

@@ -2,8 +2,6 @@
 
 from datetime import UTC, datetime
 
-from flask import url_for
-
 from app.business.writer.models import TASK_TYPES, TaskStatus
 from app.modules.list_columns import (
     NOTHING,
@@ -34,7 +32,7 @@ TASK_COLUMNS = ListColumns(
         "idea": Column(
             "Idea",
             lambda row: row.idea.title if row.idea else NOTHING,
-            url=lambda row: url_for("planner.idea", id=row.idea_id),
+            link=("planner.idea", "idea_id"),
         ),
         **SHARED,
     },
@@ -49,7 +47,7 @@ CONTENT_COLUMNS = ListColumns(
         "task": Column(
             "Task",
             lambda row: row.task.title if row.task else NOTHING,
-            url=lambda row: url_for("writer.task", id=row.task_id),
+            link=("writer.task", "task_id"),
         ),
         "published_at": Column("Published", at=at("published_at"), is_figure=True),
         **SHARED,

@@ -189,6 +189,9 @@ KEYWORDS: RecordList[Keyword] = RecordList(
     | {
         "volume": _figure(Keyword.volume),
         "difficulty": _figure(Keyword.difficulty),
+        "clicks": _figure(Keyword.clicks),
+        "impressions": _figure(Keyword.impressions),
+        "position": replace(_figure(Keyword.position), descending=False, nulls="highest"),
         "text": alphabetical(Keyword.text),
     },
     (Keyword.site, Keyword.sector, Keyword.cluster),

@@ -1,5 +1,6 @@
 """The dashboard: is all well, what needs a person, what comes, what happened; for clients, what was made for them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from sqlalchemy import select
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.auditing.accounting import unaccounted
+from app.business.automation.services.catalogue.actions.registry import entries_of, stored_actions
 from app.business.automation.services.forecast.planned_times import (
     PlannedTime,
     RunPrice,
@@ -102,6 +104,7 @@ def _operated(overview: Overview, now: datetime) -> dict[str, Any]:
         "credits_used": used.total,
         "by_rule": _by_rule(used),
         "by_site": _by_site(used, overview),
+        "by_action": _by_action(used),
         "flow": flow,
         "saved": hours_saved(account, flow),
         "out": flow.stage(PUBLISHED).by_rules,
@@ -142,6 +145,21 @@ def _by_site(used: CreditUse, overview: Overview) -> list[Part]:
         for id in list(used.by_site)[:TOP]
     }
     return _parts(used.by_site, named)
+
+
+def _by_action(used: CreditUse) -> list[Part]:
+    """By the paid actions that the rules have now; what a rule with several used stands under them together."""
+    rule = AutomationRule
+    query = select(rule.id, rule.actions).where(
+        rule.account_id == current_person().account.id, rule.id.in_(used.by_rule)
+    )
+    actions = {id: stored_actions(rows) for id, rows in db.session.execute(query)} if used.by_rule else {}
+    spent = Counter[str]()
+    for id, credits in used.by_rule.items():
+        paid = dict.fromkeys(entry.label for entry in entries_of(actions.get(id, ())) if entry.is_paid)
+        spent[" + ".join(paid) or "Actions that are gone"] += credits
+    most = max(spent.values(), default=1)
+    return [Part(name, "", credits, credits / most) for name, credits in spent.most_common(TOP)]
 
 
 def _parts(used: Mapping[int, int], named: Mapping[int, tuple[str, str]]) -> list[Part]:

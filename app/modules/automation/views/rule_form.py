@@ -327,4 +327,5 @@ def _context(rule_form: RuleForm, step: str, form: Any, draft: RuleDraft | None)
         "before": KEYS[number - 1] if number else None,
         "check": findings.of_draft(rule_form, now) if draft and step == "check" else None,
         "preview": rule_form_preview.context(rule_form, step, now) if draft else {},
+        "so_far": rule_form_preview.so_far(rule_form, step) if draft and step != "check" else {},
     }

@@ -41,6 +41,7 @@ from app.modules.automation import activation_preview
 from app.modules.automation.labels.starts import StartCost, cost_of_start
 from app.modules.automation.rule_form.form import RuleForm
 from app.modules.automation.rule_form.status_choices import RECORD_WORDS
+from app.modules.automation.rule_form.step_table import STEPS
 from app.modules.automation.rule_form.steps import EVERYWHERE, SCHEDULE
 
 TIMES = 10
@@ -97,6 +98,19 @@ def _zone(rule_form: RuleForm, data: dict[str, Any]) -> ZoneInfo:
         return ZoneInfo(rule_form.account.timezone)
 
 
+def so_far(rule_form: RuleForm, step: str) -> dict[str, Any]:
+    """What the other steps have answered, in words, and the price of a run; empty while an answer is refused."""
+    answered = [info for info in STEPS[:-1] if info.key in rule_form.answers and info.key != step]
+    try:
+        definition = rule_form.definition
+    except Invalid:
+        return {}
+    words = _answers(rule_form, definition)
+    connected = is_connected(db.session(), rule_form.account.id)
+    paid = most_per_run(definition, connected=connected) if "do" in rule_form.answers else None
+    return {"lines": [(info.title, words[info.title]) for info in answered], "per_run": paid}
+
+
 def _answers(rule_form: RuleForm, rule: RuleDefinition) -> dict[str, str]:
     """Each answer in words, by step."""
     conditions, together = conditions_of(rule), rule.batching == "batch"
@@ -120,7 +134,7 @@ def _answers(rule_form: RuleForm, rule: RuleDefinition) -> dict[str, str]:
 
 def _place(rule_form: RuleForm, data: dict[str, Any]) -> str | None:
     sites, sectors = dict(rule_form.choices.sites), dict(rule_form.choices.sectors)
-    return sectors.get(str(data["sector"])) or sites.get(str(data["site"]))
+    return sectors.get(str(data.get("sector"))) or sites.get(str(data.get("site")))
 
 
 def _times(rule_form: RuleForm, now: datetime) -> dict[str, Any]:

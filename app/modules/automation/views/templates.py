@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from app.business.accounts.models import Role
 from app.business.automation.services.catalogue.actions.base import FREE
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
+from app.business.automation.services.catalogue.triggers import TRIGGERS
 from app.business.automation.services.rules.cost import most_per_run
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.naming import free_name
@@ -21,15 +22,45 @@ from app.modules.automation.rule_form.step_table import steps_of_rule
 from app.modules.automation.views.rule_form import start_draft
 from app.modules.web import see_other
 
+TRIGGER_ICONS = {
+    "schedule": "clock",
+    "keyword_added": "tag",
+    "cluster_created": "topology-star-3",
+    "idea_created": "bulb",
+    "task_created": "checklist",
+    "content_generated": "file-text",
+    "status_changed": "refresh",
+    "run_finished": "history",
+    "credits_granted": "coins",
+}
+ACTION_ICONS = {
+    "cluster_keywords": "topology-star-3",
+    "generate_ideas": "bulb",
+    "create_tasks": "checklist",
+    "generate_content": "file-text",
+    "publish_content": "brand-wordpress",
+    "update_records": "pencil",
+    "create_record": "plus",
+    "notify": "bell",
+    "send_webhook": "webhook",
+    "pause_rule": "player-pause",
+    "resume_rule": "player-play",
+    "ask_person": "user",
+}
+
 
 @dataclass(frozen=True)
 class Card:
-    """A template on its card; `prices` of its paid actions, `most`: upper bound of one run's credits."""
+    """A template on its card; `prices` of its paid actions, `most`: upper bound of one run's credits.
+
+    flow: drawing and words of what starts it, and of each action.
+    """
 
     template: templates.Template
     sentence: str
     prices: list[str]
     most: int
+    flow: list[tuple[str, str]]
 
 
 @allow(Role.VIEWER)
@@ -59,4 +90,13 @@ def use(key: str) -> ResponseReturnValue:
 def _card(template: templates.Template, definition: RuleDefinition, connected: bool) -> Card:
     prices = [CATALOGUE[action.type].price_text for action in definition.actions]
     paid = [price for price in dict.fromkeys(prices) if price != FREE]
-    return Card(template, summary_of(definition), paid, most_per_run(definition, connected=connected))
+    most = most_per_run(definition, connected=connected)
+    return Card(template, summary_of(definition), paid, most, _flow(definition))
+
+
+def _flow(definition: RuleDefinition) -> list[tuple[str, str]]:
+    start = TRIGGERS[definition.trigger].label
+    done = [
+        (ACTION_ICONS.get(action.type, "bolt"), CATALOGUE[action.type].label) for action in definition.actions
+    ]
+    return [(TRIGGER_ICONS.get(definition.trigger, "bolt"), start), *done]
