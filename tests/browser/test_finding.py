@@ -10,6 +10,9 @@ from tests.browser.conftest import serious_faults
 from tests.factories import make_keyword, make_sector, make_site
 from tests.people import People
 
+MOST_KEYS = 8
+"""From the first field of a step to the next step."""
+
 
 @pytest.fixture
 def zebra(session: Session, people: People) -> None:
@@ -74,3 +77,20 @@ def test_without_script_search_is_a_page(open_page: Any, people: People, zebra: 
     page.get_by_role("button", name="Search").click()
     expect(page.get_by_text("Write the content")).to_be_visible()
     expect(page.get_by_role("heading", name="Planned times")).to_be_hidden()
+
+
+def test_each_step_of_the_rule_form_takes_at_most_eight_keys(open_page: Any, people: People) -> None:
+    page: Page = open_page(people.editor)
+    page.goto("/rules/new")
+    page.keyboard.type("By keyboard")
+    page.keyboard.press("Enter")
+    for step in ("when", "where", "which", "do", "often", "limits"):
+        page.wait_for_url(f"**/{step}")
+        page.wait_for_function("document.activeElement.closest('.wizard-form') !== null")
+        keys = 0
+        while page.evaluate("document.activeElement.textContent.trim()") != "Next":
+            page.keyboard.press("Tab")
+            keys += 1
+            assert keys < MOST_KEYS, step
+        page.keyboard.press("Enter")
+    page.wait_for_url("**/check")
