@@ -32,6 +32,8 @@ def check_answer(call: Call, response: Response) -> None:
             # An error of that protocol has its own form.
             return
         assert response.mimetype == "application/problem+json", place
+    elif status == 304:
+        assert (call.method, call.if_match) == ("GET", True), f"{place}: not conditional"
     else:
         assert status in call.answers, f"{place}: {status} is not declared"
         _check_body(call.answers[status], response, place)

@@ -231,13 +231,20 @@ def json_of(shown: BaseModel) -> JsonObject:
 
 
 def answer(shown: BaseModel, status: int = 200, *, version: int | str | None = None) -> Response:
-    """One resource with its ETag: its version, or a fingerprint of what it reads."""
-    if request.method in ("GET", "HEAD"):
+    """One resource with its ETag: its version, or a fingerprint of what it reads.
+
+    A GET whose If-None-Match names it is answered with 304.
+    """
+    is_read = request.method in ("GET", "HEAD")
+    if is_read:
         require_present(shown, version)
     values = json_of(shown)
-    response = jsonify(values)
-    response.status_code = status
-    response.set_etag(entity_tag(values, version))
+    tag = entity_tag(values, version)
+    # Not by `make_conditional`, which would answer If-Match in its own way.
+    is_known = is_read and request.if_none_match.contains_weak(tag)
+    response = Response() if is_known else jsonify(values)
+    response.status_code = 304 if is_known else status
+    response.set_etag(tag)
     return response
 
 

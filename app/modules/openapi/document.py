@@ -12,7 +12,15 @@ from app.modules.access import SAFE_METHODS
 from app.modules.api.bodies import MOST_AT_ONCE
 from app.modules.api.declaration import Call, Media, declared_calls
 from app.modules.api.resource import PARTIAL_LIST
-from app.modules.openapi.parameters import IDEMPOTENCY_KEY, IF_MATCH, parameters_of, path_parameters
+from app.modules.openapi.examples import BODIES
+from app.modules.openapi.parameters import (
+    IDEMPOTENCY_KEY,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    is_conditional,
+    parameters_of,
+    path_parameters,
+)
 from app.modules.openapi.problems import PROBLEM_SCHEMA, problem_answers
 from app.modules.openapi.rules import describe_records, describe_rules
 from app.modules.openapi.schemas import Direction, Schemas
@@ -45,7 +53,11 @@ def openapi_document(app: Flask) -> JsonDict:
         "paths": paths,
         "components": {
             "securitySchemes": _SECURITY,
-            "parameters": {"IfMatch": IF_MATCH, "IdempotencyKey": IDEMPOTENCY_KEY},
+            "parameters": {
+                "IfMatch": IF_MATCH,
+                "IfNoneMatch": IF_NONE_MATCH,
+                "IdempotencyKey": IDEMPOTENCY_KEY,
+            },
             "headers": _HEADERS,
             "schemas": _used(paths, schemas.components | _COMMON_SCHEMAS),
         },
@@ -106,13 +118,21 @@ def _request_body(call: Call, schemas: Schemas) -> JsonDict:
     if call.body.reading == "one or many":
         many = {"type": "array", "items": schema, "minItems": 1, "maxItems": MOST_AT_ONCE}
         schema = {"oneOf": [schema, many]}
-    return {"required": call.body.is_required, "content": {call.body.media_type: {"schema": schema}}}
+    content: JsonDict = {"schema": schema}
+    if example := BODIES.get(call.name):
+        content["example"] = example
+    return {"required": call.body.is_required, "content": {call.body.media_type: content}}
 
 
 def _responses(call: Call, schemas: Schemas) -> JsonDict:
     answers: dict[str, JsonDict] = {
         str(status): _answer(call, status, answer, schemas) for status, answer in call.answers.items()
     }
+    if is_conditional(call):
+        answers["304"] = {
+            "description": _MEANINGS[304],
+            "headers": {"ETag": {"$ref": "#/components/headers/ETag"}},
+        }
     return answers | problem_answers(call)
 
 
@@ -176,6 +196,7 @@ _MEANINGS = {
     200: "The answer.",
     201: "It is made; `Location` has its address where it has one.",
     202: "It is accepted and will be done; the answer says how to follow it.",
+    304: "It has not changed: it is a version that `If-None-Match` names.",
     204: "It is done; there is nothing to say.",
 }
 _SECURITY: JsonDict = {

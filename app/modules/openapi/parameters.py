@@ -16,6 +16,12 @@ IF_MATCH: Parameter = {
     "schema": {"type": "string", "pattern": r'^(\*|"[!#-~]*"(, "[!#-~]*")*)$'},
     "description": "Entity tags of the versions that may be changed, or `*`. Another one is refused with 412.",
 }
+IF_NONE_MATCH: Parameter = {
+    "name": "If-None-Match",
+    "in": "header",
+    "schema": {"type": "string", "pattern": r'^(\*|(W/)?"[!#-~]*"(, (W/)?"[!#-~]*")*)$'},
+    "description": "Entity tags of versions that are known: if it is one of them, the answer is 304 without a body.",
+}
 IDEMPOTENCY_KEY: Parameter = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -63,9 +69,16 @@ def parameters_of(call: Call, schemas: Schemas) -> list[Parameter]:
         found += [*_WINDOW, _fields(call)]
     if call.if_match:
         found.append({"$ref": "#/components/parameters/IfMatch"})
+    if is_conditional(call):
+        found.append({"$ref": "#/components/parameters/IfNoneMatch"})
     if call.is_idempotent:
         found.append({"$ref": "#/components/parameters/IdempotencyKey"})
     return found
+
+
+def is_conditional(call: Call) -> bool:
+    """Whether the answer can be that nothing has changed: to reading what has an entity tag."""
+    return call.method == "GET" and call.if_match
 
 
 def _fields(call: Call) -> Parameter:

@@ -28,7 +28,8 @@ its place is after the cursor. By ascending `created_at` (of runs: by `id`) noth
 
 ## Changes by several people
 An answer with an `ETag` can be changed with `If-Match`: if somebody changed it meanwhile, the answer is 412 with the
-present version in `current`, and nothing is saved.
+present version in `current`, and nothing is saved. Whoever knows a version reads with `If-None-Match`: if it is the
+present one still, the answer is 304 without a body.
 
 ## Assistants
 An AI assistant that speaks the Model Context Protocol is given the address `/api/mcp/` (Streamable HTTP) and an API
