@@ -31,7 +31,13 @@ from tests.sampling import FULL
 LOCKED_SECONDS, GONE_SECONDS, FULL_SECONDS = (60, 120, 60) if FULL else (0, 3, 0)
 """At least; an outage lasts until everybody has met it."""
 DATABASES = ["sqlite", "postgresql"] if FULL else ["sqlite"]
-SITE = {"name": "Typed by a person", "language": "en", "status": "active", "grouping": "meaning", "tightness": "usual"}
+SITE = {
+    "name": "Typed by a person",
+    "language": "en",
+    "status": "active",
+    "grouping": "meaning",
+    "tightness": "usual",
+}
 
 
 @pytest.fixture(scope="module")
