@@ -162,3 +162,17 @@ def test_a_secret_in_a_kept_answer_is_encrypted(api: FlaskClient, session: Sessi
     kept = session.scalars(select(ApiRequest.sealed)).one()
     assert kept
     assert made.json["secret"] not in kept
+
+
+def test_parts_of_a_form_may_come_without_a_name(api: FlaskClient, session: Session) -> None:
+    parts = [b'Content-Disposition: form-data; name="site"', b"Content-Disposition: form-data"]
+    parts += [b'Content-Disposition: form-data; filename="x.csv"', b'Content-Disposition: form-data; name=""']
+    body = b"".join(b"--x\r\n" + part + b"\r\n\r\n1\r\n" for part in parts) + b"--x--\r\n"
+    refused = api.post(
+        f"{KEYWORDS}import/",
+        data=body,
+        content_type="multipart/form-data; boundary=x",
+        headers={"Idempotency-Key": "nameless"},
+    )
+    assert refused.status_code in (400, 415, 422), refused.text
+    assert keywords(session) == 0

@@ -88,9 +88,10 @@ def _fingerprint() -> str:
     if request.mimetype != "multipart/form-data":
         found.update(request.get_data())
         return found.hexdigest()
-    for name, value in sorted(request.form.items(multi=True)):
+    # A part may come without a name.
+    for name, value in sorted((name or "", value) for name, value in request.form.items(multi=True)):
         found.update(f"{name}={value}\n".encode())
-    for name, file in sorted(request.files.items(multi=True), key=lambda item: item[0]):
+    for name, file in sorted(request.files.items(multi=True), key=lambda item: item[0] or ""):
         found.update(f"{name}\n".encode())
         found.update(file.read())
         file.seek(0)
