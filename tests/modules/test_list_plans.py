@@ -85,6 +85,7 @@ ENTRIES = {
             "subject_id": "77",
             "user": "{person}",
             "api_key": "9",
+            "by_nobody": "true",
         },
     ),
 }
@@ -129,7 +130,10 @@ def rows(session: Session, people: People) -> Rows:
         account_id=people.account.id, action="rare.done", subject_type="rare", subject_id=77,
         user_id=people.editor.id, api_key_id=9, created_at=NOW,
     )  # fmt: skip
-    session.add_all([entry, audit])
+    by_itself = AuditEntry(
+        account_id=people.account.id, action="site.changed", subject_type="site", created_at=NOW
+    )
+    session.add_all([entry, audit, by_itself])
     session.flush()
     if session.get_bind().dialect.name == "postgresql":
         # Without the checks of foreign keys, which take most of the time.

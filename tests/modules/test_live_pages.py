@@ -39,7 +39,7 @@ STAY_AS_READ = {
     "automation": ("back_test", "import_look", "import_rules", "make_real", "resume", "retry_all", "rule_form",
                    "run_now", "switch_on", "test", "undo"),
     "outlets": ("ai", "incoming", "webhook_form", "webhook_secret", "wordpress"),
-    "planner": ("import_file", "import_preview", "site"),
+    "planner": ("grouping", "import_file", "import_preview", "site"),
     "records": ("edit",),
     ".": ("ask_first",),
 }  # fmt: skip
