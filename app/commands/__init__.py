@@ -8,8 +8,8 @@ from app.commands import accounts, audit, billing, demo, mail, openapi, processe
 
 WITHOUT_PAGES = frozenset(
     {
-        "add-credits", "api-key", "audit", "change-plan", "clock", "create-account", "db", "demo", "reset-password",
-        "scheduler", "send-test-mail", "sweep", "worker",
+        "add-credits", "api-key", "audit", "change-plan", "clock", "create-account", "db", "demo", "end-second-factor",
+        "reset-password", "scheduler", "send-test-mail", "sweep", "worker",
     }
 )  # fmt: skip
 """Commands that serve no pages and no API: without them a process starts a third faster and takes less memory."""

@@ -181,13 +181,15 @@ def test_a_redraw_keeps_what_the_reader_has_selected_or_typed(
     page = open_page(people.owner, bypass_csp=True)
     page.goto("/keywords")
     page.get_by_label("word 600", exact=True).check()
-    page.get_by_role("searchbox").evaluate("field => { field.value = 'typed'; field.focus(); }")
+    page.get_by_role("searchbox", name="Search", exact=True).evaluate(
+        "field => { field.value = 'typed'; field.focus(); }"
+    )
     page.locator(".topbar .confirm > summary").click()
     make_run(session, rule, "completed")
     people.account.credits_held = people.account.credits_balance - 77
     session.commit()
     expect(page.locator(".balance")).to_contain_text("77")
     expect(page.get_by_label("word 600", exact=True)).to_be_checked()
-    expect(page.get_by_role("searchbox")).to_have_value("typed")
+    expect(page.get_by_role("searchbox", name="Search", exact=True)).to_have_value("typed")
     expect(page.get_by_text("Pause all automation?")).to_be_visible()
     assert serious_faults(page) == []

@@ -29,7 +29,10 @@ def test_a_red_box_disappears_with_its_error(open_page: Any, people: People) -> 
     finish(page)
     page.get_by_role("button", name="Edit").click()
     page.get_by_role("link", name="Limits", exact=True).click()
-    runs, records = page.get_by_label("Runs per day"), page.get_by_label("Records per run")
+    runs, records = (
+        page.get_by_role("spinbutton", name="Runs per day"),
+        page.get_by_role("spinbutton", name="Records per run"),
+    )
     runs.fill("0")
     records.fill("9999")
     page.get_by_role("button", name="To the summary").first.click()

@@ -78,7 +78,8 @@ def ideas(count: int) -> Callable[[Handler], None]:
     def reply(handler: Handler) -> None:
         cluster = json.loads(handler.body["messages"][1]["content"])["cluster"]
         idea = IDEAS["ideas"][0] | {"content_type": "how_to"}
-        titles = [f"{cluster}, shed {number}" for number in range(count)]
+        # Words, for the numbers of two clusters could be the same set.
+        titles = [f"How to {deed} {cluster}" for deed in ("wash", "mend", "measure", "store", "lace")[:count]]
         found = [idea | {"title": title, "main_keyword": title} for title in titles]
         says(json.dumps({"ideas": found}))(handler)
 

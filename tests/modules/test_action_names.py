@@ -17,6 +17,7 @@ from tests.people import People, browser_of, make_people
 
 PARAMS: dict[str, dict[str, Any]] = {
     "create_record": {"type": "idea", "title": "Look"},
+    "ask_person": {"question": "Go on?"},
     "notify": {"message": "Look"},
     "pause_rule": {"action": "generate_content"},
     "resume_rule": {"action": "generate_content"},

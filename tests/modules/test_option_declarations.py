@@ -48,6 +48,7 @@ WORDS_OF_THEIR_OWN = {
     ("modules/automation/labels/starts.py", "max_executions_per_day"),
     ("modules/automation/labels/starts.py", "credit_limit_per_execution"),
     ("modules/automation/labels/limits.py", "monthly_budget"),
+    ("modules/automation/labels/audit.py", "monthly_budget"),
     ("modules/automation/labels/undo.py", "repeat_after_days"),
 }
 """Exceptions: words about an option's effect on one start, run or undo, or about site budgets."""

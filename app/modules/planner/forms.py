@@ -54,6 +54,7 @@ class GroupingForm(ServiceForm):
                 Grouping.PARENT_KEYWORD: "Parent keyword of their file",
             }
         ),
+        default=Grouping.MEANING,
     )
     tightness = SelectField(
         "Clusters",
@@ -64,6 +65,7 @@ class GroupingForm(ServiceForm):
                 Tightness.TIGHT: "Tighter: more pages",
             }
         ),
+        default=Tightness.USUAL,
     )
 
 

@@ -28,7 +28,8 @@ def connection(**values: Any) -> ModelConnection:
     """A token sent costs a millionth, a token written two."""
     fields: dict[str, Any] = {
         "id": 1, "version": 1, "base_url": "https://ai.example/", "api_key_sealed": "", "model": "small",
-        "article_model": "", "mode": None, "price_in": ONE, "price_out": 2 * ONE, "monthly_limit": 1_000,
+        "article_model": "", "embedding_model": "", "mode": None, "price_in": ONE, "price_out": 2 * ONE,
+        "monthly_limit": 1_000,
     }  # fmt: skip
     return ModelConnection(**fields | values)
 

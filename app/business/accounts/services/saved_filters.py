@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Role, User
 from app.business.accounts.saved_filter_models import SavedFilter
 from app.business.errors import Forbidden, Invalid, NotFound
+from app.business.folding import fold
 from app.business.upsert import upsert
 
 MOST = 50
@@ -40,7 +41,6 @@ def saved_filters(session: Session, user: User, page: str) -> Sequence[Kept]:
             SavedFilter.page == page,
             or_(SavedFilter.user_id == user.id, SavedFilter.is_shared),
         )
-        .order_by(func.lower(SavedFilter.name), SavedFilter.id)
     )
     return [
         Kept(
@@ -51,7 +51,7 @@ def saved_filters(session: Session, user: User, page: str) -> Sequence[Kept]:
             "" if row.user_id == user.id else name,
             _may_remove(user, row),
         )
-        for row, name in session.execute(query)
+        for row, name in sorted(session.execute(query), key=lambda found: (fold(found[0].name), found[0].id))
     ]
 
 

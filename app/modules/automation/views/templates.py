@@ -33,20 +33,6 @@ TRIGGER_ICONS = {
     "run_finished": "history",
     "credits_granted": "coins",
 }
-ACTION_ICONS = {
-    "cluster_keywords": "topology-star-3",
-    "generate_ideas": "bulb",
-    "create_tasks": "checklist",
-    "generate_content": "file-text",
-    "publish_content": "brand-wordpress",
-    "update_records": "pencil",
-    "create_record": "plus",
-    "notify": "bell",
-    "send_webhook": "webhook",
-    "pause_rule": "player-pause",
-    "resume_rule": "player-play",
-    "ask_person": "user",
-}
 
 
 @dataclass(frozen=True)
@@ -96,7 +82,5 @@ def _card(template: templates.Template, definition: RuleDefinition, connected: b
 
 def _flow(definition: RuleDefinition) -> list[tuple[str, str]]:
     start = TRIGGERS[definition.trigger].label
-    done = [
-        (ACTION_ICONS.get(action.type, "bolt"), CATALOGUE[action.type].label) for action in definition.actions
-    ]
+    done = [(entry.icon, entry.label) for entry in (CATALOGUE[action.type] for action in definition.actions)]
     return [(TRIGGER_ICONS.get(definition.trigger, "bolt"), start), *done]

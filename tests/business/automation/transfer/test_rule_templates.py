@@ -59,9 +59,9 @@ def test_there_is_one_for_every_stage_and_no_name_twice() -> None:
 
 
 def test_together_they_use_every_action_that_a_rule_can_take() -> None:
-    """But those that need a connection, which a new account does not have."""
+    """But those that need a connection, or a person who answers, which a new account does not have."""
     used = {action["type"] for entry in TEMPLATES for action in entry.rule["actions"]}
-    assert set(CATALOGUE) - used <= {"resume_rule", "send_webhook", "publish_content"}
+    assert set(CATALOGUE) - used <= {"resume_rule", "send_webhook", "publish_content", "ask_person"}
 
 
 @each_template

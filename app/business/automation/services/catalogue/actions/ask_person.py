@@ -111,6 +111,7 @@ class AskPersonAction(ActionType[AskPerson]):
 
     key = "ask_person"
     label = "Ask a person first"
+    icon = "user"
     params = AskPerson
     takes = RECORD_TYPES
     unit_of = "run"

@@ -115,8 +115,9 @@ class Measure:
 class ActionType(Generic[P]):
     """One entry of the catalogue: subclass it in its own file, and add it to the registry.
 
-    takes: record types of its units (empty: one unit for the whole run) · makes: record type it creates ·
-    kind_from: parameter that holds that record type instead · unit_of: what one unit is · measure: what the price
+    icon: its drawing on pages · takes: record types of its units (empty: one unit for the whole run) ·
+    makes: record type it creates · kind_from: parameter that holds that record type instead ·
+    unit_of: what one unit is · measure: what the price
     is based on (for sectors always the sector column) · local: makes no external call · asks_model: asks the AI
     service · may_ask_model: where the account wants it · by_connection: its price depends on there being an AI
     connection · seconds: time limit of one unit · ids: parameters with record ids, the first that is set is used ·
@@ -129,6 +130,7 @@ class ActionType(Generic[P]):
 
     key: str
     label: str
+    icon: str = "bolt"
     params: type[P]
     takes: tuple[str, ...] = ()
     makes: str | None = None

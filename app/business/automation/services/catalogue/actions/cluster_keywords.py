@@ -55,6 +55,7 @@ class ClusterKeywordsAction(ActionType[ClusterKeywords]):
 
     key = "cluster_keywords"
     label = "Group keywords into clusters"
+    icon = "topology-star-3"
     params = ClusterKeywords
     takes = ("keyword",)
     makes = "cluster"

@@ -69,6 +69,7 @@ class CreateRecord(Params):
 class CreateRecordAction(ActionType[CreateRecord]):
     key = "create_record"
     label = "Create an idea or a task"
+    icon = "plus"
     params = CreateRecord
     takes = RECORD_TYPES
     makes = "idea"

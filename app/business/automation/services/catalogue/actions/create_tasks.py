@@ -36,6 +36,7 @@ class CreateTasks(Params):
 class CreateTasksAction(ActionType[CreateTasks]):
     key = "create_tasks"
     label = "Create writing tasks"
+    icon = "checklist"
     params = CreateTasks
     takes = ("idea",)
     makes = "task"

@@ -33,6 +33,7 @@ class GenerateContent(Params):
 class GenerateContentAction(ActionType[GenerateContent]):
     key = "generate_content"
     label = "Write the content"
+    icon = "file-text"
     params = GenerateContent
     takes = ("task",)
     makes = "content"

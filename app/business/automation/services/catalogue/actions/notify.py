@@ -110,6 +110,7 @@ class Notify(Params):
 class NotifyAction(ActionType[Notify]):
     key = "notify"
     label = "Send a notice"
+    icon = "bell"
     params = Notify
     takes = RECORD_TYPES
     unit_of = "run"

@@ -62,6 +62,7 @@ class PublishContent(Params):
 class PublishContentAction(ActionType[PublishContent]):
     key = "publish_content"
     label = "Publish in WordPress"
+    icon = "brand-wordpress"
     params = PublishContent
     takes = ("content",)
     local = False

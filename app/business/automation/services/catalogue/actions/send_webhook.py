@@ -26,6 +26,7 @@ class SendWebhookAction(ActionType[SendWebhook]):
 
     key = "send_webhook"
     label = "Send to a webhook"
+    icon = "webhook"
     params = SendWebhook
     takes = RECORD_TYPES
     unit_of = "run"

@@ -58,12 +58,14 @@ class SwitchRulesAction(ActionType[PauseRule]):
 class PauseRuleAction(SwitchRulesAction):
     key = "pause_rule"
     label = "Switch rules off"
+    icon = "player-pause"
     done = "switched off"
 
 
 class ResumeRuleAction(SwitchRulesAction):
     key = "resume_rule"
     label = "Switch rules on"
+    icon = "player-play"
     done = "switched on"
 
 

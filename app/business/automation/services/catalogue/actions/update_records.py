@@ -71,6 +71,7 @@ class UpdateRecords(Params):
 class UpdateRecordsAction(ActionType[UpdateRecords]):
     key = "update_records"
     label = "Update the records"
+    icon = "pencil"
     params = UpdateRecords
     takes = RECORD_TYPES
     events = ("status_changed",)
