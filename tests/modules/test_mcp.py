@@ -113,6 +113,22 @@ def test_what_is_no_request_of_ours_is_an_error_with_a_sentence(
     assert (answer["error"]["code"], answer["error"]["message"][-1]) == (code, ".")
 
 
+@pytest.mark.parametrize(
+    ("sent", "answered", "is_taken"),
+    [
+        ("7", 7, True), ("7.0", 7, True), ('"seven"', "seven", True), ("null", None, True), ("7.5", None, False),
+        ("true", None, False), ("[7]", None, False), ('{"a": 7}', None, False),
+    ],
+)  # fmt: skip
+def test_an_answer_has_the_id_of_its_request_if_it_is_a_text_or_a_whole_number(
+    operator: FlaskClient, sent: str, answered: int | str | None, is_taken: bool
+) -> None:
+    text = f'{{"jsonrpc": "2.0", "id": {sent}, "method": "ping"}}'
+    answer = operator.post(MCP, data=text, content_type="application/json").json
+    assert (answer["id"], "result" in answer) == (answered, is_taken)
+    assert is_taken or answer["error"]["message"] == "id is a text or a whole number."
+
+
 def test_what_comes_from_elsewhere_is_refused(app: Flask, operator: FlaskClient) -> None:
     assert operator.get(MCP).status_code == 405
     assert send(operator, "ping", {"Origin": "https://evil.example"}).status_code == 403

@@ -82,7 +82,7 @@ def ask_assistant(body: CheckedLater[McpMessage]) -> Response:
     message = body.sent
     if "method" in message and "id" not in message:
         return Response(status=202)
-    id = message.get("id")
+    id = _id_of(message)
     params = message.get("params")
     meta = params.get("_meta") if isinstance(params, dict) else None
     is_stateless = isinstance(meta, dict) and f"{_META}protocolVersion" in meta
@@ -97,6 +97,14 @@ def ask_assistant(body: CheckedLater[McpMessage]) -> Response:
     return jsonify({"jsonrpc": "2.0", "id": id, "result": result})
 
 
+def _id_of(message: Mapping[str, JsonValue]) -> int | str | None:
+    """The id to answer with, which is a text or a whole number (`2.0` is one in JSON); null for anything else."""
+    id = message.get("id")
+    if isinstance(id, float) and id.is_integer():
+        return int(id)
+    return id if isinstance(id, (int, str)) and not isinstance(id, bool) else None
+
+
 def _require_own_origin() -> None:
     """A page of somebody else must not ask through the browser of a person. Raises Forbidden."""
     origin = request.headers.get("Origin")
@@ -108,6 +116,8 @@ def _result(message: Mapping[str, JsonValue], meta: Mapping[str, JsonValue] | No
     method, params = message.get("method"), message.get("params", {})
     if message.get("jsonrpc") != "2.0" or not isinstance(method, str):
         raise _Error(INVALID_REQUEST, "Send a JSON-RPC 2.0 request: jsonrpc, id, method and params.")
+    if _id_of(message) is None and message.get("id") is not None:
+        raise _Error(INVALID_REQUEST, "id is a text or a whole number.")
     if not isinstance(params, dict):
         raise _Error(INVALID_PARAMS, "params is a JSON object.")
     if meta is not None:
