@@ -10,7 +10,7 @@ Angle = Literal["guide", "choice", "cost"]
 
 
 class _Titles(NamedTuple):
-    """guide: for who wants to know · choice: for who compares · cost: for who is about to buy."""
+    """guide: for readers who want to know · choice: for those who compare · cost: for those about to buy."""
 
     guide: str
     choice: str

@@ -48,7 +48,7 @@ def waiting_budgets(session: Session, scope: Scope) -> list[tuple[ScheduledTask,
 
 
 def notices_seen(scope: Scope) -> ColumnElement[bool]:
-    """Clause: notices about sites, rules and runs in scope; those of the whole account only for who sees all of it."""
+    """Clause: notices about sites, rules and runs in scope; of the whole account only for people who see it all."""
     if scope.sites is None:
         return true()
     runs = select(ScheduledTask.id).where(scope.sees(ScheduledTask))
