@@ -46,7 +46,8 @@ from tests.factories import (
 
 PARAMS: dict[str, dict[str, Any]] = {
     "update_records": {"labels_add": ["seen"]},
-    "create_record": {"type": "task", "title": "From a record", "word_count": 100},
+    # Without the cluster's keywords: a page for them would rightly leave later ideas of the cluster out.
+    "create_record": {"type": "task", "title": "From a record", "word_count": 100, "inherit": False},
     "create_tasks": {"word_count": 100},
     "notify": {"message": "Done"},
     "pause_rule": {"rule_id": 1},
