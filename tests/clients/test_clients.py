@@ -24,6 +24,7 @@ DOCUMENT = HERE.parent / "data" / "openapi.json"
 UV = Path(sys.executable).parent / "uv"
 GENERATOR = "openapi-python-client==0.29.1"
 LIBRARIES = ("httpx==0.28.1", "attrs==26.1.0", "python-dateutil==2.9.0.post0", "mypy==2.4.1")
+SPECTRAL = "@stoplight/spectral-cli@6.16.3"
 PACKAGES = ("openapi-typescript@7.13.0", "openapi-fetch@0.17.0", "typescript@5.9.3", "@types/node@20")
 STRICT = (
     *("--strict", "--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes", "--skipLibCheck"),
@@ -99,3 +100,14 @@ def test_the_types_of_openapi_typescript_compile_strictly_and_run(
     wrong = (tmp_path / "six_functions.ts").read_text().replace("max_credits: 50", 'max_credits: "50"')
     (tmp_path / "wrong.ts").write_text(wrong)
     assert "TS2322" in fails("npx", "tsc", *STRICT, "--noEmit", "wrong.ts", cwd=tmp_path)
+
+
+@real
+def test_spectral_finds_nothing_in_the_document(tmp_path: Path) -> None:
+    run("npm", "install", "--silent", "--no-fund", "--no-audit", SPECTRAL, cwd=tmp_path)
+    lint = ("npx", "spectral", "lint", "--ruleset", HERE / "spectral.yaml", "--fail-severity", "hint")
+    assert "No results" in run(*lint, DOCUMENT, cwd=tmp_path)
+    broken = json.loads(DOCUMENT.read_text())
+    del broken["paths"]["/api/automation/rules/"]["get"]["operationId"]
+    (tmp_path / "broken.json").write_text(json.dumps(broken))
+    assert "operation-operationId" in fails(*lint, tmp_path / "broken.json", cwd=tmp_path)

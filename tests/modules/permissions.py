@@ -53,6 +53,7 @@ TABLE = {
         accounts.end_all_sessions
         accounts.settings
         billing.credits billing_api.show_credits billing_api.list_entries billing_api.export_ledger
+        billing_api.show_forecast
         automation.dashboard automation.rules automation.rule automation.versions
         automation.version automation.templates automation.calendar automation.history
         automation.history_columns automation.export_runs automation.search automation.help
@@ -62,7 +63,8 @@ TABLE = {
         automation.incidents automation.incident automation_api.list_incidents automation_api.get_incident
         automation_api.list_rules automation_api.get_rule automation_api.explain_rule automation_api.show_catalog
         automation_api.show_calendar automation_api.list_runs automation_api.export_runs automation_api.get_run
-        automation_api.get_operation
+        automation_api.get_operation automation_api.list_versions automation_api.get_version
+        automation_api.list_set_aside automation_api.show_pause
         automation_api.show_summary
         automation_api.list_notices automation_api.get_notice automation_api.read_notice automation_api.read_notices
         planner.sites planner.site planner.keywords planner.keyword planner.clusters planner.cluster
@@ -76,6 +78,8 @@ TABLE = {
         writer.download_many writer.give_approval writer.content_versions writer.content_version
         writer_api.list_tasks writer_api.get_task writer_api.list_content writer_api.get_content
         writer_api.export_tasks writer_api.export_content
+        writer_api.list_content_versions writer_api.get_content_version writer_api.show_checks
+        writer_api.download_content
         document_api.get_document api.docs api.call mcp_api.ask_assistant
         system.health system.trouble system.moved system.header
     """,
@@ -88,19 +92,21 @@ TABLE = {
         automation_api.preflight_rule automation_api.execute_rule automation_api.show_price
         automation_api.try_rule automation_api.back_test automation_api.show_preview automation_api.retry_run
         automation_api.cancel_run automation_api.undo_run automation_api.retry_runs automation_api.go_on
-        automation_api.answer_run
+        automation_api.answer_run automation_api.cancel_operation
         planner.add_sector planner.edit_sector planner.new_keyword planner.decide_keywords planner.edit_keyword
         planner.import_keywords planner.preview_import planner.new_cluster planner.edit_cluster
         planner.merge_cluster planner.regroup_keywords planner.new_idea planner.decide_ideas planner.edit_idea
         planner_api.create_sector planner_api.change_sector planner_api.create_keyword
         planner_api.change_keyword planner_api.create_cluster planner_api.change_cluster
         planner_api.create_idea planner_api.change_idea planner_api.import_keywords
+        planner_api.merge_clusters planner_api.split_cluster planner_api.take_keywords planner_api.release_keywords
         writer.new_task writer.decide_tasks writer.edit_task writer.edit_content writer.decide_content
         writer.share_content writer.end_share
         writer.restore_content_version writer.check_content
         writer.written_out writer.publish writer.start_over writer.mark_published writer.take_back_mark
         writer_api.publish_article writer_api.mark_published writer_api.approve_content
-        writer_api.send_back_content
+        writer_api.send_back_content writer_api.take_back_mark writer_api.start_over
+        writer_api.restore_content_version writer_api.check_content
         writer_api.create_task writer_api.change_task writer_api.create_content writer_api.change_content
     """,
     "editor": """
@@ -115,6 +121,8 @@ TABLE = {
         automation_api.create_rule automation_api.export_rules automation_api.import_rules
         automation_api.replace_rule automation_api.change_rule automation_api.archive_rule
         automation_api.enable_rule automation_api.disable_rule automation_api.copy_rule
+        automation_api.restore_version automation_api.restore_rule automation_api.give_back
+        automation_api.pause automation_api.end_pause
         outlets.wordpress outlets.test_wordpress wordpress_api.show_wordpress wordpress_api.test_wordpress
     """,
     "owner": """

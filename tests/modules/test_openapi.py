@@ -11,12 +11,15 @@ from flask import Flask
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from sqlalchemy.orm import Session
 
+from app.business.planner.models import Keyword, Sector
 from app.modules.api.declaration import Media, declared_calls
 from app.modules.api.resource import PARTIAL_LIST
 from app.modules.openapi import reading
 from app.modules.openapi.document import openapi_document
 from app.modules.openapi.examples import BODIES
+from app.modules.openapi.parameter_words import OF_PATHS, OF_QUERIES
 from app.modules.openapi.problems import PROBLEM_CODES
+from tests.factories import make_cluster, make_keyword
 from tests.modules.permissions import address, make_rows
 from tests.people import People, browser_of, make_people, program_of
 
@@ -61,6 +64,17 @@ def test_every_call_is_described(document: dict[str, Any], app: Flask) -> None:
         assert (call.name in BODIES) == (reading.media_type(call) == "application/json"), call.name
 
 
+def test_every_parameter_says_what_it_means_and_no_words_are_left_over(document: dict[str, Any]) -> None:
+    found = [
+        (call.name, parameter["name"], parameter["description"])
+        for call in reading.operations(document)
+        for parameter in call.said.get("parameters", ())
+        if "$ref" not in parameter
+    ]
+    assert [name for call, name, words in found if not words.endswith(".")] == []
+    assert {*OF_PATHS, *OF_QUERIES} <= {name for _, name, _ in found}
+
+
 def test_every_code_of_an_error_is_explained(document: dict[str, Any]) -> None:
     said = " ".join(
         answer["description"]
@@ -86,16 +100,29 @@ def test_every_answer_that_is_no_json_says_its_type(document: dict[str, Any], ap
 
 def test_examples_work(app: Flask, session: Session, people: People) -> None:
     ids = make_rows(app, session, people)
+    lists = _rows_for_lists(session, ids)
     program = program_of(app, session, people.owner)
     for entry in app.url_map.iter_rules():
         call = declared_calls(app).get(entry.endpoint)
         if call is None or call.name not in BODIES or call.permission.has_proof:
             continue
         body = {
-            key: int(ids[NAMED[key]]) if key in NAMED else value for key, value in BODIES[call.name].items()
+            key: lists[key] if key in lists else int(ids[NAMED[key]]) if key in NAMED else value
+            for key, value in BODIES[call.name].items()
         }
         answer = program.open(address(entry.rule, ids), method=call.method, json=body)
         assert answer.status_code < 300 or answer.status_code == 409, (call.name, answer.get_json())
+
+
+def _rows_for_lists(session: Session, ids: dict[str, str]) -> dict[str, list[int]]:
+    """Rows that bodies name by several ids: another cluster, and one of two keywords in a cluster."""
+    sector = session.get_one(Sector, int(ids["sector"]))
+    other = make_cluster(session, sector, name="Another")
+    make_keyword(session, sector, text="stays", cluster_id=int(ids["cluster"]), status="clustered")
+    keyword = session.get_one(Keyword, int(ids["keyword"]))
+    keyword.cluster_id, keyword.status = int(ids["cluster"]), "clustered"
+    session.commit()
+    return {"clusters": [other.id], "keywords": [keyword.id]}
 
 
 def test_a_program_reads_the_document(app: Flask, session: Session, people: People) -> None:

@@ -53,7 +53,7 @@ def context(now: datetime) -> dict[str, Any]:
     account, session = current_person().account, db.session()
     choices = _choices()
     outlook = look_ahead(session, account, now, tried=[key for key, word in choices.items() if word == "on"])
-    factors = _factors(outlook, choices)
+    factors = factors_of(outlook, choices)
     as_now, forecast = outlook.forecast(), outlook.forecast(factors)
     return {
         "forecast": forecast,
@@ -74,7 +74,8 @@ def _choices() -> dict[int, str]:
     }
 
 
-def _factors(outlook: Outlook, choices: Mapping[int, str]) -> dict[int, float]:
+def factors_of(outlook: Outlook, choices: Mapping[int, str]) -> dict[int, float]:
+    """What the use of each rule is multiplied by; words that change nothing about a rule as it is are left out."""
     offered = {entry.rule.id: dict(_offered(entry)) for entry in outlook.rules}
     return {key: FACTORS[word] for key, word in choices.items() if word in offered.get(key, {})}
 

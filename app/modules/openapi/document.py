@@ -47,7 +47,13 @@ def openapi_document(app: Flask) -> JsonDict:
     areas = {_area(call) for call in calls}
     return {
         "openapi": "3.1.0",
-        "info": {"title": "IGNY8 Automation", "version": API_VERSION, "description": ABOUT},
+        "info": {
+            "title": "IGNY8 Automation",
+            "version": API_VERSION,
+            "description": ABOUT,
+            "contact": {"name": "The owners of your account"},
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
         "servers": [{"url": "/", "description": "This console"}],
         "tags": [{"name": name, "description": text} for name, text in AREAS.items() if name in areas],
         "paths": paths,

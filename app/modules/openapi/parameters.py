@@ -6,6 +6,7 @@ from typing import Any
 from app.business.accounts.services.scope import LARGEST_ID
 from app.modules.api.declaration import Call
 from app.modules.api.resource import LIMIT_DEFAULT, LIMIT_MOST
+from app.modules.openapi.parameter_words import OF_PATHS, OF_QUERIES
 from app.modules.openapi.schemas import Schemas
 
 Parameter = dict[str, Any]
@@ -53,13 +54,17 @@ _IN_PATH = re.compile(r"<(?:(?P<kind>\w+):)?(?P<name>\w+)>")
 
 def path_parameters(call: Call) -> list[Parameter]:
     """Path parameters of the call."""
-    return [_in_path(found["kind"], found["name"]) for found in _IN_PATH.finditer(call.path)]
+    return [
+        _in_path(found["kind"], found["name"], call.path[: found.start()])
+        for found in _IN_PATH.finditer(call.path)
+    ]
 
 
-def _in_path(kind: str | None, name: str) -> Parameter:
+def _in_path(kind: str | None, name: str, collection: str) -> Parameter:
     number = {"type": "integer", "minimum": 1, "maximum": LARGEST_ID}
     schema: Parameter = number if kind == "int" else {"type": "string"}
-    return {"name": name, "in": "path", "required": True, "schema": schema}
+    meaning = OF_PATHS.get(name, f"The id of one of `{collection}`.")
+    return {"name": name, "in": "path", "required": True, "schema": schema, "description": meaning}
 
 
 def parameters_of(call: Call, schemas: Schemas) -> list[Parameter]:
@@ -103,8 +108,7 @@ def _filter(name: str, schema: Parameter, required: bool) -> Parameter:
     said: Parameter = {"name": name, "in": "query", "schema": _without_null(schema)}
     if required:
         said["required"] = True
-    if description := said["schema"].pop("description", ""):
-        said["description"] = description
+    said["description"] = said["schema"].pop("description", "") or OF_QUERIES[name]
     return said
 
 

@@ -197,25 +197,25 @@ def create_cluster(body: ClusterNew) -> Response:
     cluster = cluster_service.create_cluster(
         db.session(), _place(fields, now), fields, origin=current_person().origin, now=now
     )
-    return saved(answer(_shown_cluster(cluster), 201, version=cluster.version))
+    return saved(answer(shown_cluster(cluster), 201, version=cluster.version))
 
 
 @api.call("GET", "/clusters/<int:id>/", Role.VIEWER, answers={200: ClusterShown}, if_match=True)
 def get_cluster(id: int) -> Response:
     """One cluster."""
     cluster = owned_or_404(Cluster, id)
-    return answer(_shown_cluster(cluster), version=cluster.version)
+    return answer(shown_cluster(cluster), version=cluster.version)
 
 
 @api.call("PATCH", "/clusters/<int:id>/", Role.OPERATOR, answers={200: ClusterShown}, if_match=True)
 def change_cluster(id: int, body: Changes[ClusterChanges]) -> Response:
     """Change one cluster."""
     cluster = row_to_change(Cluster, id)
-    changes = body.of(cluster, _shown_cluster(cluster))
+    changes = body.of(cluster, shown_cluster(cluster))
     cluster_service.update_cluster(
         db.session(), cluster, changes, origin=current_person().origin, now=datetime.now(UTC)
     )
-    return saved(answer(_shown_cluster(cluster), version=cluster.version))
+    return saved(answer(shown_cluster(cluster), version=cluster.version))
 
 
 @api.call("GET", "/ideas/", Role.VIEWER, answers={200: Listed[IdeaShown]})
@@ -323,7 +323,8 @@ def _move(keyword: Keyword, cluster_id: int | None, now: datetime) -> None:
     session.refresh(keyword)
 
 
-def _shown_cluster(cluster: Cluster) -> ClusterShown:
+def shown_cluster(cluster: Cluster) -> ClusterShown:
+    """A cluster with its figures."""
     return _shown_clusters([cluster])[0]
 
 

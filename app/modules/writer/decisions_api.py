@@ -7,7 +7,7 @@ from flask import Response
 from app.business.accounts.models import Role
 from app.business.automation.services.operations.publish_now import publish_now
 from app.business.writer.models import Content, ContentStatus
-from app.business.writer.services import content_edit
+from app.business.writer.services import content_edit, publishing
 from app.infrastructure.database import db
 from app.modules.access import STARTING_RUNS, current_person
 from app.modules.api.bodies import Omittable
@@ -25,7 +25,7 @@ def publish_article(id: int, body: Omittable[PublishAsked]) -> Response:
 
     A worker does so at once, in a run that the history shows. Sent as a draft, what is published is unpublished.
     """
-    content = _present(id)
+    content = content_to_decide(id)
     publish_now(
         db.session(),
         content,
@@ -43,7 +43,7 @@ def publish_article(id: int, body: Omittable[PublishAsked]) -> Response:
 )
 def mark_published(id: int, body: Omittable[MarkPublished]) -> Response:
     """Say that an approved article was published by hand, and where."""
-    content, origin = _present(id), current_person().origin
+    content, origin = content_to_decide(id), current_person().origin
     url, now = body.published_url, datetime.now(UTC)
     return _saved(content_edit.mark_published(db.session(), content, url, origin=origin, now=now))
 
@@ -51,16 +51,34 @@ def mark_published(id: int, body: Omittable[MarkPublished]) -> Response:
 @api.call("POST", "/content/<int:id>/approve/", Role.OPERATOR, answers={200: ContentShown}, if_match=True)
 def approve_content(id: int) -> Response:
     """Approve an article."""
-    return _decided(_present(id), ContentStatus.APPROVED, "")
+    return _decided(content_to_decide(id), ContentStatus.APPROVED, "")
 
 
 @api.call("POST", "/content/<int:id>/send-back/", Role.OPERATOR, answers={200: ContentShown}, if_match=True)
 def send_back_content(id: int, body: Omittable[SendBack]) -> Response:
     """Send an article back to be checked again, with a note."""
-    return _decided(_present(id), ContentStatus.DRAFT, body.note.strip())
+    return _decided(content_to_decide(id), ContentStatus.DRAFT, body.note.strip())
 
 
-def _present(id: int) -> Content:
+@api.call(
+    "POST", "/content/<int:id>/take-back-mark/", Role.OPERATOR, answers={200: ContentShown}, if_match=True
+)
+def take_back_mark(id: int) -> Response:
+    """Say that an article marked as published is not published there any more: it is approved again."""
+    content, origin = content_to_decide(id), current_person().origin
+    publishing.take_back_mark(db.session(), content, origin=origin, now=datetime.now(UTC))
+    return _saved(content)
+
+
+@api.call("POST", "/content/<int:id>/start-over/", Role.OPERATOR, answers={200: ContentShown}, if_match=True)
+def start_over(id: int) -> Response:
+    """Forget the post of an article, so that the next publishing makes a new one."""
+    content = content_to_decide(id)
+    publishing.start_over(db.session(), content, datetime.now(UTC))
+    return _saved(content)
+
+
+def content_to_decide(id: int) -> Content:
     """The article to decide on, in the version given by If-Match. Raises NotFound, Stale."""
     content = row_to_change(Content, id)
     require_present(show(ContentShown, content), content.version)

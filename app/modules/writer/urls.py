@@ -3,7 +3,7 @@
 from flask import Blueprint
 
 from app.business.writer.services.article_files import FILE_KINDS
-from app.modules.writer import api, decisions_api
+from app.modules.writer import api, decisions_api, versions_api
 from app.modules.writer.views import contents, publishing, shares, tasks, versions
 
 blueprint = Blueprint("writer", __name__)
@@ -42,5 +42,5 @@ for ending, kind in FILE_KINDS.items():
     add(f"/content/<int:id>/article.{ending}", f"download_{ending}", contents.download(kind))
 add("/content/articles.zip", "download_many", contents.download_many)
 
-DECLARING = (api, decisions_api)
+DECLARING = (api, decisions_api, versions_api)
 blueprints = (blueprint, api.api)

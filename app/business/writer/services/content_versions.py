@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import User
 from app.business.errors import NotFound
 from app.business.events import Origin
+from app.business.paging import Page, keyset_page
 from app.business.writer.models import Content, ContentVersion
 from app.business.writer.services.article_markdown import to_markdown
 
@@ -64,6 +65,21 @@ def versions_of(
     if before is not None:
         query = query.where(ContentVersion.number < before)
     return [SavedVersion(version, name) for version, name in session.execute(query)]
+
+
+def versions_page(
+    session: Session, content: Content, *, cursor: str | None, limit: int
+) -> Page[SavedVersion]:
+    """A page of them, newest first. Raises Invalid for a damaged cursor."""
+    of_content = select(ContentVersion).where(
+        ContentVersion.account_id == content.account_id, ContentVersion.content_id == content.id
+    )
+    page = keyset_page(session, of_content, keys=[ContentVersion.number], cursor=cursor, limit=limit)
+    ids = {version.user_id for version in page.rows}
+    people = select(User.id, User.name).where(User.account_id == content.account_id, User.id.in_(ids))
+    names: dict[int | None, str] = {row.id: row.name for row in session.execute(people)}
+    rows = [SavedVersion(version, names.get(version.user_id)) for version in page.rows]
+    return Page(rows, page.next_cursor, page.count)
 
 
 def version_of(session: Session, content: Content, number: int) -> SavedVersion:

@@ -7,7 +7,7 @@ from flask import Response, url_for
 from app.business.accounts.models import Role
 from app.business.automation.services.backtest.back_test import begin_back_test
 from app.business.automation.services.history.run_list import RunFilters
-from app.business.automation.services.operations import bulk_retry
+from app.business.automation.services.operations import bulk_retry, lifecycle
 from app.business.automation.services.operations.bulk_retry import RetryReport
 from app.business.automation.services.operations.lifecycle import find_operation
 from app.business.errors import Conflict
@@ -15,7 +15,7 @@ from app.infrastructure.database import db, only_reading
 from app.modules.access import STARTING_RUNS, current_person
 from app.modules.api.bodies import Omittable
 from app.modules.api.records import in_zone, show
-from app.modules.api.resource import answer, saved
+from app.modules.api.resource import answer, require_present, saved
 from app.modules.automation.actor import actor
 from app.modules.automation.api.answers import RetryShown
 from app.modules.automation.api.blueprint import api
@@ -80,6 +80,15 @@ def back_test(id: int, body: Omittable[BackTestAsked]) -> Response:
 def get_operation(id: int) -> Response:
     """One operation: state, progress and result."""
     return answer(show(OperationShown, find_operation(db.session(), current_person().scope, id)))
+
+
+@api.call("POST", "/operations/<int:id>/cancel/", STARTING_RUNS, answers={200: OperationShown}, if_match=True)
+def cancel_operation(id: int) -> Response:
+    """Cancel an operation: at once where it has not begun, else at its next progress; 409 once it has ended."""
+    operation = find_operation(db.session(), current_person().scope, id)
+    require_present(show(OperationShown, operation))
+    lifecycle.cancel_operation(db.session(), operation, datetime.now(UTC))
+    return saved(answer(show(OperationShown, operation)))
 
 
 def _report(report: RetryReport) -> RetryShown:

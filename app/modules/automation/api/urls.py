@@ -7,12 +7,18 @@ from app.modules.automation.api import (
     mcp,
     notices,
     operations,
+    pausing,
     preview,
     rules,
     runs,
+    set_aside,
     transfer,
+    versions,
 )
 from app.modules.automation.api.blueprint import api
 
-DECLARING = (calendar, explanation, incidents, mcp, notices, operations, preview, rules, runs, transfer)
+DECLARING = (
+    *(calendar, explanation, incidents, mcp, notices, operations, pausing, preview, rules, runs, set_aside),
+    *(transfer, versions),
+)
 blueprints = (api, mcp.api)

@@ -4,13 +4,10 @@ from datetime import UTC, datetime
 
 from flask import flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import update
 
-from app.business.accounts.models import Account, Role
-from app.business.accounts.services import audit_log
+from app.business.accounts.models import Role
 from app.business.automation.services.history.run_attention import waiting_for_pause
-from app.business.automation.services.runs.waiting import wake_after_pause
-from app.business.automation.services.triggering.planning import replan_account
+from app.business.automation.services.triggering.account_pause import pause_account, resume_account
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, own_path
 from app.modules.sent_once import sent_once
@@ -22,12 +19,8 @@ SHOWN = 20
 @allow(Role.EDITOR, whole_account=True)
 def pause_all() -> ResponseReturnValue:
     """Nothing of the account starts until somebody resumes."""
-    person, now = current_person(), datetime.now(UTC)
-    _set_paused(now)
-    replan_account(db.session(), person.account.id, now)
-    audit_log.record(
-        db.session(), person.account.id, person.actor, "account.paused", person.account, None, now
-    )
+    person = current_person()
+    pause_account(db.session(), person.account, person.actor, datetime.now(UTC))
     db.session.commit()
     flash(
         "All automation is paused. Runs wait until somebody resumes; times planned until then are left out.",
@@ -53,22 +46,8 @@ def resume_all() -> ResponseReturnValue:
 @sent_once
 def resume_all_now() -> ResponseReturnValue:
     """Resume, and wake the runs that wait for it."""
-    person, now = current_person(), datetime.now(UTC)
-    _set_paused(None)
-    replan_account(db.session(), person.account.id, now)
-    wake_after_pause(db.session(), person.account.id)
-    audit_log.record(
-        db.session(), person.account.id, person.actor, "account.resumed", person.account, None, now
-    )
+    person = current_person()
+    resume_account(db.session(), person.account, person.actor, datetime.now(UTC))
     db.session.commit()
     flash("Automation is resumed.", "success")
     return see_other(url_for(".dashboard"))
-
-
-def _set_paused(at: datetime | None) -> None:
-    person, now = current_person(), datetime.now(UTC)
-    db.session.execute(
-        update(Account)
-        .where(Account.id == person.account.id)
-        .values(paused_at=at, paused_by_id=person.user.id if at else None, updated_at=now)
-    )

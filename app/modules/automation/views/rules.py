@@ -18,13 +18,7 @@ from app.business.automation.services.history.rule_days import latest_ends
 from app.business.automation.services.history.run_list import RunFilters, rule_figures, runs_page
 from app.business.automation.services.history.run_page import record_names
 from app.business.automation.services.rules.definition import RuleDefinition
-from app.business.automation.services.rules.listing import (
-    free_set_aside,
-    rules_page,
-    rules_waited_for,
-    set_aside_of,
-    versions_of,
-)
+from app.business.automation.services.rules.listing import rules_page, rules_waited_for, versions_of
 from app.business.automation.services.rules.references import Errors
 from app.business.automation.services.rules.repair import faults_of, faults_of_rules
 from app.business.automation.services.rules.sentence import (
@@ -34,6 +28,7 @@ from app.business.automation.services.rules.sentence import (
     summary_of,
     when_of,
 )
+from app.business.automation.services.rules.set_aside import free_set_aside, set_aside_of
 from app.business.automation.services.rules.versions import read_definition
 from app.business.automation.services.rules.zone import rule_scope, rule_zone
 from app.business.automation.services.trials.practice import practice_report

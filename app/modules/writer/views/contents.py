@@ -31,10 +31,10 @@ from app.modules.record_editing import Editing, edit_page
 from app.modules.record_forms import SHARED_LAYOUT
 from app.modules.record_pages import read_list, trail_of
 from app.modules.web import CONTENT_POLICY, page_or_partial, see_other
+from app.modules.writer.article_answers import ARTICLE_POLICY, article_file
 from app.modules.writer.forms import ContentFilterForm, ContentForm
 from app.modules.writer.list_columns import CONTENT_COLUMNS
 
-ARTICLE_POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'self'; base-uri 'none'; sandbox"
 MOST_AT_ONCE = 200
 """Articles in one archive: it is made while somebody waits."""
 SAID = {
@@ -216,7 +216,7 @@ def download(kind: FileKind) -> Callable[[int], Response]:
     @allow(Role.VIEWER)
     def view(id: int) -> Response:
         content = owned_or_404(Content, id)
-        return _file(kind.write(content), kind.name(content), kind.mimetype)
+        return article_file(kind.write(content), kind.name(content), kind.mimetype)
 
     return view
 
@@ -235,7 +235,7 @@ def download_many() -> ResponseReturnValue:
     if not contents:
         flash("Tick at least one article first.", "info")
         return see_other(url_for("writer.contents"))
-    return _file(as_archive(contents, kind), f"articles-{kind.ending}.zip", "application/zip")
+    return article_file(as_archive(contents, kind), f"articles-{kind.ending}.zip", "application/zip")
 
 
 def to_check(content: Content) -> list[str]:
@@ -246,10 +246,3 @@ def to_check(content: Content) -> list[str]:
         if found["check"] in ("claims", "copied")
         for quote in found["quotes"]
     ]
-
-
-def _file(data: bytes, name: str, mimetype: str) -> Response:
-    response = Response(data, mimetype=mimetype)
-    response.headers["Content-Security-Policy"] = ARTICLE_POLICY
-    response.headers.set("Content-Disposition", "attachment", filename=name)
-    return response

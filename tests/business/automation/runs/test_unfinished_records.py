@@ -12,7 +12,7 @@ from app.business.automation.run_models import ActionRun, Cause, Reason, Schedul
 from app.business.automation.services.auditing import invariants
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.catalogue.actions.registry import stored_actions
-from app.business.automation.services.rules.listing import free_set_aside
+from app.business.automation.services.rules.set_aside import free_set_aside
 from app.business.automation.services.rules.versions import definition_of
 from app.business.automation.services.runs import commands
 from app.business.automation.services.runs.result import steps_json

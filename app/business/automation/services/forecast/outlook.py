@@ -28,7 +28,10 @@ MOST_RULES = 200
 
 @dataclass
 class Outlook:
-    """All data for forecasts, loaded once; each forecast is then pure arithmetic."""
+    """All data for forecasts, loaded once; each forecast is then pure arithmetic.
+
+    span: days for which the use of each rule is added up.
+    """
 
     days: Days
     coming: Days
@@ -36,6 +39,7 @@ class Outlook:
     rules: list[PaidRule]
     by_hand: list[Stream]
     added: list[Stream] = field(default_factory=list)
+    span: int = SPAN
 
     def forecast(self, factors: Mapping[int, float] | None = None) -> Forecast:
         """The forecast as things are, or with the use of some rules multiplied: 0 for off, 1 for on."""
@@ -46,18 +50,25 @@ class Outlook:
             for stream in entry.streams
         ]
         return make_forecast(
-            self.funds, [*streams, *self.by_hand, *self.added], self.days.dates, self.coming.dates
+            self.funds,
+            [*streams, *self.by_hand, *self.added],
+            self.days.dates,
+            self.coming.dates,
+            self.span,
         )
 
 
-def look_ahead(session: Session, account: Account, now: datetime, *, tried: Sequence[int] = ()) -> Outlook:
+def look_ahead(
+    session: Session, account: Account, now: datetime, *, tried: Sequence[int] = (), span: int = SPAN
+) -> Outlook:
     """Load the account's past use and its rules: about eight queries, and one for each rule with little history.
 
-    `tried`: rules that are off, but need an estimate because a forecast may include them.
+    `tried`: rules that are off, but need an estimate because a forecast may include them. `span`: days ahead that are
+    asked for; the forecast reaches at least to the grant after the next one.
     """
     today = now.astimezone(ZoneInfo(account.timezone)).date()
     days = history.days_from(today - timedelta(days=PAST_DAYS), PAST_DAYS, account.timezone)
-    coming = _coming(today, account.timezone)
+    coming = _coming(today, account.timezone, span)
     spent = history.spent_by_source(session, account.id, days, account.timezone)
     rules = _paid_rules(session, account.id)
     streams = Streams(session, account, days, coming, now)
@@ -75,7 +86,7 @@ def look_ahead(session: Session, account: Account, now: datetime, *, tried: Sequ
         if rule_id is None
     ]
     funds = replace(_funds(session, account, rules, coming, today), left_of_today=streams.every_day[0])
-    return Outlook(days, coming, funds, found, hand)
+    return Outlook(days, coming, funds, found, hand, span=span)
 
 
 def with_rule(
@@ -92,10 +103,10 @@ def with_rule(
     return replace(outlook, funds=funds, added=[stream])
 
 
-def _coming(today: date, zone: str) -> Days:
+def _coming(today: date, zone: str, span: int) -> Days:
     """Until the grant after the next one, and at least the days for which use is shown."""
     following = _next_first(_next_first(today))
-    return history.days_from(today, max((following - today).days, SPAN + 1), zone)
+    return history.days_from(today, max((following - today).days, span + 1), zone)
 
 
 def _next_first(day: date) -> date:

@@ -16,7 +16,7 @@ from app.business.automation.services.forecast.pace import SpendingPace, Stream,
 from app.business.billing.models import Rollover
 
 SPAN = 30
-"""Days for which the use of each rule is shown."""
+"""Days for which the use of each rule is shown, unless others are asked for."""
 WIDTH = 1.6
 """Standard deviations between the likely course and the low or high one: the run-out day was within the range in
 more than nine of ten back-tested months."""
@@ -72,7 +72,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Forecast:
-    """`runs_out` and its range; None = not within the period. uses: credits of the next 30 days by rule."""
+    """`runs_out` and its range; None = not within the period. uses: credits of its first days (`span`) by rule."""
 
     points: Sequence[Point]
     grants_on: Sequence[date]
@@ -83,7 +83,7 @@ class Forecast:
 
     @property
     def used(self) -> float:
-        """Credits that all rules use in the next 30 days."""
+        """Credits that all rules use in these days."""
         return sum(self.uses.values())
 
     @property
@@ -111,11 +111,18 @@ class _Spread:
 
 
 def make_forecast(
-    funds: Funds, streams: Sequence[Stream], days: Sequence[date], coming: Sequence[date]
+    funds: Funds,
+    streams: Sequence[Stream],
+    days: Sequence[date],
+    coming: Sequence[date],
+    span: int = SPAN,
 ) -> Forecast:
-    """Project the streams from the past `days` to the `coming` ones; the first of these is the rest of today."""
+    """Project the streams from the past `days` to the `coming` ones; the first of these is the rest of today.
+
+    span: days for which the use of each rule is added up.
+    """
     paces = [measure(stream, days) for stream in streams]
-    wanted, uses = _wanted(funds, streams, paces, coming)
+    wanted, uses = _wanted(funds, streams, paces, coming, span)
     low_use, high_use = _range(wanted, _spread(streams, paces, days), funds.ceiling)
     likely, runs_out = _course(funds, coming, wanted)
     low, earliest = _course(funds, coming, high_use)
@@ -125,9 +132,13 @@ def make_forecast(
 
 
 def _wanted(
-    funds: Funds, streams: Sequence[Stream], paces: Sequence[SpendingPace], coming: Sequence[date]
+    funds: Funds,
+    streams: Sequence[Stream],
+    paces: Sequence[SpendingPace],
+    coming: Sequence[date],
+    span: int,
 ) -> tuple[list[float], dict[int | None, float]]:
-    """Credits of each coming day within all budgets, and of the first 30 days by rule."""
+    """Credits of each coming day within all budgets, and of the first `span` days by rule."""
     left = _Left(funds)
     waiting = [stream.waiting * stream.factor for stream in streams]
     wanted, uses = [], defaultdict(float, {stream.rule_id: 0.0 for stream in streams})
@@ -140,7 +151,7 @@ def _wanted(
             asked.append(left.within_budgets(stream, use))
         part = left.within_ceiling(sum(asked))
         wanted.append(sum(asked) * part)
-        within = 1.0 if number < SPAN else 1 - funds.left_of_today if number == SPAN else 0.0
+        within = 1.0 if number < span else 1 - funds.left_of_today if number == span else 0.0
         for stream, use in zip(streams, asked, strict=True):
             uses[stream.rule_id] += use * part * within
     return wanted, dict(uses)

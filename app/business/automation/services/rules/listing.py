@@ -1,22 +1,24 @@
-"""Lists of rules with filters, their versions, and the records they have set aside."""
+"""Lists of rules with filters, and their versions."""
 
 from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, literal, or_, select, update
+from sqlalchemy import func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import User
 from app.business.accounts.services.scope import LARGEST_ID, Scope
-from app.business.automation.models import AutomationRule, RuleRecord, RuleVersion
-from app.business.automation.services.rule_parts import Stored
+from app.business.automation.models import AutomationRule, RuleVersion
+from app.business.automation.services.rule_parts import JsonObject, Stored
 from app.business.automation.services.rules.references import references_of
 from app.business.errors import NotFound
 from app.business.folding import fold
-from app.business.paging import Order, Page, sorted_page
+from app.business.paging import Order, Page, keyset_page, sorted_page
 from app.business.sql_functions import position
+
+_SHOWN_NAME = func.coalesce(func.nullif(User.name, ""), User.email)
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,31 @@ def versions_of(
     return [(version, name) for version, name in session.execute(query.limit(limit))]
 
 
+def versions_page(
+    session: Session, rule: AutomationRule, *, cursor: str | None, limit: int
+) -> Page[RuleVersion]:
+    """A page of versions, newest first. Raises Invalid for a damaged cursor."""
+    query = select(RuleVersion).where(
+        RuleVersion.rule_id == rule.id, RuleVersion.account_id == rule.account_id
+    )
+    return keyset_page(session, query, keys=[RuleVersion.version], cursor=cursor, limit=limit)
+
+
+def savers_of(
+    session: Session, rule: AutomationRule, versions: Iterable[RuleVersion]
+) -> dict[int | None, str]:
+    """The names of the people who saved these versions of the rule, by their ids."""
+    ids = {version.created_by_id for version in versions}
+    query = select(User.id, _SHOWN_NAME).where(User.account_id == rule.account_id, User.id.in_(ids))
+    return {user_id: name for user_id, name in session.execute(query)}  # noqa: C416 - rows are no pairs to mypy
+
+
+def definition_to_restore(session: Session, rule: AutomationRule, number: int) -> JsonObject:
+    """What a version said, to be saved again; the switch stays as it is. Raises NotFound."""
+    said: JsonObject = version_of(session, rule, number)[0].definition
+    return deepcopy(said) | {"is_active": rule.is_active}
+
+
 def rules_waited_for(session: Session, scope: Scope, rules: Iterable[AutomationRule]) -> dict[int, str]:
     """Names of the rules that these rules reference (by trigger or action), by id. No query where there are none."""
     said: Iterator[Stored] = (
@@ -92,22 +119,7 @@ def version_of(session: Session, rule: AutomationRule, number: int) -> tuple[Rul
 
 def _versions(rule: AutomationRule) -> Any:
     return (
-        select(RuleVersion, func.coalesce(func.nullif(User.name, ""), User.email))
+        select(RuleVersion, _SHOWN_NAME)
         .outerjoin(User, User.id == RuleVersion.created_by_id)
         .where(RuleVersion.rule_id == rule.id, RuleVersion.account_id == rule.account_id)
-    )
-
-
-def set_aside_of(session: Session, rule: AutomationRule) -> list[RuleRecord]:
-    """The rule's records that are set aside after three failed runs."""
-    query = select(RuleRecord).where(RuleRecord.rule_id == rule.id, RuleRecord.state == "set_aside")
-    return list(session.scalars(query.order_by(RuleRecord.updated_at.desc()).limit(50)))
-
-
-def free_set_aside(session: Session, rule: AutomationRule, now: datetime) -> None:
-    """Release all records that the rule has set aside."""
-    session.execute(
-        update(RuleRecord)
-        .where(RuleRecord.rule_id == rule.id, RuleRecord.state == "set_aside")
-        .values(state="free", failures=0, updated_at=now)
     )

@@ -1,0 +1,39 @@
+"""The records that a rule leaves alone, because three of its runs failed on them."""
+
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, Select, select, update
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import AutomationRule, RuleRecord
+from app.business.paging import Page, keyset_page
+
+SHOWN = 50
+
+
+def set_aside_of(session: Session, rule: AutomationRule) -> list[RuleRecord]:
+    """The latest of the rule's records that are set aside."""
+    return list(session.scalars(_set_aside(rule).order_by(RuleRecord.updated_at.desc()).limit(SHOWN)))
+
+
+def set_aside_page(
+    session: Session, rule: AutomationRule, *, cursor: str | None, limit: int
+) -> Page[RuleRecord]:
+    """A page of them by type and id, the highest first. Raises Invalid for a damaged cursor."""
+    keys = [RuleRecord.record_type, RuleRecord.record_id]
+    return keyset_page(session, _set_aside(rule), keys=keys, cursor=cursor, limit=limit)
+
+
+def free_set_aside(session: Session, rule: AutomationRule, now: datetime) -> int:
+    """Release all of them, so that the rule may take them again. Returns their number."""
+    freed = session.execute(
+        update(RuleRecord)
+        .where(RuleRecord.rule_id == rule.id, RuleRecord.state == "set_aside")
+        .values(state="free", failures=0, updated_at=now)
+    )
+    return cast(CursorResult[Any], freed).rowcount
+
+
+def _set_aside(rule: AutomationRule) -> Select[RuleRecord]:
+    return select(RuleRecord).where(RuleRecord.rule_id == rule.id, RuleRecord.state == "set_aside")
