@@ -1,9 +1,8 @@
 """The records that a rule leaves alone, because three of its runs failed on them."""
 
 from datetime import datetime
-from typing import Any, cast
 
-from sqlalchemy import CursorResult, Select, select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleRecord
@@ -27,12 +26,13 @@ def set_aside_page(
 
 def free_set_aside(session: Session, rule: AutomationRule, now: datetime) -> int:
     """Release all of them, so that the rule may take them again. Returns their number."""
-    freed = session.execute(
+    freed = session.scalars(
         update(RuleRecord)
         .where(RuleRecord.rule_id == rule.id, RuleRecord.state == "set_aside")
         .values(state="free", failures=0, updated_at=now)
+        .returning(RuleRecord.record_id)
     )
-    return cast(CursorResult[Any], freed).rowcount
+    return len(freed.all())
 
 
 def _set_aside(rule: AutomationRule) -> Select[RuleRecord]:

@@ -1,9 +1,8 @@
 """The switch that pauses all automation of an account, and the way back."""
 
 from datetime import datetime
-from typing import Any, cast
 
-from sqlalchemy import CursorResult, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
@@ -33,10 +32,11 @@ def _set_paused(
 ) -> bool:
     """Whether this call has changed it: of two at once, one does."""
     is_other = Account.paused_at.is_(None) if at else Account.paused_at.is_not(None)
-    changed = session.execute(
+    changed = session.scalar(
         update(Account)
         .where(Account.id == account.id, is_other)
         .values(paused_at=at, paused_by_id=user_id, updated_at=now)
+        .returning(Account.id)
     )
     session.refresh(account, ["paused_at", "paused_by_id"])
-    return cast(CursorResult[Any], changed).rowcount == 1
+    return changed is not None
