@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account, Notice
 from app.business.accounts.services.notice_choices import NoticeKind
 from app.business.outlets.mail_models import Mail
-from app.business.outlets.services import mails
+from app.business.outlets.services import mails, refusals
 from app.business.outlets.services.mails import INVITATION, Entry, Recipient
 from app.business.outlets.services.outgoing import LEASE
 from app.infrastructure.database import db, transaction
@@ -249,14 +249,14 @@ def test_somebody_unsubscribes_from_a_kind(
     token = mail["List-Unsubscribe"].strip("<>").rpartition("/")[2]
     assert subscription_of(settings, token) == Subscription(account.id, JANE.address, NoticeKind.RULE)
     mails.gather(session, account.id, JANE, NoticeKind.RULE, NEWS, office.now)
-    mails.refuse(session, account.id, "JANE@example.com", NoticeKind.RULE, office.now)
+    refusals.refuse(session, account.id, "JANE@example.com", NoticeKind.RULE, office.now)
     assert not mails.gather(session, account.id, JANE, NoticeKind.RULE, NEWS, office.now)
     mails.write(session, account.id, JANE, INVITATION, NEWS, now=office.now)
     office.now += timedelta(hours=2)
     office.work()
     assert [row.status for row in office.rows()] == ["delivered", "failed", "delivered"]
     assert session.scalars(select(Notice)).all() == []
-    mails.accept_again(session, account.id, JANE.address, NoticeKind.RULE)
+    refusals.accept_again(session, account.id, JANE.address, NoticeKind.RULE)
     assert mails.gather(session, account.id, JANE, NoticeKind.RULE, NEWS, office.now)
 
 

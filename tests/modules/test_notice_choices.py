@@ -14,7 +14,7 @@ from app.business.automation.report_models import DailyReport
 from app.business.automation.services.reports import daily
 from app.business.automation.services.reports.morning_line import sentences
 from app.business.outlets.mail_models import Mail
-from app.business.outlets.services import mails
+from app.business.outlets.services import refusals
 from app.business.outlets.services.notifying import Message, notify
 from app.infrastructure.database import transaction
 from tests.factories import NOW, make_content, make_incident, make_sector, make_site
@@ -48,11 +48,12 @@ def mailed(session: Session) -> dict[str, list[str]]:
 
 
 @pytest.mark.both_databases
-def test_every_way_of_being_told(session: Session, people: People) -> None:
+@pytest.mark.parametrize("kind", [kind for kind in NoticeKind if kind != NoticeKind.MORNING])
+def test_every_way_of_being_told(session: Session, people: People, kind: NoticeKind) -> None:
     ways = dict(zip((people.owner, people.editor, people.operator, people.viewer), Way, strict=True))
     for user, way in ways.items():
-        choose(session, user, {NoticeKind.CREDITS: way})
-    tell(session, people, NoticeKind.CREDITS)
+        choose(session, user, {kind: way})
+    tell(session, people, kind)
     assert set(mailed(session)) == {people.editor.email}
     seen = {way: unread_notices(session, user) for user, way in ways.items()}
     assert seen == {Way.CONSOLE: 1, Way.MAIL: 1, Way.DIGEST: 1, Way.OFF: 0}
@@ -108,7 +109,7 @@ def test_the_page_keeps_choices_in_general_and_for_a_site(
 def test_who_unsubscribed_is_shown_without_mail_and_gets_it_again_by_choosing_it(
     app: Flask, session: Session, people: People
 ) -> None:
-    mails.refuse(session, people.account.id, people.owner.email, NoticeKind.INCIDENT, NOW)
+    refusals.refuse(session, people.account.id, people.owner.email, NoticeKind.INCIDENT, NOW)
     session.commit()
     browser = browser_of(app, session, people.owner)
     page = browser.get(PAGE).text
@@ -122,7 +123,26 @@ def test_who_unsubscribed_is_shown_without_mail_and_gets_it_again_by_choosing_it
     session.commit()
     chosen = dict.fromkeys([kind.value for kind in NoticeKind], "mail")
     assert browser.post(PAGE, data=chosen).status_code == 303
-    assert mails.refused_kinds(session, people.account.id, people.owner.email) == set()
+    assert refusals.refused_kinds(session, people.account.id, people.owner.email) == set()
+
+
+def test_mail_chosen_for_one_site_brings_none_about_others_back(
+    app: Flask, session: Session, people: People
+) -> None:
+    """Whoever has unsubscribed, and then wants mails about one site."""
+    wanted, before, other = (make_site(session, people.account) for _ in range(3))
+    choose(session, people.owner, {NoticeKind.INCIDENT: Way.MAIL}, before.id)
+    refusals.refuse(session, people.account.id, people.owner.email, NoticeKind.INCIDENT, NOW)
+    session.commit()
+    kinds = [kind.value for kind in NoticeKind if kind != NoticeKind.MORNING]
+    saved = browser_of(app, session, people.owner).post(
+        f"{PAGE}?site={wanted.id}", data=dict.fromkeys(kinds, "") | {"incident": "mail"}
+    )
+    assert saved.status_code == 303
+    for about in (wanted.id, before.id, other.id, None):
+        tell(session, people, NoticeKind.INCIDENT, about)
+    assert mailed(session)[people.owner.email] == [f"incident {wanted.id}"]
+    assert unread_notices(session, people.owner) == 4
 
 
 @pytest.mark.both_databases

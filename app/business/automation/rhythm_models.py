@@ -9,7 +9,7 @@ from app.business.base import AccountOwned, Base, Id, owner_key, same_account
 
 
 class RuleRhythm(AccountOwned, Base):
-    """Worked out once for each last event: last_event_at is that event (or when the rule was switched on).
+    """Worked out once for each last event, and for each version of the rule.
 
     usual_by: when the next was to be expected · silent_from: from when on there is something wrong; both null while too
     little is known.
@@ -20,5 +20,6 @@ class RuleRhythm(AccountOwned, Base):
 
     rule_id: Mapped[int] = mapped_column(Id)
     last_event_at: Mapped[datetime]
+    rule_version: Mapped[int]
     usual_by: Mapped[datetime | None]
     silent_from: Mapped[datetime | None]

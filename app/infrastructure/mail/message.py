@@ -9,8 +9,9 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from app.business.accounts.services.notice_choices import NoticeKind
-from app.business.outlets.services.mails import GATHERED, KIND_WORDS, ClaimedMail
+from app.business.accounts.services.notice_choices import KINDS, NoticeKind
+from app.business.outlets.services.mails import ClaimedMail
+from app.business.outlets.services.refusals import GATHERED, KIND_WORDS
 from app.infrastructure.mail.unsubscribing import Subscription, token_for
 from app.infrastructure.secret_box import SecretBox
 from app.settings import Settings
@@ -48,7 +49,7 @@ def _subject(mail: ClaimedMail) -> str:
 
 def _values(mail: ClaimedMail, settings: Settings) -> dict[str, Any]:
     link = SecretBox.of(settings).open(mail.link_sealed)
-    subscription = Subscription(mail.account_id, mail.address, mail.kind)
+    subscription = Subscription(mail.account_id, mail.address, mail.kind, _only_site(mail))
     unsubscribe = f"{settings.site_url}/unsubscribe/{token_for(settings, subscription)}"
     return {
         "account": mail.account_name,
@@ -59,6 +60,12 @@ def _values(mail: ClaimedMail, settings: Settings) -> dict[str, Any]:
         "reason": _reason(mail),
         "kind_words": KIND_WORDS.get(mail.kind, ""),
     }
+
+
+def _only_site(mail: ClaimedMail) -> int | None:
+    """The site that all of it is about, where people choose by site."""
+    sites = {entry.site_id for entry in mail.entries}
+    return sites.pop() if mail.kind in KINDS and len(sites) == 1 else None
 
 
 def _reason(mail: ClaimedMail) -> str:

@@ -1,7 +1,7 @@
 """Signed tokens in links that unsubscribe an address from a kind of mail."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from itsdangerous import BadData, URLSafeSerializer
 
@@ -12,17 +12,17 @@ PURPOSE = "unsubscribe"
 
 @dataclass(frozen=True)
 class Subscription:
-    """The address and the kind of mail."""
+    """The address and the kind of mail. site_id: of the one site that the mail with the link was about, if any."""
 
     account_id: int
     address: str
     kind: str
+    site_id: int | None = None
 
 
 def token_for(settings: Settings, subscription: Subscription) -> str:
     """A signed, URL-safe token; it never expires."""
-    values = [subscription.account_id, subscription.address, subscription.kind]
-    return str(next(_signers(settings)).dumps(values))
+    return str(next(_signers(settings)).dumps(list(astuple(subscription))))
 
 
 def subscription_of(settings: Settings, token: str) -> Subscription | None:

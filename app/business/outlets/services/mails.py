@@ -1,7 +1,7 @@
 """Mails: written in the transaction of the change that they report, batched by kind, and sent by workers."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
@@ -10,27 +10,15 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Role, User
-from app.business.accounts.services.notice_choices import NoticeKind
 from app.business.accounts.services.notices import add_notice
 from app.business.events import wake
-from app.business.outlets.mail_models import Mail, MailRefusal
+from app.business.outlets.mail_models import Mail
 from app.business.outlets.outgoing_models import OutgoingStatus
 from app.business.outlets.services import outgoing
 from app.business.outlets.services.outgoing import DELIVERIES_QUEUE, KEPT, MOST_TRIES
-from app.business.upsert import insert_missing
+from app.business.outlets.services.refusals import GATHERED, is_refused
 
-INVITATION, PASSWORD_LINK, DIGEST = "invitation", "password_link", "digest"
-KIND_WORDS: Mapping[str, str] = {
-    NoticeKind.INCIDENT: "mails about failures",
-    NoticeKind.RULE: "messages of rules",
-    NoticeKind.CREDITS: "mails about credits",
-    NoticeKind.LATE: "mails about what stands still",
-    NoticeKind.ATTENTION: "mails about other things to look at",
-    NoticeKind.MORNING: "the morning line",
-    DIGEST: "the daily mail",
-}
-GATHERED = tuple(KIND_WORDS)
-"""Kinds that people can unsubscribe from; at most one mail of each is sent in an hour."""
+INVITATION, PASSWORD_LINK = "invitation", "password_link"
 PAUSE = timedelta(hours=1)
 HOST = "mail"
 """All mails use one server; at most one worker is connected to it."""
@@ -44,13 +32,14 @@ Seal = Callable[[str], str]
 
 @dataclass(frozen=True)
 class Entry:
-    """One item of a mail. path: an address of the console, with the label of its button."""
+    """One item of a mail. path: an address of the console, with the label of its button · site_id: what it is about."""
 
     title: str
     text: str
     path: str = ""
     label: str = ""
     key: str = ""
+    site_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -109,9 +98,9 @@ def gather(
     session: Session, account_id: int, recipient: Recipient, kind: str, entry: Entry, now: datetime
 ) -> bool:
     """Send the entry within an hour: at once, or in the next mail of this kind. False if the recipient unsubscribed."""
-    if _is_refused(session, account_id, recipient.address, kind):
+    if is_refused(session, account_id, recipient.address, kind):
         return False
-    group = f"{kind}:{recipient.address.lower()}"
+    group = _group(kind, recipient.address)
     while not _add_to_open(session, account_id, group, entry):
         last = session.scalar(
             select(func.max(Mail.begun_at)).where(Mail.account_id == account_id, Mail.group_key == group)
@@ -165,29 +154,18 @@ def record(session: Session, mail: ClaimedMail, sent: Sent, now: datetime) -> bo
     return True
 
 
-def refuse(session: Session, account_id: int, address: str, kind: str, now: datetime) -> None:
-    """Unsubscribe the address from this kind; pending mails of it are not sent either."""
-    values = {"account_id": account_id, "address": address.lower(), "kind": kind, "created_at": now}
-    insert_missing(session, MailRefusal, values)
-
-
-def accept_again(session: Session, account_id: int, address: str, kind: str) -> None:
-    """Send mails of this kind there again."""
-    session.execute(
-        delete(MailRefusal).where(
-            MailRefusal.account_id == account_id,
-            MailRefusal.address == address.lower(),
-            MailRefusal.kind == kind,
-        )
-    )
-
-
-def refused_kinds(session: Session, account_id: int, address: str) -> set[str]:
-    """Kinds that the address has unsubscribed from."""
-    query = select(MailRefusal.kind).where(
-        MailRefusal.account_id == account_id, MailRefusal.address == address.lower()
-    )
-    return set(session.scalars(query))
+def withdraw(session: Session, account_id: int, address: str, kind: str, site_id: int, now: datetime) -> None:
+    """Take what is about this site out of the mail of this kind that waits to be sent there."""
+    row = _open_mail(session, account_id, _group(kind, address))
+    if row is None:
+        return
+    row.entries = [entry for entry in row.entries if entry.get("site_id") != site_id]
+    if row.entries:
+        row.subject = row.entries[0]["title"][:255]
+    else:
+        outgoing.note_attempt(row, {"at": now.isoformat(), "message": UNWANTED})
+        _give_up(session, row, UNWANTED, now)
+    session.flush()
 
 
 def prune(session: Session, now: datetime) -> int:
@@ -218,13 +196,18 @@ def end_all(session: Session, now: datetime) -> int:
     return len(ended)
 
 
+def _group(kind: str, address: str) -> str:
+    return f"{kind}:{address.lower()}"
+
+
+def _open_mail(session: Session, account_id: int, group: str) -> Mail | None:
+    """The mail of this group that still takes entries, locked."""
+    query = select(Mail).where(Mail.account_id == account_id, Mail.group_key == group, Mail.is_open)
+    return session.scalar(query.with_for_update().execution_options(populate_existing=True))
+
+
 def _add_to_open(session: Session, account_id: int, group: str, entry: Entry) -> bool:
-    row = session.scalar(
-        select(Mail)
-        .where(Mail.account_id == account_id, Mail.group_key == group, Mail.is_open)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
+    row = _open_mail(session, account_id, group)
     if row is None:
         return False
     if not entry.key or all(known.get("key") != entry.key for known in row.entries):
@@ -261,20 +244,11 @@ def _row(
     )
 
 
-def _is_refused(session: Session, account_id: int, address: str, kind: str) -> bool:
-    query = select(MailRefusal.id).where(
-        MailRefusal.account_id == account_id,
-        MailRefusal.address == address.lower(),
-        MailRefusal.kind == kind,
-    )
-    return session.scalar(query) is not None
-
-
 def _reason_against(session: Session, row: Mail) -> str | None:
     """The reason why it must no longer be sent, if any."""
     if row.tries > MOST_TRIES:
         return LOST
-    if row.kind in GATHERED and _is_refused(session, row.account_id, row.address, row.kind):
+    if row.kind in GATHERED and is_refused(session, row.account_id, row.address, row.kind):
         return UNWANTED
     if row.user_id is not None:
         may = session.scalar(select(User.is_active).where(User.id == row.user_id))

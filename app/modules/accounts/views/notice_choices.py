@@ -9,14 +9,12 @@ from sqlalchemy import select
 from app.business.accounts.models import Role
 from app.business.accounts.services import notice_choices
 from app.business.accounts.services.notice_choices import GENERAL, KINDS, NoticeKind, Way, choices_of
-from app.business.outlets.services import mails
+from app.business.outlets.services import refusals
 from app.business.planner.models import Site
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.accounts.forms import NoticeChoicesForm
 from app.modules.web import see_other
-
-MAILING = (Way.MAIL, Way.DIGEST)
 
 
 @allow(Role.VIEWER)
@@ -31,7 +29,9 @@ def show() -> str:
 
 @allow(Role.VIEWER)
 def save() -> ResponseReturnValue:
-    """Keep the choices for everything, or for one site. Who chooses mail again has no longer unsubscribed."""
+    """Keep the choices for everything, or for one site. Who chooses mail again has no longer unsubscribed; what the
+    person leaves as it is stays without mail.
+    """
     site, form = _site(), NoticeChoicesForm()
     form.offer(has_general=site is not None)
     if not form.validate():
@@ -40,11 +40,8 @@ def save() -> ResponseReturnValue:
     ways: dict[str, Way | None] = {
         kind: Way(form[kind].data) if form[kind].data else None for kind in _kinds(site)
     }
+    refusals.keep_as_choices(session, user)
     notice_choices.choose(session, user, ways, site.id if site else GENERAL)
-    for kind, way in ways.items():
-        if way in MAILING:
-            sent_as = mails.DIGEST if way == Way.DIGEST and kind != NoticeKind.MORNING else kind
-            mails.accept_again(session, user.account_id, user.email, sent_as)
     user.updated_at = datetime.now(UTC)
     db.session.commit()
     flash("Saved.", "success")
@@ -55,17 +52,16 @@ def _present(site: Site | None) -> dict[NoticeKind, str]:
     """The ways that hold; empty where a site has none of its own."""
     session, user = db.session(), current_person().user
     choices = choices_of(session, [user])[user.id]
-    refused = mails.refused_kinds(session, user.account_id, user.email)
+    refused = refusals.refused_kinds(session, user.account_id, user.email)
     ways: dict[NoticeKind, str] = {
         kind: choices.way(kind) if site is None else choices.chosen.get((kind, site.id), "")
         for kind in _kinds(site)
     }
     # Whoever has unsubscribed gets none, of no site either.
-    return {kind: Way.CONSOLE if _is_refused(kind, way, refused) else way for kind, way in ways.items()}
-
-
-def _is_refused(kind: str, way: str, refused: set[str]) -> bool:
-    return (way == Way.MAIL and kind in refused) or (way == Way.DIGEST and mails.DIGEST in refused)
+    return {
+        kind: Way.CONSOLE if refusals.stands_against(kind, way, refused) else way
+        for kind, way in ways.items()
+    }
 
 
 def _kinds(site: Site | None) -> list[NoticeKind]:

@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account, Notice
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, RunDetail, ScheduledTask
+from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.rules.versions import definition_of
 from app.business.automation.services.triggering import silent_rules
 from app.business.automation.services.triggering.silent_rules import notice_key, watch_silence
 from tests.business.automation.machine import Machine
@@ -72,10 +74,11 @@ def test_where_there_are_many_the_database_counts_them(
     session: Session, rule: AutomationRule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (last,) = silent_rules.last_events(session)
-    counted = silent_rules._by_hour(session, last, silent_rules._times(session, last))
+    known = silent_rules.Known(last, last.at - silent_rules.KNOWN)
+    counted = silent_rules._by_hour(session, known, silent_rules._times(session, known))
     monkeypatch.setattr(silent_rules, "MOST_TIMES", 50)
-    times = silent_rules._times(session, last)
-    assert (len(times), silent_rules._by_hour(session, last, times)) == (50, counted)
+    times = silent_rules._times(session, known)
+    assert (len(times), silent_rules._by_hour(session, known, times)) == (50, counted)
 
 
 @pytest.mark.parametrize("change", ["off", "archived", "paused"])
@@ -98,3 +101,52 @@ def test_a_rule_with_little_history_is_not_judged(
     young = machine.make_rule(account, name="Young", trigger="keyword_added")
     hear(session, young, workdays(1))
     assert watch_silence(session, MONDAY + timedelta(days=3)) == 0
+
+
+@pytest.mark.both_databases
+def test_what_a_rule_did_not_hear_while_it_was_off_is_no_silence(
+    session: Session, rule: AutomationRule
+) -> None:
+    """It is off from Friday evening to Thursday morning; then the silence begins to count."""
+    service, thursday = AutomationService(), MONDAY + timedelta(days=3)
+    service.disable(session, rule, Actor(None), FRIDAY.replace(hour=18))
+    session.commit()
+    assert watch_silence(session, thursday.replace(hour=8)) == 0
+    service.enable(session, rule, Actor(None), thursday.replace(hour=8, minute=30), backfill=False)
+    session.commit()
+    assert [watch_silence(session, thursday.replace(hour=hour)) for hour in (9, 11, 12)] == [0, 0, 0]
+    assert told(session, rule) == []
+    assert watch_silence(session, thursday + timedelta(days=1, hours=-3)) == 1
+    # Once it hears again, the days without it are no gap that it has had.
+    hear(session, rule, [thursday + timedelta(days=1, hours=number) for number in (-6, -4, -2, 0)])
+    assert watch_silence(session, thursday + timedelta(days=1, minutes=10)) == 0
+    assert watch_silence(session, MONDAY + timedelta(days=7, hours=1)) == 1
+    assert len(told(session, rule)) == 1
+
+
+def test_a_named_silence_is_withdrawn_when_the_rule_is_changed_to_hear_something_else(
+    session: Session, rule: AutomationRule
+) -> None:
+    late = MONDAY.replace(hour=18)
+    assert watch_silence(session, late) == 1
+    definition = definition_of(rule)
+    AutomationService().update_rule(session, rule, definition | {"description": "Same"}, Actor(None), late)
+    session.commit()
+    assert watch_silence(session, late) == 1
+    assert len(told(session, rule)) == 1, "it is as silent as before"
+    changed = definition_of(rule) | {"trigger": "idea_created", "record_type": "idea"}
+    AutomationService().update_rule(session, rule, changed, Actor(None), late)
+    session.commit()
+    assert watch_silence(session, late + timedelta(minutes=10)) == 0
+    assert told(session, rule) == []
+
+
+def test_a_rule_that_hears_every_monday_is_named_after_two_have_passed(
+    machine: Machine, session: Session, account: Account
+) -> None:
+    """Its eight weeks alone would be too little to judge by."""
+    weekly = machine.make_rule(account, name="Weekly", trigger="keyword_added")
+    hear(session, weekly, [MONDAY - timedelta(weeks=back, hours=back % 3) for back in range(18, 0, -1)])
+    last = MONDAY - timedelta(weeks=1, hours=1)
+    silent = [watch_silence(session, last + timedelta(days=days)) for days in (8, 12, 14, 21)]
+    assert silent == [0, 0, 0, 1]

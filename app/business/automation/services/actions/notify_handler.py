@@ -47,6 +47,7 @@ class NotifyWork(LocalWork):
             path=f"/runs/{context.run.id}",
             label="Open the run",
             key=unit.key,
+            site_id=context.run.site_id,
         )
         self._add_notices(session, context, recipients_of(params.to) or [NAMED_BY_DEFAULT], entry)
         if not params.email:
@@ -94,7 +95,11 @@ def mailed_to(
     session: Session, account_id: int, params: Notify, site_id: int | None
 ) -> list[mails.Recipient]:
     """Everybody who gets the mail, once: people who see this site and want messages of rules about it at once, and
-    addresses that are nobody's of the account."""
+    addresses that are nobody's of the account.
+
+    The rule decides only for people who have chosen nothing. The page on which somebody chose “Only here in the
+    console” promises no mail, and whoever writes a rule does not overrule how another person wants to be told.
+    """
     named = recipients_of(params.to) or [NAMED_BY_DEFAULT]
     people = session.scalars(_people(account_id, named)).all()
     choices = choices_of(session, people)

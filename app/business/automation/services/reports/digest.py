@@ -11,7 +11,8 @@ from app.business.accounts.services.notices import notices_since
 from app.business.accounts.services.scope import scope_of
 from app.business.automation.services.history.run_attention import notices_seen
 from app.business.outlets.services import mails
-from app.business.outlets.services.mails import DIGEST, Entry, Recipient
+from app.business.outlets.services.mails import Entry, Recipient
+from app.business.outlets.services.refusals import DIGEST
 
 MOST = 50
 

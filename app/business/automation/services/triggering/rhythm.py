@@ -1,7 +1,13 @@
 """How often something usually happens, from when it has happened: how long a silence is unusual.
 
-Time is measured by what usually happens in it: an hour of the night counts nothing where nights are quiet. The rate of
-each hour of the day is learned, for working days and weekends apart, from the weeks behind.
+Time is measured as *active time*: by what usually happens in it. An hour of the night counts nothing where nights are
+quiet, and an hour of a busy morning more than one of a slow afternoon. The rate of each hour of the day is learned, for
+working days and weekends apart, from the weeks behind.
+
+A gap is *usual* if 19 of 20 gaps are no longer, in active time; where so many come that a gap like that comes several
+times a week, the usual gap is the one that comes about once a week. (The median would mean nothing here: six imports
+within half an hour have a median gap of minutes, and the next morning is no silence.) What is promised of alarms holds
+for this gap: a stop is named within three of them, and a silence that turns out to be none is hardly ever named.
 """
 
 from bisect import bisect_left
@@ -9,20 +15,25 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
-from statistics import median, quantiles
+from itertools import accumulate, pairwise
+from statistics import median
 from zoneinfo import ZoneInfo
 
 FEWEST = 12
 """With fewer events nothing is said."""
 SHORTEST_SPAN = timedelta(days=15)
 """Two weekends at least, so that quiet ones are known."""
-AHEAD = timedelta(days=60)
+AHEAD_DAYS = 90
 LEAST = timedelta(hours=1)
-USUAL_GAPS = 3
-LONGER_THAN_EVER = 1.5
-"""Times the longest silence that is known."""
-HOUR = timedelta(hours=1)
+USUAL_GAPS = 2.75
+"""Named after so many: three are promised, and what is learned of the hours is not exact."""
+OF_A_REGULAR_RULE = 2.5
+"""Median gaps: a rule whose gaps are all alike is named before three of them have passed."""
+LONGER_THAN_EVER = 1.75
+"""Times the longest gap that is known."""
+LONGER_GAPS = 1 / 20
+"""The part of all gaps that is longer than a usual one."""
+WEEK, HOUR = timedelta(weeks=1), timedelta(hours=1)
 SPREAD = ((-1, 0.25), (0, 0.5), (1, 0.25))
 """What happened in an hour could have happened in the ones beside it."""
 SATURDAY = 5
@@ -37,19 +48,29 @@ class Rhythm:
 
 
 def rhythm_of(
-    times: Sequence[datetime], by_hour: Mapping[datetime, int], zone: ZoneInfo, start: datetime
+    times: Sequence[datetime],
+    by_hour: Mapping[datetime, int],
+    zone: ZoneInfo,
+    start: datetime,
+    interruptions: Sequence[datetime] = (),
 ) -> Rhythm | None:
     """From `start` on, after which nothing has happened; None while too little is known.
 
-    times: the latest, oldest first, in UTC · by_hour: number of them by the hour, over all the weeks that are known.
+    times: the latest, oldest first, in UTC · by_hour: number of them by the hour, over all the weeks that are known
+    · interruptions: ends of times in which nobody listened, whose gaps count for nothing.
     """
     if len(times) < FEWEST or not by_hour or start - min(by_hour) < SHORTEST_SPAN:
         return None
-    clock = _Clock(by_hour, zone, start)
-    marks = [clock.at(time) for time in times]
-    gaps = sorted(after - before for before, after in pairwise(marks))
-    usual = quantiles(gaps, n=20)[-1]
-    unusual = min(USUAL_GAPS * usual, max(2.5 * median(gaps), LONGER_THAN_EVER * gaps[-1]))
+    clock = ActiveTime(by_hour, zone, start)
+    gaps = sorted(
+        clock.at(after) - clock.at(before)
+        for before, after in pairwise(times)
+        if not any(before < end <= after for end in interruptions)
+    )
+    if len(gaps) < FEWEST - 1:
+        return None
+    usual = usual_gap(gaps, (times[-1] - times[0]) / WEEK)
+    unusual = min(USUAL_GAPS * usual, max(OF_A_REGULAR_RULE * median(gaps), LONGER_THAN_EVER * gaps[-1]))
     unusual = max(unusual, clock.busiest_hour)
     begun = clock.at(start)
     usual_by, silent_from = clock.when(begun + usual), clock.when(begun + unusual)
@@ -58,53 +79,77 @@ def rhythm_of(
     return Rhythm(usual_by, max(silent_from, start + LEAST))
 
 
-class _Clock:
+def usual_gap(gaps: Sequence[float], weeks: float) -> float:
+    """The gap that 19 of 20, and all but one a week, do not exceed. gaps: of so many weeks, the shortest first."""
+    longer = min(LONGER_GAPS * len(gaps), max(weeks, 1.0))
+    return gaps[max(len(gaps) - 1 - int(longer), 0)]
+
+
+Kind = tuple[bool, int]
+"""Of an hour: whether it is one of a weekend, and which of the day."""
+Day = tuple[int, bool, bool]
+"""24 hours: the hour at which they start, and whether they do so, and end, on a weekend."""
+
+
+class ActiveTime:
     """Turns instants into what has usually happened until then, and back."""
 
     def __init__(self, by_hour: Mapping[datetime, int], zone: ZoneInfo, now: datetime) -> None:
         self.first = min(by_hour)
-        bins = _bins(self.first, now + AHEAD, zone)
-        known = Counter(bins[: int((now - self.first) / HOUR) + 1])
-        happened: dict[tuple[bool, int], float] = defaultdict(float)
-        for hour, count in by_hour.items():
-            weekend, of_day = _bin(hour, zone)
-            for by, part in SPREAD:
-                happened[weekend, (of_day + by) % 24] += count * part
-        rates = {here: happened[here] / known[here] for here in known}
+        known = int((now - self.first) / HOUR) + 1
+        days = _days(self.first, known // 24 + AHEAD_DAYS, zone)
+        rates = _rates(
+            by_hour, zone, [kind for day in days[: known // 24 + 1] for kind in _hours(day)][:known]
+        )
         self.busiest_hour = max(rates.values())
         """Nothing shorter than an hour of the busiest time is a silence."""
-        self.marks = [0.0]
-        for here in bins:
-            self.marks.append(self.marks[-1] + rates.get(here, 0))
+        shapes = {
+            day: tuple(accumulate((rates.get(kind, 0) for kind in _hours(day)), initial=0.0))
+            for day in set(days)
+        }
+        self.days = [shapes[day] for day in days]
+        """What has happened by each hour of it."""
+        self.marks = list(accumulate((shape[-1] for shape in self.days), initial=0.0))
+        """What has happened by the start of each day."""
 
     def at(self, time: datetime) -> float:
-        hours = (time - self.first) / HOUR
-        place = min(max(int(hours), 0), len(self.marks) - 2)
-        return self.marks[place] + (self.marks[place + 1] - self.marks[place]) * (hours - place)
+        """What has usually happened until then."""
+        hours = max((time - self.first) / HOUR, 0.0)
+        day = min(int(hours / 24), len(self.days) - 1)
+        shape, rest = self.days[day], hours - 24 * day
+        hour = min(int(rest), 23)
+        return self.marks[day] + shape[hour] + (shape[hour + 1] - shape[hour]) * (rest - hour)
 
     def when(self, mark: float) -> datetime | None:
         """The first instant that has this mark; None where it lies too far ahead."""
-        place = bisect_left(self.marks, mark)
-        if place >= len(self.marks):
+        if mark > self.marks[-1]:
             return None
-        if place == 0:
-            return self.first
-        before, after = self.marks[place - 1], self.marks[place]
-        return self.first + (place - 1 + (mark - before) / (after - before)) * HOUR
+        day = max(bisect_left(self.marks, mark) - 1, 0)
+        shape, rest = self.days[day], mark - self.marks[day]
+        hour = min(max(bisect_left(shape, rest), 1), 24) - 1
+        happens = shape[hour + 1] - shape[hour]
+        return (
+            self.first + 24 * day * HOUR + (hour + ((rest - shape[hour]) / happens if happens else 0)) * HOUR
+        )
 
 
-def _bins(first: datetime, until: datetime, zone: ZoneInfo) -> list[tuple[bool, int]]:
-    """The kind of each hour. The zone is asked once for each day, so a change of clocks counts from the next on."""
-    found: list[tuple[bool, int]] = []
-    for start in range(0, int((until - first) / HOUR) + 1, 24):
-        local = first.astimezone(UTC) + start * HOUR
-        local = local.astimezone(zone).replace(tzinfo=None)
-        for number in range(24):
-            at = local + number * HOUR
-            found.append((at.weekday() >= SATURDAY, at.hour))
-    return found
+def _rates(by_hour: Mapping[datetime, int], zone: ZoneInfo, known: Sequence[Kind]) -> Mapping[Kind, float]:
+    """How many happen in an hour of each kind. known: all hours that have passed."""
+    happened: dict[Kind, float] = defaultdict(float)
+    for hour, count in by_hour.items():
+        local = hour.astimezone(zone)
+        for by, part in SPREAD:
+            happened[local.weekday() >= SATURDAY, (local.hour + by) % 24] += count * part
+    return {kind: happened[kind] / hours for kind, hours in Counter(known).items()}
 
 
-def _bin(hour: datetime, zone: ZoneInfo) -> tuple[bool, int]:
-    local = hour.astimezone(zone)
-    return local.weekday() >= SATURDAY, local.hour
+def _days(first: datetime, count: int, zone: ZoneInfo) -> list[Day]:
+    """The zone is asked once for each, so a change of clocks counts from the next one on."""
+    starts = ((first.astimezone(UTC) + number * 24 * HOUR).astimezone(zone) for number in range(count))
+    return [(at.hour, at.weekday() >= SATURDAY, (at.weekday() + 1) % 7 >= SATURDAY) for at in starts]
+
+
+def _hours(day: Day) -> list[Kind]:
+    start, begins_on_weekend, ends_on_weekend = day
+    before_midnight = [(begins_on_weekend, hour) for hour in range(start, 24)]
+    return before_midnight + [(ends_on_weekend, hour) for hour in range(start)]

@@ -1,6 +1,7 @@
 """Names rules that events usually start, and have not for unusually long; withdraws it with the next event.
 
-How long is unusual follows from the rule's own history. It is worked out once for each silence of an hour or more.
+How long is unusual follows from the rule's own history (`rhythm` says how). It is worked out once for each silence of
+an hour or more, and again when the rule was changed meanwhile: what a rule that was off did not hear is no silence.
 """
 
 from collections import Counter
@@ -18,12 +19,15 @@ from app.business.accounts.services.notices import notice_of, settle_notice
 from app.business.automation.models import AutomationRule
 from app.business.automation.rhythm_models import RuleRhythm
 from app.business.automation.run_models import Cause, ScheduledTask, Status
-from app.business.automation.services.triggering.rhythm import LEAST, rhythm_of
+from app.business.automation.services.triggering.listening import Listening, listening_of
+from app.business.automation.services.triggering.rhythm import FEWEST, LEAST, rhythm_of
 from app.business.events import EventType
 from app.business.outlets.services.notifying import Message, notify
 from app.business.upsert import upsert
 
 KNOWN = timedelta(weeks=8)
+LONGEST_KNOWN = timedelta(weeks=26)
+"""Where eight weeks have few events, such as those of every Monday: back to twice as many as are needed."""
 MOST_TIMES = 1_000
 WHAT_TO_DO = (
     "Look whether what should start it still happens: an import, another rule, or people's work. If it is quiet for a "
@@ -38,9 +42,31 @@ class LastEvent:
     rule_id: int
     account_id: int
     name: str
+    rule_version: int
     site_id: int | None
     zone: str
     at: datetime
+
+
+@dataclass(frozen=True)
+class Known:
+    """Which of its runs are looked at."""
+
+    last: LastEvent
+    since: datetime
+
+    @property
+    def runs(self) -> tuple[ColumnElement[bool], ...]:
+        """Clauses of them."""
+        run = ScheduledTask
+        return (
+            run.account_id == self.last.account_id,
+            run.automation_rule_id == self.last.rule_id,
+            run.status.in_(list(Status)),
+            run.cause == Cause.EVENT,
+            run.scheduled_at >= self.since,
+            run.scheduled_at <= self.last.at,
+        )
 
 
 def watch_silence(session: Session, now: datetime) -> int:
@@ -50,13 +76,15 @@ def watch_silence(session: Session, now: datetime) -> int:
     silent = 0
     for one in latest:
         row = known.get(one.rule_id)
-        if row is None or row.last_event_at != one.at:
-            if row is not None and row.silent_from is not None:
-                settle_notice(session, one.account_id, notice_key(one.rule_id), now)
-            if now - one.at < LEAST:
-                continue
-            row = _work_out(session, one)
-        if row.silent_from is not None and row.silent_from <= now:
+        has_heard = row is not None and row.last_event_at != one.at
+        was_named = row is not None and row.silent_from is not None
+        is_changed = row is not None and row.rule_version != one.rule_version
+        if row is None or has_heard or is_changed:
+            row = _work_out(session, one) if now - one.at >= LEAST else None
+        is_silent = row is not None and row.silent_from is not None and row.silent_from <= now
+        if was_named and (has_heard or (is_changed and not is_silent)):
+            settle_notice(session, one.account_id, notice_key(one.rule_id), now)
+        if row is not None and is_silent:
             silent += 1
             _notify(session, one, row, now)
     return silent
@@ -70,7 +98,7 @@ def last_events(session: Session) -> list[LastEvent]:
     """Active rules that events start and have started, of accounts that are not paused."""
     rule = AutomationRule
     query = (
-        select(rule.id, rule.account_id, rule.name, rule.site_id, Account.timezone)
+        select(rule.id, rule.account_id, rule.name, rule.version, rule.site_id, Account.timezone)
         .join(Account, Account.id == rule.account_id)
         .where(
             rule.is_active,
@@ -86,7 +114,8 @@ def last_events(session: Session) -> list[LastEvent]:
     for row in rows:
         at = _latest(session, row.account_id, row.id)
         if at is not None:
-            found.append(LastEvent(row.id, row.account_id, row.name, row.site_id, row.timezone, at))
+            place = row.version, row.site_id, row.timezone
+            found.append(LastEvent(row.id, row.account_id, row.name, *place, at))
     return found
 
 
@@ -111,10 +140,15 @@ def _latest(session: Session, account_id: int, rule_id: int) -> datetime | None:
 
 
 def _work_out(session: Session, last: LastEvent) -> RuleRhythm:
-    times = _times(session, last)
-    rhythm = rhythm_of(times, _by_hour(session, last, times), ZoneInfo(last.zone), last.at)
+    listening = listening_of(session, last.account_id, last.rule_id)
+    known = _known(session, last, listening)
+    times = _times(session, known)
+    start = listening.silence_from(last.at)
+    by_hour = _by_hour(session, known, times)
+    rhythm = rhythm_of(times, by_hour, ZoneInfo(last.zone), start, listening.switched_on)
     values = {
         "last_event_at": last.at,
+        "rule_version": last.rule_version,
         "usual_by": rhythm.usual_by if rhythm else None,
         "silent_from": rhythm.silent_from if rhythm else None,
     }
@@ -124,14 +158,24 @@ def _work_out(session: Session, last: LastEvent) -> RuleRhythm:
     return session.scalars(query.execution_options(populate_existing=True)).one()
 
 
-def _times(session: Session, last: LastEvent) -> list[datetime]:
+def _known(session: Session, last: LastEvent, listening: Listening) -> Known:
+    """Its runs by events of the last weeks, since it has listened to what it listens to now."""
+    long_ago = last.at - LONGEST_KNOWN
+    longest = Known(last, max(long_ago, listening.since or long_ago))
+    run = ScheduledTask
+    query = select(run.scheduled_at).where(*longest.runs).distinct().order_by(run.scheduled_at.desc())
+    enough = session.scalar(query.offset(2 * FEWEST - 1).limit(1)) or longest.since
+    return Known(last, max(longest.since, min(enough, last.at - KNOWN)))
+
+
+def _times(session: Session, known: Known) -> list[datetime]:
     """The latest instants at which events have started it, oldest first."""
     run = ScheduledTask
-    query = select(run.scheduled_at).where(*_of_rule(last)).distinct().order_by(run.scheduled_at.desc())
+    query = select(run.scheduled_at).where(*known.runs).distinct().order_by(run.scheduled_at.desc())
     return sorted(session.scalars(query.limit(MOST_TIMES)))
 
 
-def _by_hour(session: Session, last: LastEvent, times: Sequence[datetime]) -> Mapping[datetime, int]:
+def _by_hour(session: Session, known: Known, times: Sequence[datetime]) -> Mapping[datetime, int]:
     """Their number by the hour; where there are too many to look at each, the database counts them."""
     if len(times) < MOST_TIMES:
         return Counter(time.replace(minute=0, second=0, microsecond=0) for time in times)
@@ -142,22 +186,8 @@ def _by_hour(session: Session, last: LastEvent, times: Sequence[datetime]) -> Ma
         if is_postgresql
         else func.strftime("%Y-%m-%d %H:00", at)
     )
-    rows = session.execute(
-        select(hour_of, func.count(at.distinct())).where(*_of_rule(last)).group_by(hour_of)
-    )
+    rows = session.execute(select(hour_of, func.count(at.distinct())).where(*known.runs).group_by(hour_of))
     return {datetime.fromisoformat(f"{hour}+00:00"): count for hour, count in rows}
-
-
-def _of_rule(last: LastEvent) -> tuple[ColumnElement[bool], ...]:
-    run = ScheduledTask
-    return (
-        run.account_id == last.account_id,
-        run.automation_rule_id == last.rule_id,
-        run.status.in_(list(Status)),
-        run.cause == Cause.EVENT,
-        run.scheduled_at >= last.at - KNOWN,
-        run.scheduled_at <= last.at,
-    )
 
 
 def _notify(session: Session, last: LastEvent, row: RuleRhythm, now: datetime) -> None:
