@@ -49,10 +49,9 @@ class Pattern:
         return found
 
     def usual_gap(self, times: Sequence[datetime]) -> float:
-        """In active hours: longer are at most one gap in 20, and one a week."""
-        gaps = sorted(self.active_hours(*pair) for pair in pairwise(times))
-        weeks = (times[-1] - times[0]) / timedelta(weeks=1)
-        return gaps[-1 - int(min(len(gaps) / 20, max(weeks, 1)))]
+        """In active hours: of gaps of an hour or more, 19 of 20 are no longer."""
+        gaps = [pair for pair in pairwise(times) if pair[1] - pair[0] >= LEAST]
+        return sorted(self.active_hours(*pair) for pair in gaps)[-1 - len(gaps) // 20]
 
 
 def _hour(at: datetime) -> float:

@@ -4,10 +4,10 @@ Time is measured as *active time*: by what usually happens in it. An hour of the
 quiet, and an hour of a busy morning more than one of a slow afternoon. The rate of each hour of the day is learned, for
 working days and weekends apart, from the weeks behind.
 
-A gap is *usual* if 19 of 20 gaps are no longer, in active time; where so many come that a gap like that comes several
-times a week, the usual gap is the one that comes about once a week. (The median would mean nothing here: six imports
-within half an hour have a median gap of minutes, and the next morning is no silence.) What is promised of alarms holds
-for this gap: a stop is named within three of them, and a silence that turns out to be none is hardly ever named.
+A *gap* is an hour or more without anything, and *usual* if 19 of 20 are no longer, in active time. (Six imports within
+half an hour have five pauses of minutes between them, which say nothing about the next morning; nor does the median say
+how long a gap may be.) What is promised of alarms holds for this gap: a stop is named within three usual gaps, and a
+silence that ends by itself is hardly ever named.
 """
 
 from bisect import bisect_left
@@ -25,15 +25,16 @@ SHORTEST_SPAN = timedelta(days=15)
 """Two weekends at least, so that quiet ones are known."""
 AHEAD_DAYS = 90
 LEAST = timedelta(hours=1)
+"""Nothing shorter is a gap, nor a silence."""
 USUAL_GAPS = 2.75
 """Named after so many: three are promised, and what is learned of the hours is not exact."""
 OF_A_REGULAR_RULE = 2.5
 """Median gaps: a rule whose gaps are all alike is named before three of them have passed."""
-LONGER_THAN_EVER = 1.75
+LONGER_THAN_EVER = 2
 """Times the longest gap that is known."""
 LONGER_GAPS = 1 / 20
 """The part of all gaps that is longer than a usual one."""
-WEEK, HOUR = timedelta(weeks=1), timedelta(hours=1)
+HOUR = timedelta(hours=1)
 SPREAD = ((-1, 0.25), (0, 0.5), (1, 0.25))
 """What happened in an hour could have happened in the ones beside it."""
 SATURDAY = 5
@@ -62,14 +63,10 @@ def rhythm_of(
     if len(times) < FEWEST or not by_hour or start - min(by_hour) < SHORTEST_SPAN:
         return None
     clock = ActiveTime(by_hour, zone, start)
-    gaps = sorted(
-        clock.at(after) - clock.at(before)
-        for before, after in pairwise(times)
-        if not any(before < end <= after for end in interruptions)
-    )
-    if len(gaps) < FEWEST - 1:
+    gaps = _gaps(times, clock, interruptions)
+    if gaps is None:
         return None
-    usual = usual_gap(gaps, (times[-1] - times[0]) / WEEK)
+    usual = gaps[-1 - int(LONGER_GAPS * len(gaps))]
     unusual = min(USUAL_GAPS * usual, max(OF_A_REGULAR_RULE * median(gaps), LONGER_THAN_EVER * gaps[-1]))
     unusual = max(unusual, clock.busiest_hour)
     begun = clock.at(start)
@@ -79,10 +76,20 @@ def rhythm_of(
     return Rhythm(usual_by, max(silent_from, start + LEAST))
 
 
-def usual_gap(gaps: Sequence[float], weeks: float) -> float:
-    """The gap that 19 of 20, and all but one a week, do not exceed. gaps: of so many weeks, the shortest first."""
-    longer = min(LONGER_GAPS * len(gaps), max(weeks, 1.0))
-    return gaps[max(len(gaps) - 1 - int(longer), 0)]
+def _gaps(
+    times: Sequence[datetime], clock: "ActiveTime", interruptions: Sequence[datetime]
+) -> Sequence[float] | None:
+    """In active time, the shortest first; None where there are too few to judge by, because all came in a few heaps."""
+    spans = [
+        (after - before, clock.at(after) - clock.at(before))
+        for before, after in pairwise(times)
+        if not any(before < end <= after for end in interruptions)
+    ]
+    gaps = sorted(active for span, active in spans if span >= LEAST)
+    if len(gaps) < FEWEST - 1 and sum(gaps) > sum(active for _, active in spans) / 2:
+        return None
+    # Of what comes all day and night there may be no gap at all.
+    return gaps or sorted(active for _, active in spans) or None
 
 
 Kind = tuple[bool, int]
