@@ -197,7 +197,7 @@ def test_nights_and_weekends_are_no_silence() -> None:
 def test_too_little_history_says_nothing() -> None:
     times = quarter(EVERY_TWO_HOURS, 11)
     assert seen_from(times[:11], 10) is None
-    assert seen_from(times[:40], 39) is None, "less than two weekends"
+    assert seen_from(times[:40], 39) is None, "less than three weekends"
 
 
 def test_a_stop_of_an_irregular_rule_is_named_soon_after_the_longest_silence_so_far() -> None:

@@ -21,8 +21,8 @@ from zoneinfo import ZoneInfo
 
 FEWEST = 12
 """With fewer events nothing is said."""
-SHORTEST_SPAN = timedelta(days=15)
-"""Two weekends at least, so that quiet ones are known."""
+SHORTEST_SPAN = timedelta(days=22)
+"""Three weekends at least, so that quiet ones are known."""
 AHEAD_DAYS = 90
 LEAST = timedelta(hours=1)
 """Nothing shorter is a gap, nor a silence."""
