@@ -62,6 +62,22 @@ class Part:
     share: float
 
 
+@dataclass
+class Coming:
+    """Planned runs of one rule at one time. price: of one of them, none for free ones."""
+
+    time: PlannedTime
+    price: RunPrice | None
+    places: list[str]
+
+    def takes(self, other: PlannedTime) -> bool:
+        """Whether that one starts at the same time for another site."""
+        first = self.time
+        return (first.rule_id, first.at, first.note) == (other.rule_id, other.at, other.note) and not (
+            first.run_id or other.run_id
+        )
+
+
 @allow(Role.VIEWER)
 def show() -> ResponseReturnValue:
     """The page; htmx gets the table of runs only."""
@@ -175,7 +191,11 @@ def _coming(overview: Overview, now: datetime) -> dict[str, Any]:
     times: Sequence[PlannedTime] = next_times(session, overview.scope, now, until, COMING)
     prices: Mapping[int, RunPrice] = run_prices(session, account, (time.rule_id for time in times), now)
     names = dict(overview.sites)
-    coming = [(time, names.get(str(time.site_id), ""), prices.get(time.rule_id)) for time in times]
+    coming = list[Coming]()
+    for time in times:
+        if not coming or not coming[-1].takes(time):
+            coming.append(Coming(time, prices.get(time.rule_id), []))
+        coming[-1].places.append(names.get(str(time.site_id), ""))
     return {"coming": coming, "tomorrow": tomorrow}
 
 

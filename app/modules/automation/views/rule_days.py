@@ -22,6 +22,7 @@ LIMIT = 25
 class Cell:
     """A day of a rule. look: failed, mixed, completed, skipped, or empty for no run · mark: what the cell shows."""
 
+    on: date
     words: str
     look: str = ""
     mark: str = ""
@@ -36,6 +37,10 @@ class Line:
     cells: list[Cell]
     success: str
 
+    @property
+    def has_acted(self) -> bool:
+        return self.success != NOTHING
+
 
 @allow(Role.VIEWER)
 def show() -> str:
@@ -48,7 +53,7 @@ def show() -> str:
     ends = ends_by_day(session, person.scope, [rule.id for rule in page.rows], period, zone, now)
     return render_template(
         "pages/automation/rule_days.html",
-        lines=[_line(rule, ends.get(rule.id, {}), period.dates) for rule in page.rows],
+        lines=[day_line(rule, ends.get(rule.id, {}), period.dates) for rule in page.rows],
         days=period.dates,
         zone=zone,
         first_url=url_for("automation.rule_days") if request.args.get("cursor") else None,
@@ -56,7 +61,7 @@ def show() -> str:
     )
 
 
-def _line(rule: AutomationRule, ends: Mapping[date, DayEnds], days: Sequence[date]) -> Line:
+def day_line(rule: AutomationRule, ends: Mapping[date, DayEnds], days: Sequence[date]) -> Line:
     completed, failed = (sum(getattr(end, name) for end in ends.values()) for name in ("completed", "failed"))
     return Line(
         name=rule.name,
@@ -69,13 +74,13 @@ def _line(rule: AutomationRule, ends: Mapping[date, DayEnds], days: Sequence[dat
 
 def _cell(rule_id: int, on: date, ends: DayEnds | None) -> Cell:
     if ends is None:
-        return Cell(f"{day(on)}: no run")
+        return Cell(on, f"{day(on)}: no run")
     parts = (("completed", ends.completed), ("failed", ends.failed), ("skipped", ends.skipped))
     words = ", ".join(f"{number:,} {name}" for name, number in parts if number)
     url = url_for("automation.history", rule=rule_id, start=on.isoformat(), end=on.isoformat())
     look = _look(ends)
     mark = {"completed": _short(ends.completed), "skipped": "·"}.get(look, f"×{_short(ends.failed)}")
-    return Cell(f"{day(on)}: {words}", look, mark, url)
+    return Cell(on, f"{day(on)}: {words}", look, mark, url)
 
 
 def _look(ends: DayEnds) -> str:

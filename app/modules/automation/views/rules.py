@@ -14,7 +14,7 @@ from app.business.automation.services.automation_service import AutomationServic
 from app.business.automation.services.catalogue.field_types import Frame
 from app.business.automation.services.catalogue.record_order import OLDEST, order_words
 from app.business.automation.services.conditions.match_preview import Matches, preview_matches
-from app.business.automation.services.history.rule_days import latest_ends
+from app.business.automation.services.history.rule_days import DAYS, ends_by_day, latest_ends
 from app.business.automation.services.history.run_list import RunFilters, rule_figures, runs_page
 from app.business.automation.services.history.run_page import record_names
 from app.business.automation.services.rules.definition import RuleDefinition
@@ -34,6 +34,7 @@ from app.business.automation.services.rules.zone import rule_scope, rule_zone
 from app.business.automation.services.trials.practice import practice_report
 from app.business.automation.services.triggering.meanwhile import records_meanwhile
 from app.business.errors import Blocked
+from app.business.periods import last_days
 from app.business.planner.models import Sector, Site
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
@@ -46,6 +47,7 @@ from app.modules.automation.labels.starts import cost_of_start, shown_total
 from app.modules.automation.rule_form.choices import load_sites
 from app.modules.automation.rule_table import rule_rows
 from app.modules.automation.run_table import folded, run_rows
+from app.modules.automation.views.rule_days import Line, day_line
 from app.modules.sent_once import sent_once
 from app.modules.web import page_or_partial, see_other
 
@@ -106,9 +108,17 @@ def show(id: int) -> ResponseReturnValue:
         aside=aside,
         names=record_names(session, rule.account_id, ids),
         check=None if rule.archived_at else findings.of_rule(rule, now),
+        days=_last_days(rule, now),
         practice=practice_report(session, rule, now) if rule.mode == "shadow" else None,
         versions=versions_of(session, rule, limit=VERSIONS),
     )
+
+
+def _last_days(rule: AutomationRule, now: datetime) -> Line:
+    scope, zone = current_person().scope, current_person().account.timezone
+    period = last_days(DAYS, zone, now)
+    ends = ends_by_day(db.session(), scope, [rule.id], period, zone, now)
+    return day_line(rule, ends.get(rule.id, {}), period.dates)
 
 
 @allow(Role.EDITOR)
