@@ -128,6 +128,24 @@ def test_a_stream_that_is_cut_off_is_a_fault_that_passes(ends: bool) -> None:
     assert (fault.value.kind, fault.value.is_passing, len(chat.asked)) == ("connection", True, 1)
 
 
+def test_an_answer_without_an_end_is_read_no_further() -> None:
+    def endless() -> Iterator[str]:
+        while True:
+            yield from pieces("and so on, ")
+
+    with (
+        serving(lambda handler: send_stream(handler, endless())) as chat,
+        pytest.raises(ProviderFault) as fault,
+    ):
+        connected(chat.url, longest=5_000).write(PROMPT, "k")
+    assert (fault.value.kind, fault.value.is_passing, fault.value.may_have_worked) == (
+        "bad_answer",
+        False,
+        True,
+    )
+    assert len(chat.asked) == 1
+
+
 def test_a_whole_answer_counts_though_the_stream_does_not_say_that_it_ends() -> None:
     with serving(lambda handler: send_stream(handler, pieces(WHOLE))) as chat:
         assert connected(chat.url).write(PROMPT, "k").data == IDEAS

@@ -15,6 +15,7 @@ from app.infrastructure.ai import make_own_model
 from app.infrastructure.ai.endpoint import Endpoint
 from app.infrastructure.ai.offline import OfflineModel
 from app.infrastructure.ai.openai_compatible import OpenAICompatible
+from app.infrastructure.ai.replies import LONGEST
 from app.infrastructure.outbound.policy import OutboundPolicy
 from app.infrastructure.outbound.retry_after import retry_after
 from app.infrastructure.outbound.transport import MEGABYTE, Bounds
@@ -41,11 +42,10 @@ def ask(chat: ChatServer, seconds: float = 5) -> Completion:
     return connected(chat.url, seconds).write(PROMPT, "r1-s0-7")
 
 
-def connected(url: str, seconds: float = 5, **values: Any) -> OpenAICompatible:
+def connected(url: str, seconds: float = 5, longest: int = LONGEST, **values: Any) -> OpenAICompatible:
     bounds = Bounds(silence=seconds, total=2 * seconds, size=8 * MEGABYTE)
-    return OpenAICompatible(
-        Endpoint(url, SECRET, "small", **values), OutboundPolicy.of(Settings(), url), bounds
-    )
+    endpoint = Endpoint(url, SECRET, "small", **values)
+    return OpenAICompatible(endpoint, OutboundPolicy.of(Settings(), url), bounds, longest)
 
 
 def test_a_good_answer_is_taken_with_model_and_tokens() -> None:

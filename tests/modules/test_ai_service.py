@@ -35,7 +35,7 @@ BODY = {
     "price_in": 0.15, "price_out": 0.6, "monthly_limit": 20.0,
 }  # fmt: skip
 SHOWN = {name: value for name, value in BODY.items() if name != "api_key"}
-COLOURS = json.dumps({"colours": ["red", "blue", "green"]})
+COLOURS = json.dumps({"first": "red", "second": "blue"})
 
 
 @pytest.fixture

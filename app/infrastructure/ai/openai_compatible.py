@@ -22,7 +22,7 @@ from app.infrastructure.ai.answers import UnusableAnswer, read_answer
 from app.infrastructure.ai.embedding_answers import read_embeddings
 from app.infrastructure.ai.endpoint import Endpoint
 from app.infrastructure.ai.provider_faults import FaultReader
-from app.infrastructure.ai.replies import Reply, StreamError, read_stream, read_whole
+from app.infrastructure.ai.replies import LONGEST, Reply, StreamError, read_stream, read_whole
 from app.infrastructure.ai.response_formats import next_mode, response_format
 from app.infrastructure.outbound.policy import OutboundPolicy, OutboundRefused
 from app.infrastructure.outbound.transport import MEGABYTE, AnswerTooLarge, Bounds, outbound_client
@@ -47,8 +47,11 @@ class OpenAICompatible:
     request is repeated without them, and the object remembers that.
     """
 
-    def __init__(self, endpoint: Endpoint, policy: OutboundPolicy, bounds: Bounds = BOUNDS) -> None:
+    def __init__(
+        self, endpoint: Endpoint, policy: OutboundPolicy, bounds: Bounds = BOUNDS, longest: int = LONGEST
+    ) -> None:
         self.endpoint, self.mode, self._faults = endpoint, endpoint.mode, FaultReader(endpoint)
+        self.longest = longest
         self._stream: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
         self._client = openai.OpenAI(
             base_url=endpoint.root,
@@ -188,7 +191,7 @@ class OpenAICompatible:
         with create(**body, extra_headers=headers) as response:
             # Services without streaming answer in one piece.
             if response.headers.get("content-type", "").startswith("text/event-stream"):
-                return read_stream(response.iter_lines())
+                return read_stream(response.iter_lines(), self.longest)
             return read_whole(response.text())
 
     def _ask_for_less(self, error: openai.APIStatusError) -> bool:

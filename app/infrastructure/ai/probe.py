@@ -16,8 +16,11 @@ from app.infrastructure.outbound.transport import Bounds
 BOUNDS = Bounds(connect=10, silence=30, total=45)
 """Somebody waits for it."""
 INSTRUCTIONS = (
-    "This is a test of the connection. Name three colours in the list `colours`, in the language `language`."
+    "This is a test of the connection. Name two colours, `first` and `second`, one word each, in the language "
+    "`language`."
 )
+LONGEST = 8_000
+"""Characters of an answer: a model may think before it names two colours."""
 MOST_TOKENS = (4_000, 2_000)
 """Sent and written in one test, generously: two models, each asked for three modes, each twice."""
 MODE_WORDS: dict[Mode, str] = {
@@ -28,7 +31,10 @@ MODE_WORDS: dict[Mode, str] = {
 
 
 class _Colours(BaseModel):
-    colours: list[str]
+    """Without a list: small models do not find its end."""
+
+    first: str
+    second: str
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,7 @@ def _form_of(
 
     last: ProviderFault | None = None
     for mode in MODES[MODES.index(endpoint.mode) :]:
-        model = OpenAICompatible(replace(endpoint, mode=mode), policy, bounds)
+        model = OpenAICompatible(replace(endpoint, mode=mode), policy, bounds, LONGEST)
         try:
             answer = model.write(
                 Prompt("ideas", {"language": "English"}, _Colours, INSTRUCTIONS), "test-of-the-connection"

@@ -8,7 +8,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.infrastructure.ai.answers import UnusableAnswer, describe
+from app.infrastructure.outbound.transport import AnswerTooLarge
 
+LONGEST = 60_000
+"""Characters of one answer, thoughts included. Small models do not always find an end; who reads no further closes the
+connection, and the service writes no further."""
 _FEWEST_REPEATED, _MOST_REPEATED = 12, 300
 
 
@@ -69,14 +73,18 @@ def read_whole(text: str) -> Reply:
     return reply
 
 
-def read_stream(lines: Iterable[str]) -> Reply:
-    """A completion from the lines of its stream. Raises UnusableAnswer and StreamError."""
+def read_stream(lines: Iterable[str], longest: int = LONGEST) -> Reply:
+    """A completion from the lines of its stream. Raises UnusableAnswer, StreamError and, beyond `longest` characters,
+    AnswerTooLarge.
+    """
     reply = Reply()
     for data in _events(lines):
         if data == "[DONE]":
             reply.is_whole = True
             break
         _add(reply, data, streamed=True)
+        if len(reply.content) > longest:
+            raise AnswerTooLarge
     reply.is_whole = reply.is_whole or reply.finish_reason is not None
     return reply
 
