@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+import numpy as np
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,6 +13,7 @@ from app.business.planner.services import cluster_centres, keyword_groups
 from app.business.planner.services.cluster_service import move_keywords
 from app.business.planner.services.clustering_plan import ENGLISH_MODEL, ClusteringRequest, KeywordFacts
 from app.business.planner.services.clustering_service import ClusteringService
+from app.business.planner.services.sentence_encoder import unit
 from tests.bench.clusters import OWN, Texts, grouped, score, tf_idf
 from tests.business.planner.stories import rule, sector_of_new_account
 from tests.factories import make_cluster, make_keyword
@@ -157,3 +159,16 @@ def test_no_cluster_is_too_large_for_a_page() -> None:
     groups = service.group(ClusteringRequest(1, keywords, {}, 2), "k").groups
     assert groups
     assert max(len(group.keyword_ids) for group in groups) <= keyword_groups.MOST_ON_A_PAGE
+
+
+@pytest.mark.parametrize(("each", "clusters"), [(20, 1), (70, 2)])
+def test_two_wide_groups_around_one_middle_are_one_page_if_it_can_answer_them(
+    each: int, clusters: int
+) -> None:
+    middle, apart, *axes = np.eye(30 * each + 2, dtype=np.float32)
+    texts = [middle + side * apart * 0.25 + 0.8 * axes.pop() for side in (1, -1) for _ in range(each)]
+    vectors = unit(np.stack([*texts, *axes]))
+    keywords = [KeywordFacts(at, f"text {at}", 0, None) for at in range(len(vectors))]
+    request = ClusteringRequest(1, keywords, {}, 2, cut=0.45)
+    groups = keyword_groups.group_keywords(request, lambda _texts: vectors).groups
+    assert [len(group.keyword_ids) for group in groups] == [2 * each // clusters] * clusters

@@ -38,6 +38,8 @@ FIRST_CUT, FIRST_KEYWORDS = 0.65, (100, 500)
 """A small sector's first keywords may be all it ever gets; from the first number on the cut narrows."""
 SAME = 0.75
 """A new group whose middle is this near to that of a known cluster belongs to it."""
+DOUBLE = 0.8
+"""Two new groups whose middles are this near are one."""
 MOST_ON_A_PAGE = 120
 """A cluster that no single page can answer is split."""
 TIGHT = 0.5
@@ -139,14 +141,16 @@ class _Grouping:
         sizes = [cluster.size for cluster in self.clusters] + [1] * len(self.keywords)
         known = np.arange(len(sizes)) < count
         tree = link(Items(self.means, sizes, known), self.used_cut, self._may_be)
+        found: list[list[int]] = []
         for members in tree.groups(self.used_cut):
             new = [place - count for place in members if place >= count]
             homes = [place for place in members if place < count]
             if homes and new:
                 self._join(answer, homes[0], new)
             elif new:
-                for part in self._parts(new, self.used_cut):
-                    self._place(answer, part)
+                found += self._parts(new, self.used_cut)
+        for members in self._without_doubles(found):
+            self._place(answer, members)
         return answer
 
     def _may_be(self, size: int, is_known: bool, distance: float) -> bool:
@@ -160,6 +164,19 @@ class _Grouping:
         tree = link(Items.of_texts(self.texts[members]), cut)
         parts = [[members[place] for place in part] for part in tree.groups(cut)]
         return [small for part in parts for small in self._parts(part, cut)]
+
+    def _without_doubles(self, groups: list[list[int]]) -> list[list[int]]:
+        """Groups with the same middle as one, as far as one page can answer them: wide groups may lie around one point
+        although their texts are far from each other.
+        """
+        several = [members for members in groups if len(members) > 1]
+        if len(several) < 2:
+            return groups
+        middles = unit(np.stack([self.texts[members].mean(axis=0) for members in several]))
+        items = Items(middles, [len(members) for members in several], np.zeros(len(several), bool))
+        tree = link(items, 1 - DOUBLE, lambda size, _is_known, _distance: size <= MOST_ON_A_PAGE)
+        joined = [[place for at in found for place in several[at]] for found in tree.groups(1 - DOUBLE)]
+        return joined + [members for members in groups if len(members) == 1]
 
     def _place(self, answer: ClusteringAnswer, members: list[int]) -> None:
         home = self._home(members)
