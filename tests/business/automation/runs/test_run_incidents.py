@@ -8,11 +8,12 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account, Notice, Role
 from app.business.automation.run_models import Status
 from app.business.automation.services.runs import commands
+from app.business.language_model import Embeddings, ModelConnection, ProviderFault
 from app.business.outlets.incident_models import Incident, IncidentFailure
 from app.business.outlets.mail_models import Mail
 from app.business.planner.models import Sector
 from tests.business.automation.machine import Machine
-from tests.business.automation.provider import FailingModel
+from tests.business.automation.provider import ArticleModel, FailingModel
 from tests.business.automation.rule_parts import (
     HOURLY,
     IDEAS,
@@ -21,7 +22,7 @@ from tests.business.automation.rule_parts import (
     import_texts,
     run_once,
 )
-from tests.factories import make_incident, make_keyword, make_user
+from tests.factories import make_ai_connection, make_incident, make_keyword, make_task, make_user
 
 
 def causes(session: Session) -> list[tuple[str, str, str]]:
@@ -70,6 +71,45 @@ def test_a_success_elsewhere_ends_nothing(
     make_keyword(session, sector)
     assert machine.run_now(other).status == Status.COMPLETED
     assert causes(session) == [("ai", "refused", "open")]
+
+
+class Vectors(ArticleModel):
+    """Makes vectors as long as `fault` is None."""
+
+    fault: ProviderFault | None = None
+
+    def embed(self, texts: list[str], connection: ModelConnection, key: str) -> Embeddings:
+        if self.fault:
+            raise self.fault
+        return Embeddings([[1.0, float(len(text))] for text in texts], tokens=len(texts))
+
+
+def test_failing_vectors_are_the_services_and_only_vectors_end_that(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    make_ai_connection(session, account, embedding_model="vectors")
+    make_task(session, sector)
+    model = machine.model = Vectors()
+    model.fault = ProviderFault("misconfigured", "The AI service does not know this address or model.")
+    texts = ["oak table", "wooden oak tables", "garden hose", "hose for gardens"]
+    keywords = [make_keyword(session, sector, text=text) for text in texts]
+    grouping = machine.make_rule(account, trigger="keyword_added", actions=[{"type": "cluster_keywords"}])
+    run = machine.run_now(grouping, record_ids=[keyword.id for keyword in keywords])
+    assert run.status == Status.FAILED
+    assert causes(session) == [("ai-vectors", "misconfigured", "open")]
+    assert session.scalars(select(Notice.title)).all() == [
+        "The AI service for vectors does not accept our calls"
+    ]
+    machine.pass_time(minutes=1)
+    writing = machine.make_rule(account, trigger="task_created", actions=[{"type": "generate_content"}])
+    assert machine.run_now(writing).status == Status.COMPLETED
+    assert causes(session) == [("ai-vectors", "misconfigured", "open")]
+    model.fault = None
+    commands.retry(session, run, machine.now)
+    machine.settle()
+    session.refresh(run)
+    assert run.status == Status.COMPLETED
+    assert causes(session) == [("ai-vectors", "misconfigured", "recovered")]
 
 
 def test_a_passing_fault_opens_one_only_when_the_run_is_not_tried_again_at_once(

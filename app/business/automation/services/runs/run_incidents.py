@@ -22,8 +22,11 @@ from app.business.planner.models import Site
 from app.business.writer.models import Content
 
 AI, CONSOLE, CREDITS, WORDPRESS = "ai", "console", "credits", "wordpress"
+VECTORS = "ai-vectors"
+"""Apart from texts, for each may fail while the other works: they come from models of their own."""
 PUBLISHING = PUBLISH_CONTENT.key
 ASKING = tuple(entry.key for entry in CATALOGUE.values() if entry.asks_model)
+GROUPING = tuple(entry.key for entry in CATALOGUE.values() if entry.may_ask_model)
 CLASSES: Mapping[str, str] = {
     "timeout": "unavailable",
     "connection": "unavailable",
@@ -72,7 +75,7 @@ def note_successes(session: Session, context: RunContext, failures: Sequence[Fai
 
 def is_ended_by_any_run() -> ColumnElement[bool]:
     """Clause: incidents that a completed run of their rules ends, whatever it did; others need a call outside."""
-    outside = ("ai", "wordpress-%", "webhook-%")
+    outside = (AI, VECTORS, "wordpress-%", "webhook-%")
     return and_(*(Incident.place.not_like(place) for place in outside))
 
 
@@ -85,6 +88,8 @@ def _works(session: Session, run: ScheduledTask, incident: Incident, since: date
         ActionRun.finished_at >= since,
     )
     match incident.kind:
+        case "ai" if incident.place == VECTORS:
+            return _any(session, *done, ActionRun.type.in_(GROUPING), ActionRun.model != "")
         case "ai":
             return _any(session, *done, ActionRun.type.in_(ASKING))
         case "wordpress":
@@ -131,6 +136,8 @@ def _place(session: Session, context: RunContext, failure: Failure) -> tuple[str
         return f"rule-{context.rule.id}", f"“{context.run.rule_name}”"
     if entry.asks_model and fault not in ("database", "fault"):
         return AI, "The AI service"
+    if entry.may_ask_model and failure.of_service:
+        return VECTORS, "The AI service for vectors"
     if entry.key == PUBLISHING and fault not in ("database", "fault"):
         site_id = site_of(session, failure.unit)
         name = session.scalar(

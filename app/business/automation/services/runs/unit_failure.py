@@ -43,6 +43,7 @@ def failure_of(unit: Unit, error: Exception) -> Failure:
             use=error.use,
             unused=not error.may_have_worked,
             fault=error.kind,
+            of_service=True,
         )
     if isinstance(error, TooSlow):
         message = f"It took longer than {unit.step.entry.seconds} seconds."

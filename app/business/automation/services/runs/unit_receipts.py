@@ -58,7 +58,7 @@ class Failure:
     """Why a unit failed: `reason` code, plain sentence, technical detail, and whether the fault is transient.
 
     use: what an AI service counted nevertheless · unused: it did no work for the unit · call_key: of the call that
-    failed, where that is not the unit's own · fault: the class of the fault.
+    failed, where that is not the unit's own · fault: the class of the fault · of_service: an AI service's fault.
     """
 
     unit: Unit
@@ -71,6 +71,7 @@ class Failure:
     unused: bool = False
     call_key: str = ""
     fault: str = "fault"
+    of_service: bool = False
 
 
 @dataclass(frozen=True)
