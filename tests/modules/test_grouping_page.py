@@ -1,13 +1,18 @@
 """The page on which a site chooses how its keywords are grouped, after a preview that moves nothing."""
 
+from collections.abc import Callable
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.business.outlets.models import AiSpend
 from app.business.planner.models import Cluster, Keyword, Site
-from tests.factories import make_keyword, make_sector, make_site
+from tests.factories import make_ai_connection, make_keyword, make_sector, make_site
+from tests.infrastructure.chat_server import ChatServer, answers, serving, vectors
+from tests.modules.test_ai_service import allowing
 from tests.people import People, browser_of, make_people, program_of
 
 
@@ -24,6 +29,16 @@ def site(session: Session, people: People) -> Site:
 @pytest.fixture
 def browser(app: Flask, session: Session, people: People, site: Site) -> FlaskClient:
     return browser_of(app, session, people.owner)
+
+
+@pytest.fixture
+def allow(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[[ChatServer], None]:
+    """The operator allows a service on this machine."""
+
+    def allow(chat: ChatServer) -> None:
+        monkeypatch.setitem(app.extensions, "settings", allowing(app.extensions["settings"], chat))
+
+    return allow
 
 
 def test_a_choice_is_tried_and_then_made(session: Session, browser: FlaskClient, site: Site) -> None:
@@ -46,6 +61,49 @@ def test_a_choice_is_tried_and_then_made(session: Session, browser: FlaskClient,
     session.expire_all()
     assert (site.grouping, site.tightness) == ("parent_keyword", "tight")
     assert "By parent keyword, then by meaning, tighter" in browser.get(f"/sites/{site.id}").text
+
+
+def test_a_preview_is_made_with_the_vectors_of_the_service_and_counted(
+    session: Session, people: People, browser: FlaskClient, site: Site, allow: Callable[[ChatServer], None]
+) -> None:
+    sector = make_sector(session, site)
+    for text in ("apple", "anchor", "avenue", "boat", "bread", "brick"):
+        make_keyword(session, sector, text=text)
+    with serving(vectors()) as chat:
+        allow(chat)
+        make_ai_connection(
+            session,
+            people.account,
+            base_url=chat.url,
+            embedding_model="letters",
+            price_in=2_000_000,
+            price_out=0,
+        )
+        session.commit()
+        shown = browser.get(f"/sites/{site.id}/grouping?grouping=meaning&tightness=usual")
+    assert shown.status_code == 200
+    assert "Made with the vectors of your AI service (letters)" in shown.text
+    assert "2 clusters" in shown.text
+    assert [sorted(body["input"]) for body in chat.asked] == [
+        ["anchor", "apple", "avenue", "boat", "bread", "brick"]
+    ]
+    spent = session.scalars(select(AiSpend)).one()
+    assert (spent.held, spent.spent, spent.tokens_in) == (0, 12, 6)
+
+
+def test_a_preview_whose_service_is_away_says_so_and_uses_no_other_vectors(
+    session: Session, people: People, browser: FlaskClient, site: Site, allow: Callable[[ChatServer], None]
+) -> None:
+    make_keyword(session, make_sector(session, site))
+    with serving(answers(500)) as chat:
+        allow(chat)
+        make_ai_connection(session, people.account, base_url=chat.url, embedding_model="letters")
+        session.commit()
+        shown = browser.get(f"/sites/{site.id}/grouping?grouping=meaning&tightness=usual")
+    assert shown.status_code == 503
+    assert "The AI service has trouble at the moment." in shown.text
+    assert "Use this from now on" not in shown.text
+    assert [spent.held for spent in session.scalars(select(AiSpend))] in ([], [0])
 
 
 def test_what_is_no_choice_is_refused_and_changes_nothing(

@@ -15,11 +15,14 @@ SAMPLE = 300
 
 @dataclass(frozen=True)
 class PreviewSample:
-    """The newest keywords of the site's largest sector."""
+    """The newest keywords of the site's largest sector. vectors: theirs, by an AI service; empty for the built-in
+    ones.
+    """
 
     sector: str
     language: str
     keywords: list[KeywordFacts] = field(default_factory=list)
+    vectors: list[list[float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -63,19 +66,24 @@ def sample_of_site(session: Session, site: Site) -> PreviewSample | None:
 
 def preview_grouping(sample: PreviewSample, grouping: Grouping, tightness: Tightness) -> GroupingPreview:
     """The clusters if these keywords were all that the sector has. Loads the encoder: for a process of its own."""
-    from app.business.planner.services.keyword_groups import group_keywords
+    from numpy import asarray, float32
 
-    answer = group_keywords(
-        ClusteringRequest(
-            0,
-            sample.keywords,
-            {},
-            2,
-            model_of(sample.language),
-            by_parent=grouping == Grouping.PARENT_KEYWORD,
-            tightness=tightness,
-        )
+    from app.business.planner.services.keyword_groups import group_keywords
+    from app.business.planner.services.sentence_encoder import unit
+
+    request = ClusteringRequest(
+        0,
+        sample.keywords,
+        {},
+        2,
+        model_of(sample.language),
+        by_parent=grouping == Grouping.PARENT_KEYWORD,
+        tightness=tightness,
     )
+    places = {keyword.text: place for place, keyword in enumerate(sample.keywords)}
+    given = unit(asarray(sample.vectors, float32)) if sample.vectors else None
+    source = None if given is None else lambda asked: given[[places[text] for text in asked]]
+    answer = group_keywords(request, source)
     texts = {keyword.id: keyword.text for keyword in sample.keywords}
     clusters = [(group.name, [texts[key] for key in group.keyword_ids]) for group in answer.groups]
     return GroupingPreview(sorted(clusters, key=lambda cluster: -len(cluster[1])), len(answer.left))
@@ -90,5 +98,5 @@ def of_order(order: dict[str, Any]) -> GroupingPreview:
     """What it answers."""
     given = order["sample"]
     keywords = [KeywordFacts(**keyword) for keyword in given["keywords"]]
-    sample = PreviewSample(given["sector"], given["language"], keywords)
+    sample = PreviewSample(given["sector"], given["language"], keywords, given["vectors"])
     return preview_grouping(sample, Grouping(order["grouping"]), Tightness(order["tightness"]))

@@ -1,5 +1,6 @@
 """How a site's keywords are grouped: tried on some of them, then chosen."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from flask import flash, render_template, request, url_for
@@ -7,14 +8,16 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.errors import Busy
+from app.business.language_model import ProviderFault
 from app.business.outlets.services.ai_connections import connection_of
 from app.business.planner.models import Grouping, Site, Tightness
 from app.business.planner.services import site_service
 from app.business.planner.services.grouping_preview import GroupingPreview, sample_of_site
 from app.infrastructure.database import db
 from app.infrastructure.grouping_preview import preview_apart
-from app.modules.access import allow, owned_or_404
+from app.modules.access import allow, current_person, owned_or_404
 from app.modules.planner.forms import GroupingForm
+from app.modules.planner.preview_vectors import vectors_by_service
 from app.modules.web import see_other
 
 CLUSTERS_SHOWN = 25
@@ -36,12 +39,18 @@ def show(id: int) -> ResponseReturnValue:
     if sample is None:
         return _page(site, form, fault="The site has no keywords yet. Import some first.")
     choice = Grouping(form.grouping.data), Tightness(form.tightness.data)
+    service = connection.embedding_model if connection else ""
     try:
+        if connection and service:
+            texts = [keyword.text for keyword in sample.keywords]
+            vectors = vectors_by_service(current_person().account, connection, texts)
+            sample = replace(sample, vectors=vectors)
         found = preview_apart(sample, *choice)
+    except ProviderFault as fault:
+        return _page(site, form, fault=fault.message), Busy.status
     except Busy as refusal:
         return _page(site, form, fault=refusal.message), refusal.status
-    by_service = bool(connection and connection.embedding_model)
-    return _page(site, form, found, count=len(sample.keywords), sector=sample.sector, by_service=by_service)
+    return _page(site, form, found, count=len(sample.keywords), sector=sample.sector, service=service)
 
 
 @allow(Role.OWNER)
