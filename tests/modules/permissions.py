@@ -54,6 +54,7 @@ TABLE = {
         accounts.settings
         billing.credits billing_api.show_credits billing_api.list_entries billing_api.export_ledger
         billing_api.show_forecast
+        accounts_api.show_settings accounts_api.list_people
         automation.dashboard automation.rules automation.rule automation.versions
         automation.version automation.templates automation.calendar automation.history
         automation.history_columns automation.export_runs automation.search automation.help
@@ -99,6 +100,7 @@ TABLE = {
         planner_api.create_sector planner_api.change_sector planner_api.create_keyword
         planner_api.change_keyword planner_api.create_cluster planner_api.change_cluster
         planner_api.create_idea planner_api.change_idea planner_api.import_keywords
+        planner_api.set_status_of_keywords planner_api.set_status_of_ideas
         planner_api.merge_clusters planner_api.split_cluster planner_api.take_keywords planner_api.release_keywords
         writer.new_task writer.decide_tasks writer.edit_task writer.edit_content writer.decide_content
         writer.share_content writer.end_share
@@ -106,6 +108,7 @@ TABLE = {
         writer.written_out writer.publish writer.start_over writer.mark_published writer.take_back_mark
         writer_api.publish_article writer_api.mark_published writer_api.approve_content
         writer_api.send_back_content writer_api.take_back_mark writer_api.start_over
+        writer_api.set_status_of_tasks
         writer_api.restore_content_version writer_api.check_content
         writer_api.create_task writer_api.change_task writer_api.create_content writer_api.change_content
     """,
@@ -132,6 +135,7 @@ TABLE = {
         accounts.switch_off accounts.switch_on accounts.api_keys accounts.add_key accounts.edit_key
         accounts.save_key accounts.revoke_key
         accounts.save_settings automation.audit accounts_api.list_audit accounts_api.export_audit
+        accounts_api.change_settings_of_account
         outlets.ai outlets.save_ai outlets.test_ai outlets.remove_ai
         outlets.save_wordpress outlets.remove_wordpress
         wordpress_api.replace_wordpress wordpress_api.remove_wordpress

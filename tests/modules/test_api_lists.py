@@ -153,6 +153,29 @@ def test_the_document_says_what_every_list_takes(app: Flask) -> None:
 
 
 @pytest.mark.both_databases
+def test_runs_are_filtered_by_all_that_the_history_filters_by(
+    api: FlaskClient, session: Session, people: People, sector: Sector
+) -> None:
+    rule = rule_of(session, people, "Shoes")
+    plain = make_run(session, rule, "completed", timedelta(hours=1))
+    dear = make_run(session, rule, "completed", timedelta(hours=2), credits_used=7, user_id=people.editor.id)
+    long = make_run(session, rule, "completed", timedelta(hours=3), site_id=sector.site_id)
+    assert long.started_at
+    long.finished_at = long.started_at + timedelta(seconds=90)
+    tried = make_run(session, rule, "skipped", timedelta(hours=4), reason="shadow")
+    session.commit()
+    ids = {"plain": plain.id, "dear": dear.id, "long": long.id, "tried": tried.id}
+    for query, names in (
+        ("cost_min=1", ["dear"]), ("cost_max=0", ["plain", "long", "tried"]), (f"actor={people.editor.id}", ["dear"]),
+        (f"site={sector.site_id}", ["long"]), ("took_min=60", ["long"]), ("q=shoes&cost_min=7", ["dear"]),
+        ("practised=true", ["tried"]), ("practised=false", ["plain", "dear", "long"]), (f"q={plain.id}", ["plain"]),
+    ):  # fmt: skip
+        assert walk(api, f"{RUNS}?{query}") == [ids[name] for name in names], query
+        exported = api.get(f"{RUNS}export/?format=jsonl&{query}").text.splitlines()
+        assert len(exported) == len(names), query
+
+
+@pytest.mark.both_databases
 def test_a_page_walked_while_runs_arrive_misses_none_and_repeats_none(
     api: FlaskClient, session: Session, people: People
 ) -> None:

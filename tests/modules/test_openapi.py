@@ -122,7 +122,7 @@ def _rows_for_lists(session: Session, ids: dict[str, str]) -> dict[str, list[int
     keyword = session.get_one(Keyword, int(ids["keyword"]))
     keyword.cluster_id, keyword.status = int(ids["cluster"]), "clustered"
     session.commit()
-    return {"clusters": [other.id], "keywords": [keyword.id]}
+    return {"clusters": [other.id], "keywords": [keyword.id], "ids": [keyword.id]}
 
 
 def test_a_program_reads_the_document(app: Flask, session: Session, people: People) -> None:

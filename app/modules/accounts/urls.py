@@ -2,7 +2,7 @@
 
 from flask import Blueprint
 
-from app.modules.accounts import api
+from app.modules.accounts import account_api, api
 from app.modules.accounts.views import (
     account,
     api_keys,
@@ -59,4 +59,5 @@ add("/api-keys/<int:id>/revoke", "revoke_key", api_keys.revoke, methods=["POST"]
 add("/settings", "settings", account.show)
 add("/settings", "save_settings", account.save, methods=["POST"])
 
+DECLARING = (account_api,)
 blueprints = (blueprint, api.api)

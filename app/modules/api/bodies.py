@@ -51,9 +51,12 @@ class Changes(Generic[Fields]):
 
     schema: type[Fields]
 
-    def of(self, row: Versioned, shown: BaseModel, derived: Collection[str] = DERIVED) -> dict[str, Any]:
-        """The keys sent and their values. Raises Stale with the present state, Invalid."""
-        require_present(shown, row.version)
+    def of(
+        self, row: Versioned | None, shown: BaseModel, derived: Collection[str] = DERIVED
+    ) -> dict[str, Any]:
+        """The keys sent and their values; without `row` the tag is what is shown. Raises Stale with the present state,
+        Invalid."""
+        require_present(shown, row.version if row else None)
         values = json_of(shown)
         sent = checked(self.schema, writable(self.schema, json_body(), values, derived))
         return sent.model_dump(exclude_unset=True)

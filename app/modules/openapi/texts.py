@@ -12,7 +12,8 @@ session counts too, and changes then need the header `X-CSRFToken`.
 
 A key may be limited to *scopes*, of which no one contains another: `read` (look and ask, nothing changes), `run`
 (start, retry and cancel runs, publish), `write` (make and change rules and records), `admin` (what only owners may).
-It may also be limited to some sites, a last day, and fewer requests a minute.
+It may also be limited to some sites, a last day, and fewer requests a minute. Keys, people, their roles and how they
+sign in are changed in the console alone: a key that got into wrong hands cannot make another one.
 
 ## What is sent
 JSON in UTF-8 with exact types: `1` is not `"1"`. Unknown keys are refused by name. Keys that are read-only may be sent
@@ -23,8 +24,11 @@ back with their present value. The last slash of an address may be left out.
 several times is repeated: `?status=failed&status=skipped`. Times without an offset are in the account's zone.
 `ordering` names a column, with `-` before it from the largest down; `fields` the only keys that results shall have (the
 content type then is `application/vnd.igny8.partial-list+json`); with `count=true` the answer has the number of all.
-Pages are stable: what was there at the first page comes once, whatever arrives meanwhile; what arrives comes too where
-its place is after the cursor. By ascending `created_at` (of runs: by `id`) nothing that arrives is left out.
+Pages are stable while rows arrive, change and go. What stays as it is comes exactly once; what arrives comes too where
+its place is after the cursor. A row whose value in the column of `ordering` changes on the way has another place then:
+it may come twice, or not at all; so may one that begins or ceases to fit a filter. Whoever has to see every row walks
+by `created_at` (incidents: `first_at`; runs: `id`), which stays as it is, and filters by nothing that changes; upwards,
+nothing that arrives is left out either. Notices are renewed, and their `created_at` with them.
 
 ## Changes by several people
 An answer with an `ETag` can be changed with `If-Match`: if somebody changed it meanwhile, the answer is 412 with the

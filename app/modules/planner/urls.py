@@ -2,7 +2,7 @@
 
 from flask import Blueprint
 
-from app.modules.planner import api, import_api, regrouping_api
+from app.modules.planner import api, decisions_api, import_api, regrouping_api
 from app.modules.planner.views import clusters, grouping, ideas, keyword_import, keywords, sites
 
 blueprint = Blueprint("planner", __name__)
@@ -38,5 +38,5 @@ add("/ideas/decide", "decide_ideas", ideas.decide, methods=["POST"])
 add("/ideas/<int:id>", "idea", ideas.show)
 add("/ideas/<int:id>/edit", "edit_idea", ideas.edit, methods=["GET", "POST"])
 
-DECLARING = (api, import_api, regrouping_api)
+DECLARING = (api, decisions_api, import_api, regrouping_api)
 blueprints = (blueprint, api.api)

@@ -1,4 +1,4 @@
-"""REST: decisions on an article: approve it, send it back, publish it, say where it is published."""
+"""REST: decisions on an article (approve it, send it back, publish it, say where it is published) and on tasks."""
 
 from datetime import UTC, datetime
 
@@ -6,13 +6,16 @@ from flask import Response
 
 from app.business.accounts.models import Role
 from app.business.automation.services.operations.publish_now import publish_now
+from app.business.errors import NotFound
 from app.business.writer.models import Content, ContentStatus
 from app.business.writer.services import content_edit, publishing
+from app.business.writer.services.record_kinds import TASK
 from app.infrastructure.database import db
 from app.modules.access import STARTING_RUNS, current_person
 from app.modules.api.bodies import Omittable
 from app.modules.api.records import in_zone, row_to_change, show
 from app.modules.api.resource import answer, require_present, saved
+from app.modules.api.status_of_many import MovedShown, StatusOfMany, give_status
 from app.modules.article_notes import tell_writer, with_note
 from app.modules.writer.api import api
 from app.modules.writer.decisions import actor
@@ -76,6 +79,12 @@ def start_over(id: int) -> Response:
     content = content_to_decide(id)
     publishing.start_over(db.session(), content, datetime.now(UTC))
     return _saved(content)
+
+
+@api.call("POST", "/tasks/set-status/", Role.OPERATOR, answers={200: MovedShown}, errors=(NotFound,))
+def set_status_of_tasks(body: StatusOfMany) -> Response:
+    """Mark tasks ready (`queued`), not ready (`draft`) or done (`done`)."""
+    return give_status(TASK, body)
 
 
 def content_to_decide(id: int) -> Content:

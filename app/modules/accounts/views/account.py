@@ -4,10 +4,9 @@ from datetime import UTC, datetime
 
 from flask import flash, render_template, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import update
 
-from app.business.accounts.models import Account, Role
-from app.business.accounts.services import audit_log
+from app.business.accounts.models import Role
+from app.business.accounts.services.settings import change_settings
 from app.business.automation.services.history.time_saved import USUAL_MINUTES, minutes_by_record
 from app.business.automation.services.runs.waiting import wake_for_budget
 from app.business.billing.services.plans import plan_of
@@ -41,19 +40,10 @@ def save() -> ResponseReturnValue:
     if not form.validate():
         return _page(form), 422
     chosen = {name: form[name].data for name in FIELDS} | {"minutes_saved": _minutes(form)}
-    before = {name: getattr(person.account, name) for name in chosen}
-    changed = {name: value for name, value in chosen.items() if value != before[name]}
-    if changed:
-        db.session.execute(
-            update(Account).where(Account.id == person.account.id).values(**changed, updated_at=now)
-        )
-        said = audit_log.differences(before, changed)
-        audit_log.record(
-            db.session(), person.account.id, person.actor, "account.changed", person.account, said, now
-        )
-        if "daily_ceiling" in changed:
-            wake_for_budget(db.session(), person.account.id)
-        db.session.commit()
+    changed = change_settings(db.session(), person.account, chosen, person.actor, now)
+    if "daily_ceiling" in changed:
+        wake_for_budget(db.session(), person.account.id)
+    db.session.commit()
     flash("Saved.", "success")
     return see_other(url_for("accounts.settings"))
 

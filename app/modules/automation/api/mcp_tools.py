@@ -16,7 +16,7 @@ from app.modules.access import permission_of, require
 from app.modules.api.fields import JsonObject, Moment
 from app.modules.api.resource import Window
 from app.modules.api.sentences import sentences_of
-from app.modules.automation.api import explanation, incidents, preview, rules, runs
+from app.modules.automation.api import explanation, incidents, preview, rules, run_lists, runs, starts
 from app.modules.automation.api.serializers import (
     MOST_CREDITS,
     ExecuteRule,
@@ -140,7 +140,7 @@ def _list_runs(given: ListRuns) -> ResponseReturnValue:
             "scheduled_before": _time(given.before, "before"),
         }
     )
-    return runs.list_runs(query, Window(given.limit, None, RUN_FIELDS))
+    return run_lists.list_runs(query, Window(given.limit, None, RUN_FIELDS))
 
 
 def _why(given: Why) -> ResponseReturnValue:
@@ -152,7 +152,7 @@ def _execute(given: Execute) -> ResponseReturnValue:
     asked = ExecuteRule(
         record_ids=given.records, max_credits=given.max_credits, even_if_off=given.even_if_off
     )
-    return runs.execute_rule(given.rule, asked)
+    return starts.execute_rule(given.rule, asked)
 
 
 def _list_incidents(given: ListIncidents) -> ResponseReturnValue:
@@ -203,7 +203,7 @@ TOOLS: Mapping[str, Tool] = {
             "Say what a start of the rule would cost with all its follow-ups. Nothing is done.",
             PriceRule,
             "automation_api.show_price",
-            lambda given: runs.show_price(given.rule, StartAsked(record_ids=given.records)),
+            lambda given: starts.show_price(given.rule, StartAsked(record_ids=given.records)),
         ),
         Tool(
             "execute_rule",

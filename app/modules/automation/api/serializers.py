@@ -22,6 +22,7 @@ LONGEST_WAIT_SECONDS = 30
 MOST_RECORDS = 5000
 MOST_RULES = 20
 MOST_CREDITS = 1_000_000_000
+MOST_SECONDS = 10_000_000
 
 
 def _as_stored(annotation: Any) -> Any:
@@ -221,18 +222,19 @@ class RunQuery(Query):
     scheduled_before: Moment | None = None
     cause: Cause | None = None
     reason: Reason | None = None
+    practised: bool | None = None
     upcoming: bool = False
+    site: RowId | None = None
+    actor: RowId | None = None
+    q: Annotated[Text, Field(max_length=100)] | None = None
+    cost_min: int | None = Field(None, ge=0, le=MOST_CREDITS)
+    cost_max: int | None = Field(None, ge=0, le=MOST_CREDITS)
+    took_min: float | None = Field(None, ge=0, le=MOST_SECONDS)
     ordering: Literal["-scheduled_at", "scheduled_at", "id"] = "-scheduled_at"
 
 
 class RunExportQuery(RunQuery, FileQuery):
-    """The filters of the list of runs, and those of the page: q looks in the rule's name and in what the run says."""
-
-    site: RowId | None = None
-    actor: RowId | None = None
-    q: str | None = Field(None, max_length=100)
-    cost_min: int | None = Field(None, ge=0, le=MOST_CREDITS)
-    cost_max: int | None = Field(None, ge=0, le=MOST_CREDITS)
+    """The filters of the list of runs."""
 
 
 class RetryRuns(Schema):

@@ -10,15 +10,17 @@ from app.modules.automation.api import (
     pausing,
     preview,
     rules,
+    run_lists,
     runs,
     set_aside,
+    starts,
     transfer,
     versions,
 )
 from app.modules.automation.api.blueprint import api
 
 DECLARING = (
-    *(calendar, explanation, incidents, mcp, notices, operations, pausing, preview, rules, runs, set_aside),
-    *(transfer, versions),
+    *(calendar, explanation, incidents, mcp, notices, operations, pausing, preview, rules, run_lists),
+    *(runs, set_aside, starts, transfer, versions),
 )
 blueprints = (api, mcp.api)

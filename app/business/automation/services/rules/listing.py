@@ -40,7 +40,8 @@ def rules_page(
     cursor: str | None = None,
     limit: int = 50,
 ) -> Page[AutomationRule]:
-    """A page of rules by creation or name, `-` before it: descending. Raises Invalid for a damaged cursor."""
+    """A page of rules by creation or name, `-` before it: descending. Raises Invalid for a damaged cursor,
+    Busy for the oldest first while others write."""
     query = select(AutomationRule).where(scope.sees(AutomationRule), AutomationRule.built_in.is_(None))
     archived = AutomationRule.archived_at.is_not(None)
     query = query.where(archived if chosen.state == "archived" else ~archived)
@@ -55,8 +56,9 @@ def rules_page(
         found = position(AutomationRule.name_folded, text) > 0
         query = query.where(or_(found, position(AutomationRule.description_folded, text) > 0))
     column = ordering.removeprefix("-")
-    by = AutomationRule.name if column == "name" else AutomationRule.created_at
-    order = Order(by.expression, lambda rule: getattr(rule, column), descending=ordering != column)
+    # Ids are given in the order of creation, and a list by them misses nobody who is still to be committed.
+    by = AutomationRule.name if column == "name" else AutomationRule.id
+    order = Order(by.expression, lambda rule: getattr(rule, by.key), descending=ordering != column)
     return sorted_page(session, query, order, AutomationRule.id.expression, cursor=cursor, limit=limit)
 
 
