@@ -41,6 +41,8 @@ REASONS: dict[str, tuple[int, str]] = {
     "services/conditions/nodes.py": (2, OWN),
     "services/conditions/sql_functions.py": (1, LIBRARY),
     "services/draining/set_execution.py": (4, ROW),
+    "services/draining/set_records.py": (1, ROW),
+    "services/draining/set_rows.py": (8, ROW),
     "services/forecast/chain_spending.py": (2, ROW),
     "services/history/credit_days.py": (5, ROW),
     "services/history/run_attention.py": (1, ROW),

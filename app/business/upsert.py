@@ -1,11 +1,12 @@
 """Insert unless the row exists, in one statement for both databases."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import JSON, String, bindparam, cast, column, func, literal, select
+from sqlalchemy import JSON, CursorResult, String, bindparam, column, func, literal, select
+from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -48,7 +49,7 @@ def insert_many_new(
 
 def _as_rows(model: type[Base], rows: Sequence[Mapping[str, Any]]) -> Any:
     types = {name: model.__table__.c[name].type for name in rows[0]}
-    document = cast(literal(json.dumps([dict(row) for row in rows], default=_as_text), String), JSON)
+    document = sql_cast(literal(json.dumps([dict(row) for row in rows], default=_as_text), String), JSON)
     function = func.json_to_recordset(document)
     derived = function.table_valued(*(column(*named) for named in types.items())).render_derived(
         with_types=True
@@ -96,13 +97,32 @@ def upserting_as_given(
     rows: Sequence[Mapping[str, Any]],
     *,
     unique: Sequence[str],
+    change: Mapping[str, Callable[[Any], Any]],
+    where: Callable[[Any], Any],
+) -> Any:
+    """The same for many rows, where `change` and `where` depend on the row that was given for the existing one."""
+    statement = _insert(session, model).values(list(rows))
+    new = statement.excluded
+    values = {name: value(new) for name, value in change.items()}
+    return statement.on_conflict_do_update(index_elements=list(unique), set_=values, where=where(new))
+
+
+def upsert_each(
+    session: Session,
+    model: type[Base],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    unique: Sequence[str],
     change: Sequence[str],
     where: Any,
-) -> Any:
-    """The same for many rows, of which existing ones take the `change` columns of the row that was given for them."""
-    statement = _insert(session, model).values(list(rows))
+) -> int:
+    """Insert the rows; existing ones take the `change` columns of the row that was given for them, where `where`
+    holds. Returns the number of rows written. The statement is the same for any number of rows."""
+    statement = _insert(session, model.__table__)
     values = {name: statement.excluded[name] for name in change}
-    return statement.on_conflict_do_update(index_elements=list(unique), set_=values, where=where)
+    upserting = statement.on_conflict_do_update(index_elements=list(unique), set_=values, where=where)
+    written = session.execute(upserting, list(rows), execution_options={"preserve_rowcount": True})
+    return cast(CursorResult[Any], written).rowcount
 
 
 def _as_text(value: date) -> str:

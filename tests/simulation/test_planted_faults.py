@@ -12,8 +12,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services import action_executor, rule_engine
 from app.business.automation.services.draining import drain, plain_runs
-from app.business.automation.services.runs import closing, commands
-from app.business.automation.services.runs import gates as run_gates
+from app.business.automation.services.runs import closing, commands, daily_limit
 from app.business.automation.services.runs import lease as run_lease
 from app.business.automation.services.runs.lease import Lease
 from app.business.automation.services.transactions import Transaction
@@ -70,7 +69,7 @@ def claim_without_a_guard(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def count_days_without_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_gates, "has_slot", lambda _limit: true())
+    monkeypatch.setattr(daily_limit, "has_slots", lambda _new: true())
 
 
 def move_on_before_the_rows_are_written(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from app.business.automation.services.action_executor import ActionExecutor
 from app.business.automation.services.actions.registry import make_works
 from app.business.automation.services.automation_service import AutomationService
 from app.business.automation.services.draining.drain import drain
+from app.business.automation.services.draining.pace import Pace
 from app.business.automation.services.rules.naming import free_name
 from app.business.automation.services.runs import recovery, waiting
 from app.business.automation.services.runs.lease import LEASE
@@ -180,7 +181,7 @@ class World:
         engine = rule_engine.RuleEngine(
             process.transaction, executor, self.clock, lambda _lease: nullcontext(), process.name
         )
-        drain(engine, queue, most_runs=100, most_seconds=500, timer=lambda: 0.0)
+        drain(engine, queue, most_runs=100, most_seconds=500, pace=Pace(timer=lambda: 0.0))
 
     def someone_acts(self) -> None:
         self.run("a web process", self._act)

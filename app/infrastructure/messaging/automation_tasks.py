@@ -15,6 +15,7 @@ from app.business.automation.services import attention, rule_engine
 from app.business.automation.services.auditing import invariants
 from app.business.automation.services.backtest import back_test
 from app.business.automation.services.draining.drain import drain as drain_runs
+from app.business.automation.services.draining.pace import Pace
 from app.business.automation.services.forecast import chain_spending, credit_watch
 from app.business.automation.services.history import credit_days, run_days
 from app.business.automation.services.operation_registry import KINDS
@@ -128,9 +129,11 @@ def _execute(queue: str, most_runs: int, most_seconds: float, behind: Sequence[s
     """Execute due runs of the queue; returns whether some are left."""
     if queue == EVENTS_QUEUE:
         _dispatch(utc_now())
-    drained = drain_runs(_engine(), queue, most_runs=most_runs, most_seconds=most_seconds, behind=behind)
+    drained = drain_runs(
+        _engine(), queue, most_runs=most_runs, most_seconds=most_seconds, pace=_pace(), behind=behind
+    )
     if drained.singly:
-        log.warning("runs_executed_singly", queue=queue, runs=drained.singly)
+        log.warning("runs_executed_singly", queue=queue, runs=drained.singly, exc_info=drained.cause)
     return drained.has_more
 
 
@@ -369,6 +372,12 @@ def _only_reading(handler: lifecycle.Handler) -> lifecycle.Handler:
 
 
 OPERATIONS = {**KINDS, back_test.KIND: _only_reading(KINDS[back_test.KIND])}
+
+
+@cache
+def _pace() -> Pace:
+    """What this process has learnt of the machine's speed."""
+    return Pace()
 
 
 @cache

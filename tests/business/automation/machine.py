@@ -17,6 +17,7 @@ from app.business.automation.services.actions.registry import make_works
 from app.business.automation.services.auditing import invariants
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.draining.drain import drain
+from app.business.automation.services.draining.pace import Pace
 from app.business.automation.services.rule_engine import RuleEngine
 from app.business.automation.services.rules.naming import free_name
 from app.business.automation.services.runs import waiting
@@ -79,7 +80,7 @@ class Machine:
             most_runs=most_runs,
             most_seconds=60,
             together=self.together,
-            timer=lambda: 0.0,
+            pace=Pace(timer=lambda: 0.0),
         )
         self.as_set += drained.as_set
         self.singly += drained.singly

@@ -14,7 +14,7 @@ from app.business.accounts.models import Account
 from app.business.automation.services.action_executor import ActionExecutor
 from app.business.automation.services.actions.registry import make_works
 from app.business.automation.services.rule_engine import RuleEngine
-from app.business.automation.services.runs import gates
+from app.business.automation.services.runs import daily_limit
 from app.business.billing.services import credit_service
 from app.business.billing.services.credit_service import CreditService
 from app.business.language_model import ModelConnection, ModelUse
@@ -79,7 +79,7 @@ def _begin(barrier: Any, guarded: bool) -> None:
 
 def _remove_guards() -> None:
     """The build that must fail: days are counted, credits and money are set aside whatever the limit says."""
-    gates.has_slot = lambda limit: true()
+    daily_limit.has_slots = lambda _new: true()
     credit_service._set_aside = _set_aside_unasked
     ai_spending.has_room = lambda limit, amount: true()
 

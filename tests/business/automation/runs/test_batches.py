@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 from app.business.automation.run_models import Reason, RunAttempt, RunDetail, ScheduledTask, Status
 from app.business.automation.services import rule_engine
 from app.business.automation.services.draining import drain as drain_module
-from app.business.automation.services.draining import plain_runs, set_execution
+from app.business.automation.services.draining import plain_runs, set_execution, set_rows
 from app.business.automation.services.draining.drain import drain
+from app.business.automation.services.draining.pace import Pace
 from app.business.automation.services.draining.plain_runs import first_plain_runs
 from app.business.automation.services.runs import closing, commands, lease, record_claims
 from app.business.automation.services.runs.lease import claim_run
@@ -80,8 +81,8 @@ def break_some_sets(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     execute, calls = drain_module._Batch._execute_set, count()
 
-    def execute_set(batch: Any, session: Session, common: Any) -> list[int]:
-        left = execute(batch, session, common)
+    def execute_set(batch: Any, session: Session, common: Any, began: float) -> list[int]:
+        left = execute(batch, session, common, began)
         others = len(common.tried) - common.as_set
         fits = others < 8 if db.engine.dialect.name == "sqlite" else not others
         if common.as_set and fits and next(calls) % 3 == 0:
@@ -136,8 +137,9 @@ def test_runs_of_a_transaction_that_failed_are_executed_one_by_one(
             raise OSError("Nothing that a run's own steps meet.")
 
     monkeypatch.setattr(rule_engine.closing, "settle", fail_once)
-    monkeypatch.setattr(drain_module, "FIRST_SET", 0)
-    drained = drain(machine.engine, "events", most_runs=100, most_seconds=60, timer=lambda: 0.0)
+    drained = drain(
+        machine.engine, "events", most_runs=100, most_seconds=60, pace=Pace(timer=lambda: 0.0, runs=0)
+    )
     assert (drained.executed, drained.singly) == (5, 3)
     assert {run.status for run in machine.runs()} == {Status.COMPLETED}
     assert (labelled(machine), attempts(machine)) == (5, 5)
@@ -160,12 +162,18 @@ def test_a_worker_that_dies_with_reserved_runs_delays_them_for_a_moment(machine:
     session = machine.session
     assert len(reserve(session, "events", 2, NOW).rules) == 2
     session.commit()
-    assert drain(machine.engine, "events", most_runs=100, most_seconds=60, timer=lambda: 0.0).executed == 3
+    assert (
+        drain(machine.engine, "events", most_runs=100, most_seconds=60, pace=Pace(timer=lambda: 0.0)).executed
+        == 3
+    )
     machine.now += RESERVED_FOR + timedelta(seconds=1)
     left = reserve(session, "events", 5, machine.now)
     assert left.left_behind == set(left.rules)
     session.rollback()
-    assert drain(machine.engine, "events", most_runs=100, most_seconds=60, timer=lambda: 0.0).executed == 2
+    assert (
+        drain(machine.engine, "events", most_runs=100, most_seconds=60, pace=Pace(timer=lambda: 0.0)).executed
+        == 2
+    )
     assert (labelled(machine), machine.breaches()) == (5, [])
 
 
@@ -183,7 +191,7 @@ def test_a_run_left_behind_by_a_dead_worker_is_executed_alone(
         return execute(engine, run_id, reserved)
 
     monkeypatch.setattr(rule_engine.RuleEngine, "execute", note)
-    drain(machine.engine, "events", most_runs=100, most_seconds=60, timer=lambda: 0.0)
+    drain(machine.engine, "events", most_runs=100, most_seconds=60, pace=Pace(timer=lambda: 0.0))
     assert (alone, labelled(machine)) == ([machine.runs()[0].id], 5)
 
 
@@ -198,7 +206,10 @@ def test_a_reserved_run_can_be_cancelled(machine: Machine) -> None:
 
 
 def test_what_a_drain_does_not_come_to_is_free_at_once(machine: Machine) -> None:
-    assert drain(machine.engine, "events", most_runs=2, most_seconds=60, timer=lambda: 0.0).executed == 2
+    assert (
+        drain(machine.engine, "events", most_runs=2, most_seconds=60, pace=Pace(timer=lambda: 0.0)).executed
+        == 2
+    )
     held = select(func.count(ScheduledTask.id)).where(ScheduledTask.lease_token.is_not(None))
     assert machine.session.scalar(held) == 0
 
@@ -318,11 +329,11 @@ def test_a_fallback_that_executes_its_runs_again_is_found(
         session.execute(update(ScheduledTask).where(ScheduledTask.id == run_id).values(values))
         return session.get_one(ScheduledTask, run_id, populate_existing=True)
 
-    monkeypatch.setattr(set_execution, "_attempt", fail)
+    monkeypatch.setattr(set_rows, "_attempt", fail)
     monkeypatch.setattr(machine, "transaction", keeping)
     monkeypatch.setattr(lease, "_take", take)
     with suppress(SQLAlchemyError):
-        drain(machine.engine, "events", most_runs=100, most_seconds=60, timer=lambda: 0.0)
+        drain(machine.engine, "events", most_runs=100, most_seconds=60, pace=Pace(timer=lambda: 0.0))
     machine.session.rollback()
     done = {run.status for run in machine.runs()} == {Status.COMPLETED}
     assert not (done and labelled(machine) == 5 and not machine.breaches())
@@ -346,7 +357,7 @@ def test_a_set_whose_records_somebody_took_meanwhile_is_executed_one_by_one(
 ) -> None:
     claim = record_claims.claim_as_handled
     monkeypatch.setattr(record_claims, "claim_as_handled", lambda *given: claim(*given) - 1)
-    drained = drain(machine.engine, "events", most_runs=100, most_seconds=60, timer=lambda: 0.0)
+    drained = drain(machine.engine, "events", most_runs=100, most_seconds=60, pace=Pace(timer=lambda: 0.0))
     assert (drained.executed, drained.as_set, drained.singly) == (5, 0, 5)
     assert (labelled(machine), attempts(machine), machine.breaches()) == (5, 5, [])
 
@@ -354,13 +365,16 @@ def test_a_set_whose_records_somebody_took_meanwhile_is_executed_one_by_one(
 def test_a_transaction_begins_no_further_run_after_its_time(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(drain_module, "FIRST_SET", 0)
     commits: list[object] = []
     note = commits.append
     seconds = count()
     event.listen(db.engine, "commit", note)
     drained = drain(
-        machine.engine, "events", most_runs=5, most_seconds=60, timer=lambda: float(next(seconds))
+        machine.engine,
+        "events",
+        most_runs=5,
+        most_seconds=60,
+        pace=Pace(timer=lambda: float(next(seconds)), runs=0),
     )
     event.remove(db.engine, "commit", note)
     assert (drained.executed, labelled(machine)) == (5, 5)

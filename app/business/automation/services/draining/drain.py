@@ -3,10 +3,10 @@
 A transaction of many begins with the runs that a set of statements can execute; the others follow in their order.
 """
 
-import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import takewhile
 
 from sqlalchemy import select
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Status
+from app.business.automation.services.draining.pace import Overdue, Pace
 from app.business.automation.services.draining.plain_runs import PlainRuns, first_plain_runs
 from app.business.automation.services.draining.set_execution import SetExecution
 from app.business.automation.services.rule_engine import Admitted, RuleEngine
@@ -29,28 +30,20 @@ from app.business.automation.services.runs.reservations import (
 from app.business.events import wake
 
 MOST_RESERVED = 100
-FIRST_SET = 20
-LEAST_SET = 10
-"""Runs of the first set, and of the smallest; later ones are as large as the time of the last one allows."""
 MOST_SELECTED = 20
 """Runs with calls outside take long: select again soon, because a more urgent run may have arrived."""
-LOCKED_SECONDS = 0.05
-"""A common transaction begins no further run after this time: others wait for it."""
-
 IsOver = Callable[[], bool]
-Timer = Callable[[], float]
 
 
 @dataclass
 class Drained:
     """executed: number of runs · as_set: those of them executed by common statements · singly: those executed one by
-    one because a common transaction failed."""
+    one because a common transaction failed · cause: why it did, the last time."""
 
-    timer: Timer
     executed: int = 0
     as_set: int = 0
     singly: int = 0
-    set_size: int = field(default_factory=lambda: FIRST_SET)
+    cause: Exception | None = None
     has_more: bool = False
     """Whether due runs are left."""
 
@@ -62,24 +55,24 @@ def drain(
     most_runs: int,
     most_seconds: float,
     together: bool | None = None,
-    timer: Timer = time.monotonic,
+    pace: Pace | None = None,
     behind: Collection[str] = (),
 ) -> Drained:
     """Execute the queue's due runs until none is left or a limit is reached; accounts take turns.
 
     behind: leaves out accounts with due runs in these queues.
 
-    together: whether small runs share transactions; by default except in the queue of runs with calls outside. timer:
-    measures how long a transaction lasts.
+    together: whether small runs share transactions; by default except in the queue of runs with calls outside. pace:
+    what this worker has learnt of how long they take.
     """
-    drained, until = Drained(timer), engine.clock().timestamp() + most_seconds
+    drained, until = Drained(), engine.clock().timestamp() + most_seconds
 
     def is_over() -> bool:
         return engine.executor.draining() or engine.clock().timestamp() >= until
 
     is_common = queue != LONG_QUEUE if together is None else together
     execute_some = _execute_reserved if is_common else _execute_selected
-    source = _Source(engine, queue, behind)
+    source = _Source(engine, queue, behind, pace or Pace())
     while drained.executed < most_runs and not is_over():
         if not execute_some(source, most_runs - drained.executed, drained, is_over):
             return drained
@@ -97,6 +90,7 @@ class _Source:
     engine: RuleEngine
     queue: str
     behind: Collection[str]
+    pace: Pace
 
     def left_out(self, session: Session, now: datetime) -> set[int]:
         return {account_id for queue in self.behind for account_id in due_accounts(session, queue, now)}
@@ -130,15 +124,15 @@ def _execute_reserved(source: _Source, most: int, drained: Drained, is_over: IsO
         reservation = reserve(session, queue, most, now, source.left_out(session, now))
         if len(reservation.rules) == most:
             wake(session, [queue])
-    _Batch(engine, reservation, drained).execute(is_over)
+    _Batch(engine, reservation, drained, source.pace).execute(is_over)
     return bool(reservation.rules)
 
 
 class _Batch:
     """The reserved runs, executed in their order."""
 
-    def __init__(self, engine: RuleEngine, reservation: Reservation, drained: Drained) -> None:
-        self.engine, self.reservation, self.drained = engine, reservation, drained
+    def __init__(self, engine: RuleEngine, reservation: Reservation, drained: Drained, pace: Pace) -> None:
+        self.engine, self.reservation, self.drained, self.pace = engine, reservation, drained, pace
         self.left = list(reservation.rules)
         self.unclaimed: list[int] = []
 
@@ -160,20 +154,26 @@ class _Batch:
             with self.engine.transaction() as session:
                 began = self._lock_rules(session)
                 while self._may_go_on(common, began):
-                    alone = self._execute_set(session, common)
+                    alone = self._execute_set(session, common, began)
                     while alone and self._has_time(common, began):
                         run_id, *alone = alone
                         common.tried.append(run_id)
                         common.last = self.engine.execute_within(session, run_id, self.reservation.token)
                         common.unclaimed += [] if common.last else [run_id]
                     self.left = [*alone, *self.left]
-        except Exception:
+        except Overdue:
+            # Nothing has been done yet, and a smaller set may be in time.
+            self.left = before
+            if len(common.tried) > 1:
+                self.pace.slow_down(len(common.tried))
+                return None
+            self._execute_all_singly(common.tried)
+            return None
+        except Exception as error:
             # One of them cannot be executed together with others: nothing has been done yet.
-            tried = common.tried or before[:1]
-            self.left = [run_id for run_id in before if run_id not in set(tried)]
-            self.drained.singly += len(tried)
-            for run_id in tried:
-                self._execute_singly(run_id)
+            self.drained.cause = error
+            self.left = before
+            self._execute_all_singly(common.tried or before[:1])
             return None
         self.unclaimed += common.unclaimed
         self.drained.executed += len(common.tried) - len(common.unclaimed)
@@ -185,33 +185,29 @@ class _Batch:
         return is_common and self._has_time(common, began)
 
     def _has_time(self, common: "_Common", began: float) -> bool:
-        is_in_time = self.drained.timer() - began < LOCKED_SECONDS
-        return not common.needs_more and (is_in_time or not common.tried)
+        return not common.needs_more and (self.pace.is_in_time(began) or not common.tried)
 
-    def _execute_set(self, session: Session, common: "_Common") -> list[int]:
+    def _execute_set(self, session: Session, common: "_Common", locked: float) -> list[int]:
         """Execute the next runs as a set, as far as they can be; returns those to be executed after it."""
-        began, now = self.drained.timer(), self.engine.clock()
+        began, now = self.pace.timer(), self.engine.clock()
         behind = self.reservation.left_behind
-        some = list(takewhile(lambda run_id: run_id not in behind, self.left[: self.drained.set_size]))
+        some = list(takewhile(lambda run_id: run_id not in behind, self.left[: self.pace.runs]))
         token, works = self.reservation.token, self.engine.executor.works
         plain = first_plain_runs(session, some, token, works, now) if some else PlainRuns()
         tried_before = len(common.tried)
         common.tried += plain.contexts
-        done = SetExecution(session, plain, self.engine.worker, now).execute() if plain.contexts else []
+        done = []
+        if plain.contexts:
+            is_in_time = partial(self.pace.require_time, locked)
+            done = SetExecution(session, plain, self.engine.worker, now, is_in_time).execute()
         common.tried[tried_before:] = done
         common.as_set += len(done)
-        self._adapt(len(done), self.drained.timer() - began)
+        self.pace.note(len(done), began)
         looked_at = len(plain.contexts) + plain.others
         taken = self.left[: looked_at if looked_at or done else 1]
         self.left = self.left[len(taken) :]
         known = set(done)
         return [run_id for run_id in taken if run_id not in known]
-
-    def _adapt(self, runs: int, seconds: float) -> None:
-        """Let the next set take about as long as is allowed."""
-        if runs:
-            fitting = round(runs * LOCKED_SECONDS / max(seconds, 0.001))
-            self.drained.set_size = max(LEAST_SET, min(MOST_RESERVED, fitting, 2 * runs))
 
     def _lock_rules(self, session: Session) -> float:
         """Lock the rules in the order of their ids, as whoever saves a rule does before its runs: no deadlocks.
@@ -221,7 +217,14 @@ class _Batch:
         ids = {self.reservation.rules[run_id] for run_id in self.left}
         rules = select(AutomationRule.id).where(AutomationRule.id.in_(ids)).order_by(AutomationRule.id)
         session.execute(rules.with_for_update(key_share=True))
-        return self.drained.timer()
+        return self.pace.timer()
+
+    def _execute_all_singly(self, run_ids: Collection[int]) -> None:
+        known = set(run_ids)
+        self.left = [run_id for run_id in self.left if run_id not in known]
+        self.drained.singly += len(run_ids)
+        for run_id in run_ids:
+            self._execute_singly(run_id)
 
     def _execute_singly(self, run_id: int) -> None:
         if self.engine.execute(run_id, self.reservation.token):

@@ -4,7 +4,8 @@ The first ones of a batch, in their order, as long as each reads and writes only
 statements count for all of them. Any other run ends the set, and is executed after it.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import takewhile
@@ -17,8 +18,9 @@ from app.business.automation.run_models import Cause, ScheduledTask, Status, Wai
 from app.business.automation.services.actions.handler import Works
 from app.business.automation.services.actions.local_handlers import UpdateRecordsWork
 from app.business.automation.services.catalogue.actions.update_records import UpdateRecords
-from app.business.automation.services.catalogue.fields import fields_of
-from app.business.automation.services.conditions.nodes import Node, counts, field_names
+from app.business.automation.services.catalogue.record_order import OLDEST
+from app.business.automation.services.conditions.nodes import field_names
+from app.business.automation.services.draining.set_records import reads_own_columns
 from app.business.automation.services.runs import run_incidents
 from app.business.automation.services.runs.context import RunContext, load_contexts
 from app.business.automation.services.runs.gate_verdict import Admission, Stop
@@ -32,25 +34,23 @@ from app.business.events import EventType
 from app.business.outlets.incident_models import Incident, IncidentStatus
 from app.business.outlets.webhook_models import Webhook
 
-GroupKey = tuple[int, int, int | None, str]
+DefinitionKey = tuple[int, int, str]
+"""Rule, version and record type."""
 OWN_EDITS = ("keyword", "cluster", "task")
 """Record types of which an edit of labels changes nothing but the record."""
 
 
 @dataclass
 class PlainRuns:
-    """contexts: by run, in order · groups: runs that share their rule, version and place · others: the number of the
-    runs behind them that are not plain."""
+    """contexts: by run, in order · others: the number of the runs behind them that are not plain."""
 
     contexts: dict[int, RunContext] = field(default_factory=dict)
-    groups: dict[GroupKey, list[int]] = field(default_factory=dict)
     others: int = 0
 
-    def add(self, context: RunContext) -> None:
-        run = context.run
-        key = (run.automation_rule_id, run.rule_version, run.site_id, str(run.record_type))
-        self.contexts[run.id] = context
-        self.groups.setdefault(key, []).append(run.id)
+
+def _definition(context: RunContext) -> DefinitionKey:
+    run = context.run
+    return run.automation_rule_id, run.rule_version, str(run.record_type)
 
 
 def first_plain_runs(
@@ -63,6 +63,7 @@ def first_plain_runs(
         chosen.others = len(run_ids)
         return chosen
     contexts = {one.run.id: one for one in load_contexts(session, rows, now)}
+    rules = _plain_rules(contexts.values(), works)
     entangled = _entangled_accounts(session, {run.account_id for run in rows})
     busy = _busy_rules(session, {run.automation_rule_id for run in rows})
     taken: set[tuple[str, int]] = set()
@@ -71,7 +72,7 @@ def first_plain_runs(
         context = contexts.get(run_id)
         if context is None or context.account.id in entangled or context.rule.id in busy:
             return False
-        return _is_plain_and_valid(session, context, works)
+        return _definition(context) in rules and _is_plain(session, context)
 
     left = list(run_ids)
     while left and can_be(left[0]):
@@ -81,7 +82,7 @@ def first_plain_runs(
             # It may depend on what one of them does: the next set.
             return chosen
         taken |= own
-        chosen.add(context)
+        chosen.contexts[context.run.id] = context
         left.pop(0)
     chosen.others = sum(1 for _ in takewhile(lambda run_id: not can_be(run_id), left))
     return chosen
@@ -89,6 +90,20 @@ def first_plain_runs(
 
 _FRESH = {"populate_existing": True}
 _RESERVED = select(ScheduledTask).with_for_update(key_share=True)
+
+
+def _plain_rules(contexts: Iterable[RunContext], works: Works) -> set[DefinitionKey]:
+    """The rules whose runs, in their version, can be plain."""
+    firsts: dict[DefinitionKey, RunContext] = {}
+    for context in contexts:
+        firsts.setdefault(_definition(context), context)
+    plain = set()
+    for key, context in firsts.items():
+        # One that needs repair is not: its runs end as failed, each by itself.
+        with suppress(Invalid):
+            if _is_of_plain_rule(context, works):
+                plain.add(key)
+    return plain
 
 
 def _still(run_ids: Sequence[int], token: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
@@ -123,50 +138,45 @@ def _busy_rules(session: Session, rule_ids: Collection[int]) -> set[int]:
     )
 
 
-def _is_plain_and_valid(session: Session, context: RunContext, works: Works) -> bool:
-    try:
-        return _is_plain(session, context, works)
-    except Invalid:
-        # It ends as failed, like any run of a rule that needs repair.
-        return False
-
-
-def _is_plain(session: Session, context: RunContext, works: Works) -> bool:
+def _is_plain(session: Session, context: RunContext) -> bool:
     run, detail, rule = context.run, context.detail, context.rule
     is_new = run.attempt == 0 and run.admitted_at is None and run.cancel_requested_at is None
     is_first = not (run.from_step or run.follows_id or run.start_id or run.split_site_id)
-    is_small = bool(detail.records) and len(detail.records or ()) <= MOST_RECORDS
+    size = len(detail.records or ())
     return (
         is_new
         and is_first
-        and is_small
+        and (size == 1 or (1 < size <= MOST_RECORDS and context.definition.order == OLDEST))
         and run.cause in (Cause.EVENT, Cause.MANUAL, Cause.API)
         and run.waiting_since is None
         and not is_selected(context)
         and not detail.options
         and not (context.max_credits or context.has_unfinished or rule.failures_in_a_row)
         and run.depth < 2
-        and context.definition.mode == "live"
-        and context.definition.record_type == run.record_type
-        and _reads_own_columns(context.conditions, run.record_type)
-        and all(_edits_own_record(step, run.record_type, works) for step in steps_of(context))
         and not _is_stopped(session, context)
+    )
+
+
+def _is_of_plain_rule(context: RunContext, works: Works) -> bool:
+    """Whether runs of its version can be plain."""
+    definition, record_type = context.definition, context.run.record_type
+    return (
+        definition.mode == "live"
+        and record_type in OWN_EDITS
+        and definition.record_type == record_type
+        and reads_own_columns(context.conditions, record_type)
+        and all(_edits_own_record(step, works) for step in steps_of(context))
     )
 
 
 MOST_RECORDS = 5
 
 
-def _reads_own_columns(node: Node, record_type: str | None) -> bool:
-    known = fields_of(record_type)
-    return not counts(node) and all(name in known and known[name].column for name in field_names(node))
-
-
-def _edits_own_record(step: Step, record_type: str | None, works: Works) -> bool:
+def _edits_own_record(step: Step, works: Works) -> bool:
     """Whether the step does nothing but change labels of the run's own records."""
     if not isinstance(works[step.entry.key], UpdateRecordsWork):
         return False
-    if step.source != "records" or record_type not in OWN_EDITS:
+    if step.source != "records":
         return False
     params: UpdateRecords = step.params
     others = (params.status, params.assignee, params.due_in_days, params.note)
@@ -177,7 +187,7 @@ def _has_plain_condition(step: Step) -> bool:
     """Whether earlier edits of labels change nothing that the step's condition reads, but the labels."""
     if step.when is None:
         return True
-    return _reads_own_columns(step.when, step.record_type) and "updated_at" not in field_names(step.when)
+    return reads_own_columns(step.when, step.record_type) and "updated_at" not in field_names(step.when)
 
 
 def _is_stopped(session: Session, context: RunContext) -> bool:

@@ -5,27 +5,33 @@ it: then nothing was done, and the runs are executed one by one.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, insert, select, update
+from sqlalchemy import CursorResult, select, update
 from sqlalchemy.orm import Session
 
-from app.business.automation.run_models import ActionRun, Reason, RunAttempt, ScheduledTask, Status
+from app.business.automation.run_models import ActionRun, Reason, ScheduledTask, Status
 from app.business.automation.services.actions.local_handlers import UPDATED, changed_labels
 from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.services.draining import set_rows
 from app.business.automation.services.draining.plain_runs import PlainRuns
+from app.business.automation.services.draining.set_records import (
+    RecordKey,
+    SetRecords,
+    fits,
+    read_records,
+)
 from app.business.automation.services.rule_engine import note_admission
-from app.business.automation.services.runs import closing, gates, record_claims
+from app.business.automation.services.runs import closing, daily_limit, gates, record_claims
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.gate_verdict import Admission, Stop
 from app.business.automation.services.runs.lease import SERIAL_CAUSES
-from app.business.automation.services.runs.record_selection import Choice, choose_for_many
+from app.business.automation.services.runs.record_selection import Choice
 from app.business.automation.services.runs.result import result_from
-from app.business.automation.services.runs.selection_reasons import none_of_given
+from app.business.automation.services.runs.selection_reasons import none_matching
 from app.business.automation.services.runs.steps import Step, steps_of
-from app.business.automation.services.runs.unit_plan import wanted_ids
 from app.business.automation.services.runs.unit_receipts import (
     Unit,
     receipt_of_done,
@@ -36,8 +42,9 @@ from app.business.planner.models import Record
 from app.business.planner.services.record_edit import set_labels
 
 Row = dict[str, Any]
-Receipts = dict[int, dict[int, list[ActionRun]]]
+Receipts = dict[int, dict[int, list[Row]]]
 """By run and step."""
+Verdict = str | Stop | None
 
 
 class Unexpected(Exception):
@@ -47,15 +54,25 @@ class Unexpected(Exception):
 class SetExecution:
     """Runs of the worker's batch, from their claim to their end."""
 
-    def __init__(self, session: Session, plain: PlainRuns, worker: str, now: datetime) -> None:
+    def __init__(
+        self,
+        session: Session,
+        plain: PlainRuns,
+        worker: str,
+        now: datetime,
+        require_time: Callable[[], None] = lambda: None,
+    ) -> None:
+        """require_time: called between the statements; ends the set, by an exception, where it lasts too long."""
         self.session, self.plain, self.worker, self.now = session, plain, worker, now
+        self.require_time = require_time
+        self.records = SetRecords()
         self.choices: dict[int, Choice] = {}
         self.slots: dict[int, int] = {}
         """Run -> the number with which it counts today."""
         self.receipts: Receipts = defaultdict(lambda: defaultdict(list))
-        self.rows: list[Row] = []
-        self.left_out: list[Row] = []
-        """Receipts of units that are done, and of those that a step's condition excludes."""
+        self.lines: dict[Hashable, list[Row]] = {}
+        self.results: dict[Hashable, Row] = {}
+        """What is the same for many runs: entries of the gates, and results."""
 
     def execute(self) -> list[int]:
         """Returns the runs that were executed. The others, which exceed their rule's daily limit, have been left as
@@ -63,6 +80,7 @@ class SetExecution:
         # Rows that differ are written once, at the end.
         with self.session.no_autoflush:
             self._choose()
+            self.require_time()
             self._count()
             ending = {
                 run_id: context
@@ -76,44 +94,41 @@ class SetExecution:
     def _execute(self, contexts: Sequence[RunContext]) -> None:
         self._begin(contexts)
         matching = [context for context in contexts if context.run.id in self.slots]
-        if len(matching) < len(contexts):
-            for run_ids in self.plain.groups.values():
-                self._skip([run_id for run_id in run_ids if not self.choices[run_id].matched])
-            # Rows of which the same columns have changed are written by one statement.
-            self.session.flush()
+        for context in contexts:
+            if context.run.id not in self.slots:
+                self._skip(context)
         for context in matching:
             self._admit(context)
-        self._claim(matching)
-        for run_ids in self.plain.groups.values():
-            self._execute_steps([run_id for run_id in run_ids if run_id in self.slots])
-        for rows in (self.left_out, self.rows):
-            if rows:
-                self.session.execute(insert(ActionRun), rows)
-        self._close(matching)
+        self.require_time()
+        if matching:
+            _expect(_number_of_records(matching), record_claims.claim_as_handled(self.session, matching))
+            self.require_time()
+            self._execute_steps(matching, self._locked(matching))
+        for context in matching:
+            self._close(context)
+        self.require_time()
+        receipts = [row for steps in self.receipts.values() for rows in steps.values() for row in rows]
+        written = set_rows.write(self.session, contexts, receipts, self.now, self.require_time)
+        _expect(len(contexts), written)
+        self.require_time()
+        # The records, which the ORM writes.
         self.session.flush()
-        attempts = [_attempt(context.run, self.now) for context in contexts]
-        self.session.execute(insert(RunAttempt), attempts)
 
     def _choose(self) -> None:
-        for run_ids in self.plain.groups.values():
-            contexts = [self.plain.contexts[run_id] for run_id in run_ids]
-            chosen = choose_for_many(self.session, contexts)
-            self.choices.update(zip(run_ids, chosen, strict=True))
+        contexts = self.plain.contexts
+        self.records = read_records(self.session, list(contexts.values()))
+        self.choices = {run_id: self.records.choice(context) for run_id, context in contexts.items()}
         # A run that meets held records waits, or goes on without them: the runs after it may depend on that.
-        held = [run_id for run_id in self.plain.contexts if self.choices[run_id].held]
+        held = [run_id for run_id in contexts if self.choices[run_id].held]
         if held:
             self._cut(held[0])
 
     def _cut(self, first: int) -> None:
         """Leave out this run and those after it."""
         ids = list(self.plain.contexts)
-        left_out = set(ids[ids.index(first) :])
+        kept = ids[: ids.index(first)]
         self.plain.others = 0
-        self.plain.contexts = {key: one for key, one in self.plain.contexts.items() if key not in left_out}
-        self.plain.groups = {
-            key: [run_id for run_id in run_ids if run_id not in left_out]
-            for key, run_ids in self.plain.groups.items()
-        }
+        self.plain.contexts = {run_id: self.plain.contexts[run_id] for run_id in kept}
 
     def _count(self) -> None:
         """Count the matching runs of each rule for today's limit, in their order; all of them, or none."""
@@ -121,15 +136,10 @@ class SetExecution:
         for run_id, context in self.plain.contexts.items():
             if self.choices[run_id].ids:
                 by_rule[context.rule.id].append(context)
-        for rule_id in sorted(by_rule):
-            contexts = by_rule[rule_id]
-            count = len(contexts)
-            if count > contexts[0].rule.max_executions_per_day:
-                continue
-            used = gates.take_slots(self.session, contexts[0], count)
-            if used is not None:
-                first = used - count + 1
-                self.slots.update((one.run.id, first + place) for place, one in enumerate(contexts))
+        used = daily_limit.take_slots(self.session, [(runs[0], len(runs)) for runs in by_rule.values()])
+        for rule_id, number in used.items():
+            first = number - len(by_rule[rule_id]) + 1
+            self.slots.update((one.run.id, first + place) for place, one in enumerate(by_rule[rule_id]))
 
     def _begin(self, contexts: Sequence[RunContext]) -> None:
         """Of runs that are executed one at a time the first one takes the place of the running one for all."""
@@ -157,130 +167,132 @@ class SetExecution:
         self._note_attempt(run)
         admission = Admission(choice=choice, records=choice.ids, place=choice.place)
         admission.looked_at = choice.offered or 0
-        for name, gate in gates.GATES:
-            match name:
-                case "conditions":
-                    verdict: str | Stop | None = gates.matching_records(context, choice)
-                case "daily_limit":
-                    verdict = gates.note_slot(context, self.slots[run.id])
-                case "credits":
-                    context.start_of_spending()
-                    verdict = gates.FREE
-                case _:
-                    verdict = gate(self.session, context, admission)
-            if isinstance(verdict, Stop):
-                raise Unexpected(verdict.message)
-            admission.gates.append(gates.gate_line(name, verdict))
+        context.start_of_spending()
+        known = {
+            "conditions": gates.matching_records(context, choice),
+            "daily_limit": daily_limit.note_slot(context, self.slots[run.id]),
+        }
+        for line in self._same_lines(context, admission):
+            name = line["gate"]
+            admission.gates.append(gates.gate_line(name, known[name]) if name in known else line)
         note_admission(context, admission)
+        if context.definition.conditions:
+            context.detail.trace = {"records": self.records.traces(context, 1)}
 
-    def _claim(self, contexts: Sequence[RunContext]) -> None:
-        wanted = sum(len(context.detail.records or ()) for context in contexts)
-        _expect(wanted, record_claims.claim_as_handled(self.session, contexts))
+    def _same_lines(self, context: RunContext, admission: Admission) -> list[Row]:
+        """What each gate says of all runs that differ in nothing that it reads; those of conditions and of the daily
+        limit are placeholders."""
+        key = (*_alike(context), len(admission.records))
+        if key not in self.lines:
+            self.lines[key] = self._lines(context, admission, {"conditions", "daily_limit"}, None)
+        return self.lines[key]
 
-    def _skip(self, run_ids: Sequence[int]) -> None:
-        """End the runs none of whose records matches."""
-        if not run_ids:
-            return
-        contexts = [self.plain.contexts[run_id] for run_id in run_ids]
-        self._trace(contexts, gates.SAMPLE)
-        choices = [self.choices[run_id] for run_id in run_ids]
-        messages = none_of_given(self.session, contexts, choices)
-        for context, message in zip(contexts, messages, strict=True):
-            self._note_attempt(context.run)
-            context.detail.gates = self._gates_until_conditions(context, message)
-            closing.end_unmatched(context, message)
-
-    def _gates_until_conditions(self, context: RunContext, message: str) -> list[Row]:
+    def _lines(
+        self, context: RunContext, admission: Admission, without: set[str], stop: tuple[str, Stop] | None
+    ) -> list[Row]:
         lines: list[Row] = []
-        stop = Stop(Reason.CONDITIONS, message)
         for name, gate in gates.GATES:
             if lines and lines[-1]["result"] in ("stop", "not_evaluated"):
                 lines.append(gates.not_evaluated(name))
                 continue
-            verdict = stop if name == "conditions" else gate(self.session, context, Admission())
-            if isinstance(verdict, Stop) and verdict is not stop:
+            verdict = self._verdict(context, admission, name, gate) if name not in without else ""
+            if stop and name == stop[0]:
+                verdict = stop[1]
+            elif isinstance(verdict, Stop):
                 raise Unexpected(verdict.message)
             lines.append(gates.gate_line(name, verdict))
         return lines
 
-    def _execute_steps(self, run_ids: Sequence[int]) -> None:
-        if not run_ids:
-            return
-        contexts = [self.plain.contexts[run_id] for run_id in run_ids]
-        self._trace(contexts, 1)
-        records = self._locked(contexts)
-        for step in steps_of(contexts[0]):
-            wanted = self._wanted(step, contexts[0], records)
-            for context in contexts:
-                ids = context.detail.records or []
-                for record_id in [key for key in ids if key in wanted]:
-                    set_labels(
-                        records[record_id],
-                        changed_labels(records[record_id].labels, step.params),
-                        self.now,
-                    )
-                    self._receive(context, step, record_id)
-                self._leave_out(context, step, [key for key in ids if key not in wanted])
+    def _verdict(
+        self,
+        context: RunContext,
+        admission: Admission,
+        name: str,
+        gate: Callable[[Session, RunContext, Admission], Verdict],
+    ) -> Verdict:
+        return gates.FREE if name == "credits" else gate(self.session, context, admission)
 
-    def _wanted(self, step: Step, first: RunContext, records: Mapping[int, Record]) -> set[int]:
-        """Records that the step's condition does not exclude, after what the steps before have changed."""
-        unwritten = {key: {"labels": row.labels} for key, row in records.items()}
-        return set(wanted_ids(self.session, first, step, list(records), unwritten=unwritten))
+    def _skip(self, context: RunContext) -> None:
+        """End a run none of whose records matches."""
+        message = none_matching(context, self.choices[context.run.id], self.records.in_scope(context))
+        self._note_attempt(context.run)
+        if context.definition.conditions:
+            context.detail.trace = {"records": self.records.traces(context, gates.SAMPLE)}
+        key = (*_alike(context), message)
+        if key not in self.lines:
+            stop = "conditions", Stop(Reason.CONDITIONS, message)
+            self.lines[key] = self._lines(context, Admission(), {"conditions"}, stop)
+        context.detail.gates = self.lines[key]
+        closing.end_unmatched(context, message)
 
-    def _trace(self, contexts: Sequence[RunContext], most: int) -> None:
-        """The evaluation of each run's first records, as they were before the steps."""
-        first = contexts[0]
-        if not first.definition.conditions:
-            return
-        firsts = {context.run.id: (context.detail.records or [])[:most] for context in contexts}
-        asked = [key for keys in firsts.values() for key in keys]
-        facts = gates.facts_of(self.session, first, first.definition.record_type, asked)
+    def _execute_steps(self, contexts: Sequence[RunContext], records: dict[RecordKey, Record]) -> None:
         for context in contexts:
-            context.detail.trace = {"records": gates.traces_of(context, firsts[context.run.id], facts)}
+            for step in steps_of(context):
+                excluded = [
+                    key
+                    for key in context.detail.records or ()
+                    if not self._execute_unit(context, step, key, records)
+                ]
+                rows = receipts_of_skipped(context, step, excluded, self.now)
+                self.receipts[context.run.id][step.index] += rows
 
-    def _locked(self, contexts: Sequence[RunContext]) -> dict[int, Record]:
-        model: Any = MODELS[contexts[0].run.record_type or ""]
-        wanted = sorted(key for context in contexts for key in context.detail.records or ())
-        query = select(model).where(model.account_id == contexts[0].account.id, model.id.in_(wanted))
-        locked = query.order_by(model.id).with_for_update(key_share=True)
-        rows = self.session.scalars(locked, execution_options={"populate_existing": True}).all()
-        _expect(len(wanted), len(rows))
-        return {row.id: row for row in rows}
-
-    def _receive(self, context: RunContext, step: Step, record_id: int) -> None:
+    def _execute_unit(
+        self, context: RunContext, step: Step, record_id: int, records: dict[RecordKey, Record]
+    ) -> bool:
+        """Whether the step's condition does not exclude the record, after what the steps before have changed."""
+        row = records[str(context.run.record_type), record_id]
+        if step.when is not None and not fits(step.when, step.record_type, row, context):
+            return False
+        set_labels(row, changed_labels(row.labels, step.params), self.now)
         key = unit_key(context.run.id, step.index, record_id)
         unit = Unit(step, str(step.record_type), record_id, (record_id,), key, is_new=True)
-        row = receipt_of_done(context, unit, UPDATED, self.now)
-        self.rows.append(row)
-        self.receipts[context.run.id][step.index].append(ActionRun(**row))
+        self.receipts[context.run.id][step.index].append(receipt_of_done(context, unit, UPDATED, self.now))
+        return True
 
-    def _leave_out(self, context: RunContext, step: Step, ids: Sequence[int]) -> None:
-        rows = receipts_of_skipped(context, step, ids, self.now)
-        self.left_out += rows
-        self.receipts[context.run.id][step.index] += [ActionRun(**row) for row in rows]
+    def _locked(self, contexts: Sequence[RunContext]) -> dict[RecordKey, Record]:
+        """The records as they are now, which must be as they were when they were chosen."""
+        found: dict[RecordKey, Record] = {}
+        for record_type in sorted({str(context.run.record_type) for context in contexts}):
+            model: Any = MODELS[record_type]
+            of_type = (context for context in contexts if context.run.record_type == record_type)
+            wanted = sorted(key for context in of_type for key in context.detail.records or ())
+            query = select(model).where(model.id.in_(wanted)).order_by(model.id)
+            rows = self.session.scalars(
+                query.with_for_update(key_share=True), execution_options={"populate_existing": True}
+            ).all()
+            _expect(len(wanted), len(rows))
+            found.update(((record_type, row.id), row) for row in rows)
+        if any(self.records.seen[key]["version"] != row.version for key, row in found.items()):
+            raise Unexpected("A record was changed meanwhile")
+        return found
 
-    def _close(self, contexts: Sequence[RunContext]) -> None:
-        for context in contexts:
-            run = context.run
-            run.status, run.finished_at, run.reason, run.error_message = Status.COMPLETED, self.now, None, ""
-            run.lease_token = run.lease_until = None
-            run.credits_used = run.remaining = 0
-            run.result = result_from(context, self.receipts[run.id], list(context.detail.options["notes"]))
+    def _close(self, context: RunContext) -> None:
+        run = context.run
+        run.status, run.finished_at, run.reason, run.error_message = Status.COMPLETED, self.now, None, ""
+        run.lease_token = run.lease_until = None
+        run.credits_used = run.remaining = 0
+        run.result = self._result(context)
+
+    def _result(self, context: RunContext) -> Row:
+        notes = list(context.detail.options["notes"])
+        receipts = self.receipts[context.run.id]
+        ends = tuple(tuple(row["status"] for row in receipts[step]) for step in sorted(receipts))
+        key = (*_alike(context), ends, tuple(notes))
+        if key not in self.results:
+            units = {step: [ActionRun(**row) for row in rows] for step, rows in receipts.items()}
+            self.results[key] = result_from(context, units, notes)
+        return self.results[key]
 
 
-def _attempt(run: ScheduledTask, now: datetime) -> Row:
-    return {
-        "account_id": run.account_id,
-        "run_id": run.id,
-        "number": run.attempt,
-        "worker": run.worker,
-        "started_at": now,
-        "finished_at": now,
-        "status": run.status,
-        "reason": run.reason,
-        "error_message": run.error_message,
-        "credits_used": 0,
-    }
+def _alike(context: RunContext) -> tuple[Hashable, ...]:
+    """Equal for plain runs of which the gates and the result say the same, given the same records."""
+    run = context.run
+    place = run.site_id, run.sector_id, run.record_type
+    return (context.rule.id, run.rule_version, *place, run.cause, run.depth, tuple(context.detail.chain))
+
+
+def _number_of_records(contexts: Sequence[RunContext]) -> int:
+    return sum(len(context.detail.records or ()) for context in contexts)
 
 
 def _expect(wanted: int, found: int) -> None:

@@ -6,11 +6,10 @@ A gate that stops the run takes no daily slot, credits or records. The trace con
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, SessionTransaction
 
 from app.business.accounts.models import AccountStatus
-from app.business.automation.models import RuleDay
 from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status, Waiting
 from app.business.automation.services.catalogue.incoming_fields import INCOMING
 from app.business.automation.services.catalogue.nouns import noun
@@ -21,6 +20,7 @@ from app.business.automation.services.conditions.record_fields import load_facts
 from app.business.automation.services.rules.cost import credits_of_actions
 from app.business.automation.services.runs import continuation, missed_times, record_claims
 from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.daily_limit import check_daily_limit
 from app.business.automation.services.runs.finished_run import finished_run_id
 from app.business.automation.services.runs.gate_verdict import Admission, Gate, Stop
 from app.business.automation.services.runs.held_records import left_to_holders, wait_for_holder
@@ -36,7 +36,6 @@ from app.business.automation.services.runs.start_total import start_left
 from app.business.automation.services.runs.steps import steps_of
 from app.business.outlets.services.ai_connections import is_connected
 from app.business.planner.models import SiteStatus
-from app.business.upsert import upserting
 
 SAMPLE = 10
 FREE = "Free."
@@ -264,46 +263,6 @@ def facts_of(
         rule_id=context.rule.id,
         conditions=[context.conditions],
     )
-
-
-def check_daily_limit(session: Session, context: RunContext, _admission: Admission) -> str | Stop | None:
-    """Count one more run today, with a guarded update. Follow-ups count too; retries do not pass this gate again."""
-    limit, day = context.rule.max_executions_per_day, context.local_day
-    used = take_slots(session, context, 1)
-    if used is not None:
-        return note_slot(context, used)
-    message = f"Daily limit reached ({limit} of {limit} on {day:%d %b}, {context.account.timezone})."
-    return Stop(Reason.DAILY_LIMIT, message, Waiting.DAY)
-
-
-def take_slots(session: Session, context: RunContext, runs: int) -> int | None:
-    """Count so many runs of the run's rule today; returns the number counted by now. None: not all of them fit."""
-    key = {
-        "rule_id": context.rule.id,
-        "local_day": context.local_day,
-        "split_site_id": context.run.split_site_id,
-    }
-    counted = upserting(
-        session,
-        RuleDay,
-        key | {"account_id": context.account.id, "used": runs},
-        unique=list(key),
-        change={"used": RuleDay.used + runs},
-        where=has_slot(context.rule.max_executions_per_day - runs + 1),
-    )
-    used: int | None = session.scalar(counted.returning(RuleDay.used))
-    return used
-
-
-def has_slot(limit: int) -> ColumnElement[bool]:
-    """The guard: no more runs per day than the limit."""
-    return RuleDay.used < limit
-
-
-def note_slot(context: RunContext, used: int) -> str:
-    """Note on the run that it has been counted as the day's run number `used`."""
-    context.run.counted_day = context.local_day
-    return f"Run {used} of {context.rule.max_executions_per_day} today."
 
 
 def check_limit(session: Session, context: RunContext, admission: Admission) -> str | Stop:

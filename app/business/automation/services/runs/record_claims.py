@@ -11,10 +11,11 @@ from app.business.automation.models import RuleRecord, RuleVersion
 from app.business.automation.run_models import Cause, ScheduledTask
 from app.business.automation.services.runs.context import RunContext
 from app.business.planner.models import Record
-from app.business.upsert import upserting, upserting_as_given
+from app.business.upsert import upsert_each, upserting
 
 FAILURES_TO_SET_ASIDE = 3
 CHUNK = 500
+UNIQUE = ("rule_id", "record_type", "record_id")
 
 
 def held_elsewhere(context: RunContext) -> Select[int]:
@@ -139,7 +140,7 @@ def _upsert(session: Session, context: RunContext, ids: Iterable[int]) -> Any:
         session,
         RuleRecord,
         rows,
-        unique=["rule_id", "record_type", "record_id"],
+        unique=UNIQUE,
         change={"state": "claimed", "run_id": context.run.id, "updated_at": context.now},
         where=or_(not_(_taken(context)), RuleRecord.run_id == context.run.id),
     ).returning(RuleRecord.record_id, RuleRecord.unfinished_run_id)
@@ -162,20 +163,11 @@ def claim_as_handled(session: Session, contexts: Sequence[RunContext]) -> int:
         for context in contexts
         for record_id in context.detail.records or ()
     ]
-    return sum(len(session.execute(_upsert_handled(session, chunk)).all()) for chunk in _row_chunks(rows))
-
-
-def _upsert_handled(session: Session, rows: list[dict[str, Any]]) -> Any:
     changed = ("state", "run_id", "failures", "handled_at", "updated_at")
-    unique = ["rule_id", "record_type", "record_id"]
     is_free = and_(RuleRecord.state != "claimed", RuleRecord.unfinished_run_id.is_(None))
-    return upserting_as_given(
-        session, RuleRecord, rows, unique=unique, change=changed, where=is_free
-    ).returning(RuleRecord.record_id)
-
-
-def _row_chunks(rows: list[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:
-    return (rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK))
+    # In one order, so that two workers never wait for each other.
+    rows.sort(key=lambda row: (row["rule_id"], row["record_type"], row["record_id"]))
+    return upsert_each(session, RuleRecord, rows, unique=UNIQUE, change=changed, where=is_free)
 
 
 def claim_again(session: Session, context: RunContext, ids: list[int]) -> dict[int, int]:

@@ -90,15 +90,6 @@ def matching_of(session: Session, context: RunContext, given: Sequence[int]) -> 
     return [*choice.ids, *choice.held]
 
 
-def choose_for_many(session: Session, contexts: Sequence[RunContext]) -> list[Choice]:
-    """Bulk version of `choose_records` for first runs of one version and place, each over given records of its own."""
-    first, model = contexts[0], MODELS[contexts[0].run.record_type or ""]
-    given = [key for context in contexts for key in context.detail.records or ()]
-    query = select(model.id, _is_held(first, model)).where(_may_take(session, first), model.id.in_(given))
-    found = session.execute(query.order_by(*_order(first))).all()
-    return [_choice_of(context, context.detail.records or (), found) for context in contexts]
-
-
 def _is_held(context: RunContext, model: type[Record]) -> ColumnElement[bool]:
     return held_elsewhere(context).where(RuleRecord.record_id == model.id).exists()
 

@@ -53,9 +53,6 @@ class _Counts:
         return _Counts(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
 
 
-NONE = _Counts()
-
-
 def too_few(session: Session, context: RunContext, choice: Choice, needed: int) -> str:
     """The sentence of a run that was stopped because of too few records."""
     if choice.offered is not None and not choice.matched:
@@ -86,20 +83,13 @@ def left_out_of_matching(session: Session, context: RunContext) -> str:
     return f"Of the {context.plural(counts.matched)} that match {out:,} {verb} left out: {parts}."
 
 
-def none_of_given(session: Session, contexts: Sequence[RunContext], choices: Sequence[Choice]) -> list[str]:
-    """Bulk version of `too_few` for first runs of one version and place, of whose given records none match."""
-    first, model = contexts[0], MODELS[contexts[0].run.record_type or ""]
-    wanted = [key for choice in choices for key in choice.window]
-    query = select(model.id, *_flags(_steps(session, first))).where(model.id.in_(wanted))
-    found = {row[0]: _counts_of(row[1:]) for row in session.execute(query)}
-    return [
-        _none_of_window(context, choice, sum((found.get(key, NONE) for key in choice.window), NONE))
-        for context, choice in zip(contexts, choices, strict=True)
-    ]
+def none_matching(context: RunContext, choice: Choice, there: int) -> str:
+    """`too_few` for a first run none of whose given records matches. there: those in scope."""
+    return _none_of_window(context, choice, _Counts(there))
 
 
 def _none_of_given(session: Session, context: RunContext, choice: Choice) -> str:
-    given, counts = choice.window, NONE
+    given, counts = choice.window, _Counts()
     for start in range(0, len(given), CHUNK):
         counts += _counts(session, context, given[start : start + CHUNK])
     return _none_of_window(context, choice, counts)

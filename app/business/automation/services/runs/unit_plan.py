@@ -2,12 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.business.automation.services.catalogue.field_types import FieldValue
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
 from app.business.automation.services.conditions.record_fields import load_facts
@@ -97,10 +95,8 @@ def wanted_ids(
     step: Step,
     ids: list[int],
     begun: Collection[int] = (),
-    unwritten: Mapping[int, Mapping[str, FieldValue]] = MappingProxyType({}),
 ) -> list[int]:
-    """Those of `ids` that the step's own condition does not exclude. unwritten: values that the database does not
-    have yet."""
+    """Those of `ids` that the step's own condition does not exclude."""
     node = step.when
     if node is None or not ids:
         return ids
@@ -114,7 +110,5 @@ def wanted_ids(
         rule_id=context.rule.id,
         conditions=[node],
     )
-    for record_id in facts.keys() & unwritten.keys():
-        facts[record_id] = facts[record_id].with_values(unwritten[record_id])
     evaluate = ConditionEvaluator().evaluate
     return [key for key in ids if key in begun or (key in facts and evaluate(node, facts[key]))]

@@ -1,0 +1,72 @@
+"""The gate of the daily limit: a rule's runs of a local day are counted by guarded updates."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, literal_column, select
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import AutomationRule, RuleDay
+from app.business.automation.run_models import Reason, Waiting
+from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.gate_verdict import Admission, Stop
+from app.business.upsert import upserting_as_given
+
+UNIQUE = ("rule_id", "local_day", "split_site_id")
+
+
+def check_daily_limit(session: Session, context: RunContext, _admission: Admission) -> str | Stop | None:
+    """Count one more run today. Follow-ups count too; retries do not pass this gate again."""
+    limit, day = context.rule.max_executions_per_day, context.local_day
+    used = take_slots(session, [(context, 1)])
+    if used:
+        return note_slot(context, used[context.rule.id])
+    message = f"Daily limit reached ({limit} of {limit} on {day:%d %b}, {context.account.timezone})."
+    return Stop(Reason.DAILY_LIMIT, message, Waiting.DAY)
+
+
+def take_slots(session: Session, wanted: Sequence[tuple[RunContext, int]]) -> dict[int, int]:
+    """Count so many runs of each context's rule today, one context for each rule; returns the numbers counted by now.
+
+    Rules of which not all runs fit are left as they are.
+    """
+    fitting = [(one, runs) for one, runs in wanted if runs <= one.rule.max_executions_per_day]
+    # In one order, so that two workers never wait for each other.
+    rows = [_row(context, runs) for context, runs in sorted(fitting, key=lambda pair: pair[0].rule.id)]
+    if not rows:
+        return {}
+    counted = upserting_as_given(
+        session,
+        RuleDay,
+        rows,
+        unique=UNIQUE,
+        change={"used": lambda new: RuleDay.used + new.used},
+        where=has_slots,
+    )
+    return dict(session.execute(counted.returning(RuleDay.rule_id, RuleDay.used)).all())
+
+
+def has_slots(new: Any) -> ColumnElement[bool]:
+    """The guard: no more runs per day than the limit. new: the row that was given."""
+    rule = AutomationRule
+    # By its name: as a column it would be one of a table to select from.
+    given: ColumnElement[int] = literal_column("excluded.rule_id")
+    limit = select(rule.max_executions_per_day).where(rule.id == given)
+    fits: ColumnElement[bool] = RuleDay.used + new.used <= limit.scalar_subquery()
+    return fits
+
+
+def note_slot(context: RunContext, used: int) -> str:
+    """Note on the run that it has been counted as the day's run number `used`."""
+    context.run.counted_day = context.local_day
+    return f"Run {used} of {context.rule.max_executions_per_day} today."
+
+
+def _row(context: RunContext, runs: int) -> dict[str, Any]:
+    return {
+        "account_id": context.account.id,
+        "rule_id": context.rule.id,
+        "local_day": context.local_day,
+        "split_site_id": context.run.split_site_id,
+        "used": runs,
+    }
