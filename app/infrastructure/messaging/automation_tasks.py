@@ -23,6 +23,7 @@ from app.business.automation.services.operations import keyword_import, lifecycl
 from app.business.automation.services.reports import daily
 from app.business.automation.services.runs import outages, recovery, waiting
 from app.business.automation.services.runs.opening import DUE_QUEUE, LONG_QUEUE, MANUAL_QUEUE
+from app.business.automation.services.runs.reservations import Turns
 from app.business.automation.services.triggering import (
     dispatch,
     failing_rules,
@@ -130,7 +131,13 @@ def _execute(queue: str, most_runs: int, most_seconds: float, behind: Sequence[s
     if queue == EVENTS_QUEUE:
         _dispatch(utc_now())
     drained = drain_runs(
-        _engine(), queue, most_runs=most_runs, most_seconds=most_seconds, pace=_pace(), behind=behind
+        _engine(),
+        queue,
+        most_runs=most_runs,
+        most_seconds=most_seconds,
+        pace=_pace(),
+        turns=_turns(),
+        behind=behind,
     )
     if drained.singly:
         log.warning("runs_executed_singly", queue=queue, runs=drained.singly, exc_info=drained.cause)
@@ -378,6 +385,11 @@ OPERATIONS = {**KINDS, back_test.KIND: _only_reading(KINDS[back_test.KIND])}
 def _pace() -> Pace:
     """What this process has learnt of the machine's speed."""
     return Pace()
+
+
+@cache
+def _turns() -> Turns:
+    return Turns()
 
 
 @cache

@@ -11,10 +11,16 @@ from app.business.accounts.models import Account
 from app.business.automation.run_models import Cause, ScheduledTask, Status
 from app.business.automation.services.runs import reservations
 from app.business.automation.services.runs.opening import DUE_QUEUE, EVENTS_QUEUE, LONG_QUEUE, MANUAL_QUEUE
-from app.business.automation.services.runs.reservations import due_accounts, in_turn, reserve
+from app.business.automation.services.runs.reservations import (
+    Turns,
+    due_accounts,
+    in_turn,
+    reserve,
+    shares_of,
+)
 from app.infrastructure.messaging import automation_tasks
 from tests.business.automation.run_rows import make_rule, make_run
-from tests.factories import NOW, make_account
+from tests.factories import NOW, make_account, make_plan
 
 
 @pytest.fixture
@@ -69,16 +75,63 @@ def test_within_an_account_priority_decides_and_then_age(
     assert [run_id for run_id in chosen if run_id in (young, old, urgent)] == [urgent, old, young]
 
 
-def test_of_many_accounts_another_one_comes_first_each_time(session: Session) -> None:
+def test_of_many_accounts_each_has_its_turn_before_any_has_two(session: Session) -> None:
+    for number in range(4):
+        with_runs(session, f"Account {number}", 6, EVENTS_QUEUE)
+    turns, firsts = Turns(), list[str]()
+    for _ in range(8):
+        chosen = in_turn(session, EVENTS_QUEUE, 5, NOW, turns=turns)
+        (name,) = set(accounts_of(session, chosen))
+        firsts.append(name)
+    assert len({*firsts[:4]}) == 4
+    assert firsts[:4] == firsts[4:]
+
+
+def test_workers_that_have_just_begun_begin_with_different_accounts(session: Session) -> None:
     for number in range(4):
         with_runs(session, f"Account {number}", 6, EVENTS_QUEUE)
     firsts = set()
     for turn in range(4):
         now = NOW + timedelta(seconds=turn / reservations.TURNS_PER_SECOND)
-        chosen = in_turn(session, EVENTS_QUEUE, 5, now)
-        assert len(set(accounts_of(session, chosen))) == 1
-        firsts |= set(accounts_of(session, chosen))
+        firsts |= set(accounts_of(session, in_turn(session, EVENTS_QUEUE, 5, now)))
     assert len(firsts) == 4
+
+
+def test_shares_follow_the_plan_and_leave_nobody_out(session: Session) -> None:
+    starter, large = (
+        make_plan(session, code, most_runs_per_day=runs) for code, runs in (("a", 1_000), ("b", 3_000))
+    )
+    for name, plan in (("Small", starter), ("Large", large)):
+        account = make_account(session, name=name, plan=plan)
+        add_runs(session, account, 90, EVENTS_QUEUE)
+    chosen = in_turn(session, EVENTS_QUEUE, 100, NOW)
+    assert Counter(accounts_of(session, chosen)) == {"Small": 27, "Large": 72}
+    assert shares_of({1: 0, 2: 0}, 10) == {1: 5, 2: 5}
+    assert shares_of({1: 0, 2: 1_000_000}, 100) == {1: 5, 2: 95}
+
+
+def test_an_account_without_a_plan_has_turns_too(session: Session, crowded: Account) -> None:
+    account = with_runs(session, "Without", 2, EVENTS_QUEUE)
+    account.plan_id = None
+    chosen = in_turn(session, EVENTS_QUEUE, 20, NOW)
+    assert Counter(accounts_of(session, chosen)) == {"Crowded": 3, "Without": 2}
+
+
+@pytest.mark.parametrize("others", [1, 3, 45])
+def test_a_single_run_waits_for_one_round_of_turns_at_most(
+    session: Session, small: Account, others: int
+) -> None:
+    """A turn of a hundred runs takes a tenth of a second: with 400 busy accounts this is two seconds."""
+    for number in range(others):
+        with_runs(session, f"Busy {number}", 12, EVENTS_QUEUE, NOW - timedelta(hours=1))
+    (single,) = add_runs(session, small, 1, EVENTS_QUEUE)
+    turns, most = Turns(), 50
+    at_once = most // reservations.LEAST_SHARE
+    for turn in range(-(-(others + 1) // at_once)):
+        if single in in_turn(session, EVENTS_QUEUE, most, NOW, turns=turns):
+            return
+        assert turn < (others + 1) // at_once
+    pytest.fail("Its turn did not come in a whole round.")
 
 
 def test_an_account_with_nothing_due_takes_no_turn(
@@ -115,11 +168,12 @@ def test_turns_are_found_without_reading_all_due_runs(session: Session, crowded:
     for _ in range(9):
         session.execute(insert(ScheduledTask).from_select(columns, select(*values)))
     session.execute(text("ANALYZE"))
-    first = reservations._first_of(EVENTS_QUEUE, crowded.id, 5, NOW)
+    moment = reservations._of_moment(EVENTS_QUEUE, NOW)
+    first = reservations._first_of(0).params(account_0=crowded.id, share_0=5, **moment)
     assert "ix_scheduled_task_in_turn" in plan_of(session, first)
     assert "TEMP B-TREE" not in plan_of(session, first)
     assert "Sort" not in plan_of(session, first)
-    assert "SCAN scheduled_task" not in plan_of(session, reservations.due_accounts_query(EVENTS_QUEUE, NOW))
+    assert "SCAN scheduled_task" not in plan_of(session, reservations._DUE_ACCOUNTS.params(**moment))
 
 
 def plan_of(session: Session, query: Select[int]) -> str:

@@ -21,6 +21,7 @@ from app.business.automation.services.rule_engine import Admitted, RuleEngine
 from app.business.automation.services.runs.opening import LONG_QUEUE
 from app.business.automation.services.runs.reservations import (
     Reservation,
+    Turns,
     due_accounts,
     in_turn,
     ready,
@@ -56,6 +57,7 @@ def drain(
     most_seconds: float,
     together: bool | None = None,
     pace: Pace | None = None,
+    turns: Turns | None = None,
     behind: Collection[str] = (),
 ) -> Drained:
     """Execute the queue's due runs until none is left or a limit is reached; accounts take turns.
@@ -63,7 +65,7 @@ def drain(
     behind: leaves out accounts with due runs in these queues.
 
     together: whether small runs share transactions; by default except in the queue of runs with calls outside. pace:
-    what this worker has learnt of how long they take.
+    what this worker has learnt of how long they take. turns: to which accounts it came last.
     """
     drained, until = Drained(), engine.clock().timestamp() + most_seconds
 
@@ -72,7 +74,7 @@ def drain(
 
     is_common = queue != LONG_QUEUE if together is None else together
     execute_some = _execute_reserved if is_common else _execute_selected
-    source = _Source(engine, queue, behind, pace or Pace())
+    source = _Source(engine, queue, behind, pace or Pace(), turns or Turns())
     while drained.executed < most_runs and not is_over():
         if not execute_some(source, most_runs - drained.executed, drained, is_over):
             return drained
@@ -91,6 +93,7 @@ class _Source:
     queue: str
     behind: Collection[str]
     pace: Pace
+    turns: Turns
 
     def left_out(self, session: Session, now: datetime) -> set[int]:
         return {account_id for queue in self.behind for account_id in due_accounts(session, queue, now)}
@@ -102,7 +105,7 @@ def _execute_selected(source: _Source, most: int, drained: Drained, is_over: IsO
     most = min(most, MOST_SELECTED if queue == LONG_QUEUE else MOST_RESERVED)
     with engine.transaction() as session:
         now = engine.clock()
-        run_ids = in_turn(session, queue, most, now, source.left_out(session, now))
+        run_ids = in_turn(session, queue, most, now, source.left_out(session, now), source.turns)
         if len(run_ids) > 1:
             # While this worker executes the first run, another one may take the next.
             wake(session, [queue])
@@ -121,7 +124,7 @@ def _execute_reserved(source: _Source, most: int, drained: Drained, is_over: IsO
         # Read the clock after getting the write lock, from which on nobody else reserves.
         session.connection()
         now = engine.clock()
-        reservation = reserve(session, queue, most, now, source.left_out(session, now))
+        reservation = reserve(session, queue, most, now, source.left_out(session, now), source.turns)
         if len(reservation.rules) == most:
             wake(session, [queue])
     _Batch(engine, reservation, drained, source.pace).execute(is_over)
