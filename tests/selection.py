@@ -24,6 +24,7 @@ ONE_IS_ENOUGH = (
     "tests/business/automation/actions/",
     "tests/business/automation/auditing/",
     "tests/business/automation/backtest/",
+    "tests/business/automation/calendars/",
     "tests/business/automation/forecast/",
     "tests/business/automation/history/",
     "tests/business/automation/operations/",

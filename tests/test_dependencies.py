@@ -15,6 +15,7 @@ OF_BUSINESS = {
     "cron_descriptor": "words for a schedule",
     "croniter": "walks a schedule",
     "docx": "turns an article into a document of a word processor",
+    "holidays": "public holidays of countries",
     "markdown_it": "turns an article into HTML",
     "markdownify": "turns an article into Markdown",
     "nh3": "cleans an article's HTML",

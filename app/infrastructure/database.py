@@ -17,6 +17,7 @@ import app.business.accounts.models
 import app.business.accounts.saved_filter_models
 import app.business.accounts.second_factor_models
 import app.business.accounts.upload_models
+import app.business.automation.calendar_models
 import app.business.automation.models
 import app.business.automation.operation_models
 import app.business.automation.report_models

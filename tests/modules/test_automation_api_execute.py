@@ -24,8 +24,9 @@ from tests.people import People, browser_of, make_people, program_of
 pytestmark = pytest.mark.both_databases
 
 NAMES = [
-    "id", "automation_rule", "rule_name", "rule_version", "cause", "scheduled_at", "executed_at", "started_at",
-    "finished_at", "not_before", "waiting_for", "status", "reason", "result", "error_message", "credits_used",
+    "id", "automation_rule", "rule_name", "rule_version", "cause", "scheduled_at", "moved_to_at", "executed_at",
+    "started_at", "finished_at", "not_before", "waiting_for", "status", "reason", "result", "error_message",
+    "credits_used",
     "start", "max_credits", "remaining", "attempt", "site", "sector",
 ]  # fmt: skip
 MINUTE = timedelta(minutes=1)

@@ -23,7 +23,7 @@ NAMES = [
     "id", "name", "description", "trigger", "trigger_options", "site", "sector", "record_type", "conditions",
     "actions", "schedule", "is_active", "max_executions_per_day", "credit_limit_per_execution", "record_limit",
     "record_minimum", "order", "batching", "split_by", "repeat", "repeat_after_days", "overlap", "catch_up",
-    "catch_up_hours", "when_limited", "priority", "mode", "monthly_budget", "stop_after_failures",
+    "catch_up_hours", "on_closed_days", "when_limited", "priority", "mode", "monthly_budget", "stop_after_failures",
     "version", "last_executed_at",
     "execution_count_today", "last_reset_at", "next_run_at", "created_at", "updated_at", "archived_at", "summary",
 ]  # fmt: skip

@@ -21,9 +21,9 @@ from tests.people import People, make_people, program_of
 pytestmark = pytest.mark.both_databases
 
 NAMES = [
-    "id", "automation_rule", "rule_name", "rule_version", "cause", "scheduled_at", "executed_at", "started_at",
-    "finished_at", "not_before", "waiting_for", "status", "reason", "result", "error_message", "credits_used",
-    "attempt", "site", "sector", "start", "max_credits", "remaining",
+    "id", "automation_rule", "rule_name", "rule_version", "cause", "scheduled_at", "moved_to_at", "executed_at",
+    "started_at", "finished_at", "not_before", "waiting_for", "status", "reason", "result", "error_message",
+    "credits_used", "attempt", "site", "sector", "start", "max_credits", "remaining",
 ]  # fmt: skip
 MINUTE = timedelta(minutes=1)
 

@@ -60,6 +60,7 @@ IN_LIST: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("overlap", PLANNED, {"overlap": "queue"}, "Wait, then run"),
     ("catch_up", PLANNED, {"catch_up": "all"}, "Run every missed time"),
     ("catch_up_hours", PLANNED, {"catch_up_hours": 6}, "up to 6 hours late"),
+    ("on_closed_days", PLANNED, {"on_closed_days": "move"}, "Run on the next open day"),
     ("when_limited", EVENT, {"when_limited": "skip"}, "The run is skipped"),
     ("stop_after_failures", EVENT, {"stop_after_failures": 3}, "3 failures in a row"),
     ("priority", EVENT, {"priority": 2}, "2 (1 comes first"),

@@ -31,6 +31,7 @@ class AutomationRule(AccountOwned, Stamped, Base):
         one_of("repeat", ("once", "after_days", "always")),
         one_of("overlap", ("skip", "queue", "allow")),
         one_of("catch_up", ("latest", "all", "none")),
+        one_of("on_closed_days", ("skip", "move", "run")),
         one_of("when_limited", ("wait", "skip")),
         CheckConstraint("max_executions_per_day >= 1", name="daily_limit_positive"),
         CheckConstraint("credit_limit_per_execution >= 0", name="credit_limit_not_negative"),
@@ -92,6 +93,7 @@ class AutomationRule(AccountOwned, Stamped, Base):
     overlap: Mapped[str] = mapped_column(Text(16), default="skip")
     catch_up: Mapped[str] = mapped_column(Text(16), default="latest")
     catch_up_hours: Mapped[int] = mapped_column(default=12)
+    on_closed_days: Mapped[str] = mapped_column(Text(16), default="skip", server_default="skip")
     when_limited: Mapped[str | None] = mapped_column(Text(16))
     priority: Mapped[int] = mapped_column(default=5)
     mode: Mapped[str] = mapped_column(Text(16), default="live")

@@ -4,7 +4,8 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ColumnElement, Index, UniqueConstraint, func, text
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.business.base import AccountOwned, Base, Id, Text, one_of, owner_key, same_account
@@ -62,6 +63,7 @@ class Reason(StrEnum):
     SUPERSEDED = "superseded"
     CANCELLED = "cancelled"
     SHADOW = "shadow"
+    CLOSED_DAY = "closed_day"
     ACTION_FAILED = "action_failed"
     TIMED_OUT = "timed_out"
     WORKER_LOST = "worker_lost"
@@ -72,11 +74,12 @@ class Reason(StrEnum):
 class ScheduledTask(AccountOwned, Base):
     """One run of a rule. Its row is the source of truth; jobs only wake a worker.
 
-    scheduled_at: due instant, event time or click · not_before: earliest start · retry_at: next attempt of a run that
-    failed because a service was unavailable · lease_token: which worker may write · admitted_at: when it passed all
-    gates · credits_needed: what a waiting run could not reserve · count, first_at, last_at: of a row that stands for
-    many missed times · waits_for_run_id: for runs that wait for the previous one, the run that holds their records
-    (null: they wait for their turn).
+    scheduled_at: due instant, event time or click · moved_to_at: the later start of a due instant at which the calendar
+    is closed · not_before: earliest start · retry_at: next attempt of a run that failed because a service was
+    unavailable · lease_token: which worker may write · admitted_at: when it passed all gates · credits_needed: what a
+    waiting run could not reserve · count, first_at, last_at: of a row that stands for many missed times ·
+    waits_for_run_id: for runs that wait for the previous one, the run that holds their records (null: they wait for
+    their turn). A pending run with the reason closed_day is skipped when its time comes.
 
     start_id: the first run of the start that this one continues, or shares with other sites (null on that one) ·
     max_credits: on the first run, the limit of it and all its follow-ups together (null: none) · promised: records that
@@ -217,6 +220,7 @@ class ScheduledTask(AccountOwned, Base):
     queue: Mapped[str] = mapped_column(Text(16))
     priority: Mapped[int] = mapped_column(default=5)
     scheduled_at: Mapped[datetime]
+    moved_to_at: Mapped[datetime | None]
     not_before: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     admitted_at: Mapped[datetime | None]
@@ -259,6 +263,16 @@ class ScheduledTask(AccountOwned, Base):
     detail: Mapped["RunDetail"] = relationship(
         primaryjoin="ScheduledTask.id == foreign(RunDetail.run_id)", uselist=False, lazy="raise"
     )
+
+    @hybrid_property
+    def begins_at(self) -> datetime:
+        """When it was to start: its planned time, or the one it was moved to."""
+        return self.moved_to_at or self.scheduled_at
+
+    @begins_at.inplace.expression
+    @classmethod
+    def _begins_at(cls) -> ColumnElement[datetime]:
+        return func.coalesce(cls.moved_to_at, cls.scheduled_at)
 
 
 class RunDetail(AccountOwned, Base):

@@ -172,6 +172,7 @@ class AnswerQuestion(Schema):
 class RunShown(Readable):
     """A run. `executed_at` is the earlier name of `started_at`.
 
+    `moved_to_at`: the later start of a planned time (`scheduled_at`) at which the calendar is closed.
     `start`: the first run of the start that it continues, or shares with other sites; null on that one.
     """
 
@@ -181,6 +182,7 @@ class RunShown(Readable):
     rule_version: int
     cause: str
     scheduled_at: datetime
+    moved_to_at: datetime | None
     executed_at: datetime | None = Field(validation_alias=AliasPath("started_at"))
     started_at: datetime | None
     finished_at: datetime | None

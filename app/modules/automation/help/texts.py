@@ -191,6 +191,9 @@ OPTION_WORDS = {
     "are always taken.",
     "overlap": "What happens at a planned time when the run before it is still at work.",
     "catch_up": "What happens to times that passed while nothing was running. Each has its line in the history.",
+    "on_closed_days": "Each planned time keeps its line in the history. A moved run starts on the next open day at the "
+    "same time of day, or when that day opens; where several fall on one moment, the latest of them runs. Runs that a "
+    "person, the API or an event starts follow no calendar.",
     "when_limited": "The limits of the day, the budgets, and the credits you have.",
     "priority": "Of runs that wait, those with a lower number start first. No rule waits for another.",
     "stop_after_failures": "A rule that keeps failing switches itself off and tells its editors.",

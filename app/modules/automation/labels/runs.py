@@ -39,6 +39,7 @@ REASONS = {
     "superseded": "Replaced by a later run",
     "cancelled": "Cancelled",
     "shadow": "Practice mode",
+    "closed_day": "Closed day",
     "action_failed": "An action failed",
     "timed_out": "Took too long",
     "worker_lost": "Stopped unexpectedly, tried again",
@@ -88,6 +89,7 @@ ADVICE = {
     "conditions": "Use Test on the rule's page to see what stands against each record.",
     "overlap": "It runs more often than it finishes. Let it run less often.",
     "inactive": "Switch the rule on.",
+    "closed_day": "Under “More options” the rule can say what to do on closed days.",
     "missed": "Under “More options” the rule can say what to do about missed times.",
 }
 

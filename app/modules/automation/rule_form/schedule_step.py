@@ -82,6 +82,8 @@ class ScheduleStep(FieldsStep):
     overlap = choice_input("overlap")
     catch_up = choice_input("catch_up")
     catch_up_hours = number_input("catch_up_hours", Optional())
+    # Older drafts have no answer to this question; the rule's validation refuses other values.
+    on_closed_days = choice_input("on_closed_days", validate_choice=False)
     split_by = choice_input("split_by", also=IN_OWN_TIME)
     places: ClassVar[Mapping[str, str]] = {
         "schedule": "frequency",
@@ -151,8 +153,9 @@ class ScheduleStep(FieldsStep):
         return places | {"schedule.cron": self[shown.get(self.frequency.data, "frequency")]}
 
     def part(self) -> dict[str, Any]:
-        """Schedule, repetition, overlap and catch-up."""
+        """Schedule, repetition, overlap, catch-up and closed days."""
         chosen = {name: self[name].data for name in ("repeat", "overlap", "catch_up")}
+        chosen["on_closed_days"] = self.on_closed_days.data or usual("on_closed_days")
         chosen["split_by"] = "none" if self.split_by.data == "none" else "site"
         days = self.repeat_after_days.data if self.repeat.data == "after_days" else None
         hours = self.catch_up_hours.data or usual("catch_up_hours")

@@ -37,6 +37,7 @@ REFUSED: dict[str, tuple[dict[str, Any], set[str]]] = {
     "overlap": ({"overlap": "queue"}, EVENTS),
     "catch_up": ({"catch_up": "none"}, EVENTS),
     "catch_up_hours": ({"catch_up_hours": 3}, EVENTS),
+    "on_closed_days": ({"on_closed_days": "move"}, EVENTS),
     "order": ({"order": "newest"}, NO_RECORDS),
     "record_limit": ({"record_limit": 7}, NO_RECORDS),
     "record_minimum": ({"record_minimum": 3}, NO_RECORDS),

@@ -124,6 +124,7 @@ PLANNED: dict[str, st.SearchStrategy[Any]] = {
     "overlap": st.sampled_from(["skip", "queue", "allow"]),
     "catch_up": st.sampled_from(["latest", "all", "none"]),
     "catch_up_hours": st.integers(1, 48),
+    "on_closed_days": st.sampled_from(["skip", "move", "run"]),
     "repeat_after_days": st.integers(1, 30),
     "order": st.sampled_from(["oldest", "newest", "random", "-created_at", "note"]),
 }

@@ -128,7 +128,7 @@ def lateness(session: Session, scope: Scope, since: datetime, now: datetime) -> 
     """Of the latest planned runs that were completed at the first attempt; None without any."""
     run = ScheduledTask
     rows = session.execute(
-        select(run.scheduled_at, run.started_at)
+        select(run.begins_at, run.started_at)
         .where(
             scope.sees(run),
             run.cause == Cause.SCHEDULE,

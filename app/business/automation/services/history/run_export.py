@@ -16,7 +16,7 @@ from app.business.planner.models import Site
 Cell = str | int | float | None
 COLUMNS = (
     "id", "automation_rule", "rule_name", "rule_version", "site", "cause", "started_by", "status", "reason",
-    "scheduled_at", "started_at", "finished_at", "seconds", "credits_used", "attempt", "outcome",
+    "scheduled_at", "moved_to_at", "started_at", "finished_at", "seconds", "credits_used", "attempt", "outcome",
 )  # fmt: skip
 
 
@@ -49,6 +49,7 @@ def _row(run: ScheduledTask, sites: dict[int, str], people: dict[int, str]) -> d
         run.status,
         run.reason,
         _instant(run.scheduled_at),
+        _instant(run.moved_to_at),
         _instant(run.started_at),
         _instant(run.finished_at),
         took,

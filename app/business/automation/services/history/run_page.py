@@ -143,11 +143,10 @@ def record_names(session: Session, account_id: int, ids: Mapping[str, Iterable[i
 
 
 def lateness_seconds(run: ScheduledTask) -> float | None:
-    """Seconds from the scheduled time (or that of the retry) to the start."""
+    """Seconds from the time at which it was to start to its start."""
     if run.started_at is None:
         return None
-    due: datetime = run.scheduled_at
-    return max(0.0, (run.started_at - due).total_seconds())
+    return max(0.0, (run.started_at - run.begins_at).total_seconds())
 
 
 def _units(session: Session, run: ScheduledTask) -> dict[int, list[ActionRun]]:

@@ -45,7 +45,7 @@ def timeline_of(
     """The wait before the first attempt, the attempts with the waits between, and the steps; empty if it never ran."""
     if not attempts:
         return []
-    begin = min(run.scheduled_at, attempts[0].started_at)
+    begin = min(run.begins_at, attempts[0].started_at)
     steps = _steps(session, run)
     end = max([attempt.finished_at or now for attempt in attempts] + [step.ended or now for step in steps])
     scale = _Scale(begin, end, now)

@@ -177,6 +177,26 @@ class RuleFields(BaseModel):
             "Catch up within hours", "often", "Catch up at most how many hours late", idle=(NEVER_MISSED,)
         ),
     ] = Field(12, ge=1, le=720)
+    on_closed_days: Annotated[
+        Literal["skip", "move", "run"],
+        Option(
+            "On closed days",
+            "often",
+            hint="By the calendar of its site, or the account's calendar for a rule over all sites. Without a calendar "
+            "it is always open.",
+            choices=(
+                ("skip", "Leave the run out"),
+                ("move", "Run on the next open day"),
+                ("run", "Run all the same"),
+            ),
+            words={
+                "skip": "leave the run out",
+                "move": "run on the next open day",
+                "run": "run all the same",
+            },
+            idle=(Idle(by_event, "Only planned times follow a calendar. Leave it at skip."),),
+        ),
+    ] = "skip"
     when_limited: Annotated[
         Literal["wait", "skip"] | None,
         Option(

@@ -116,7 +116,7 @@ def _replace_queued(session: Session, context: RunContext) -> None:
         usually(ScheduledTask.follows_id.is_(None)),
         ScheduledTask.admitted_at.is_(None),
         ScheduledTask.waiting_for == Waiting.PREVIOUS,
-        ScheduledTask.scheduled_at < run.scheduled_at,
+        ScheduledTask.begins_at < run.begins_at,
     )
     message = (
         f"Replaced by the run planned for {run.scheduled_at:%d %b %H:%M} UTC; one at most waits its turn."

@@ -28,6 +28,7 @@ class DueRule:
     schedule: dict[str, Any]
     catch_up: str
     catch_up_hours: int
+    on_closed_days: str
     unplanned_from: datetime
 
     @property

@@ -138,11 +138,14 @@ def check_account(_session: Session, context: RunContext, _admission: Admission)
 
 
 def check_overlap(session: Session, context: RunContext, _admission: Admission) -> str | Stop | None:
-    """No earlier planned run of this rule (and site) is still unfinished, and its time was not missed."""
+    """No earlier planned run of this rule (and site) is still unfinished, and its time was neither missed nor on a
+    closed day."""
     run, rule = context.run, context.definition
     if run.cause != Cause.SCHEDULE or run.follows_id:
         return None
     all_run = rule.catch_up == "all"
+    if run.reason == Reason.CLOSED_DAY:
+        return Stop(Reason.CLOSED_DAY, run.error_message)
     in_turn = context.detail.options.get("in_turn") or (all_run and missed_times.began_late(run, context.now))
     why = None if in_turn or all_run else missed_times.why_not_now(session, context)
     if why:
@@ -155,12 +158,13 @@ def check_overlap(session: Session, context: RunContext, _admission: Admission) 
             ScheduledTask.automation_rule_id == run.automation_rule_id,
             ScheduledTask.cause == Cause.SCHEDULE,
             ScheduledTask.split_site_id == run.split_site_id,
-            ScheduledTask.scheduled_at < run.scheduled_at,
+            ScheduledTask.begins_at < run.begins_at,
             ScheduledTask.status.in_([Status.PENDING, Status.RUNNING]),
+            ScheduledTask.reason.is_distinct_from(Reason.CLOSED_DAY),
             # Nobody knows how long a person takes to answer.
             ScheduledTask.waiting_for.is_distinct_from(Waiting.PERSON),
         )
-        .order_by(ScheduledTask.scheduled_at)
+        .order_by(ScheduledTask.begins_at)
         .limit(1)
     )
     if earlier is None:

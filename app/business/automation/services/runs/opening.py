@@ -34,6 +34,7 @@ class Opening:
 
     cause: Cause
     scheduled_at: datetime
+    moved_to_at: datetime | None = None
     record_type: str | None = None
     records: list[int] | None = None
     site_id: int | None = None
@@ -160,6 +161,8 @@ def run_values(rule: AutomationRule | DueRule, opening: Opening, status: Status)
         "queue": queue,
         "priority": rule.priority,
         "scheduled_at": opening.scheduled_at,
+        "moved_to_at": opening.moved_to_at,
+        "not_before": opening.moved_to_at,
         "batch_id": opening.batch_id,
         "part": opening.part,
         "follows_id": opening.follows_id,

@@ -1,7 +1,7 @@
 """Runs at planned times: written in bulk, and found by the index of their unique key."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
@@ -25,11 +25,12 @@ PlannedKey = tuple[int, int, datetime]
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Why a planned time is not made up for; `counts` if its row represents several times."""
+    """Why no run starts for a planned time; `counts` if its row represents several times."""
 
     message: str
     version: int
-    counts: dict[str, Any] = field(default_factory=dict)
+    reason: Reason
+    counts: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class PlannedRun:
     rule: AutomationRule | DueRule
     opening: Opening
     lost: Lost | None = None
+    closed: str = ""
+    """Why it will be skipped when its time comes."""
 
     @property
     def key(self) -> PlannedKey:
@@ -49,8 +52,10 @@ class PlannedRun:
         status = Status.SKIPPED if self.lost else Status.PENDING
         values = run_values(self.rule, self.opening, status) | _ONCE
         if self.lost:
-            said = {"reason": Reason.MISSED, "error_message": self.lost.message, "finished_at": now}
+            said = {"reason": self.lost.reason, "error_message": self.lost.message, "finished_at": now}
             values |= said | {"rule_version": self.lost.version} | self.lost.counts
+        if self.closed:
+            values |= {"reason": Reason.CLOSED_DAY, "error_message": self.closed}
         return values
 
 
@@ -104,7 +109,7 @@ def _open(session: Session, runs: Sequence[PlannedRun], now: datetime) -> None:
         if run.lost:
             note_end(session, ScheduledTask(id=run_id, **row))
         else:
-            alarms.add((row["scheduled_at"], row["queue"]))
+            alarms.add((row["not_before"] or row["scheduled_at"], row["queue"]))
 
 
 def _insert(session: Session, rows: list[dict[str, Any]]) -> dict[PlannedKey, int]:

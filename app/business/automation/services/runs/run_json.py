@@ -12,6 +12,7 @@ COLUMNS = {
     "rule_version": "rule_version",
     "cause": "cause",
     "scheduled_at": "scheduled_at",
+    "moved_to_at": "moved_to_at",
     "executed_at": "started_at",
     "started_at": "started_at",
     "finished_at": "finished_at",

@@ -269,7 +269,7 @@ def _wake_in_turn(session: Session, now: datetime) -> int:
         & (other.split_site_id == ScheduledTask.split_site_id)
         & other.status.in_([Status.PENDING, Status.RUNNING])
         & other.waiting_for.is_distinct_from(Waiting.PERSON)
-        & is_earlier
+        & (other.begins_at < ScheduledTask.begins_at)
     )
     same_rule = other.automation_rule_id == ScheduledTask.automation_rule_id
     busy = select(other.id).where(same_rule, other.id != ScheduledTask.id, or_(serial, planned)).exists()

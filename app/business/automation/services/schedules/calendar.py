@@ -186,6 +186,13 @@ def due_instants(schedule: Schedule, after: datetime, until: datetime) -> Iterat
     return takewhile(lambda instant: instant <= until, (instant for instant, _ in _due(schedule, after)))
 
 
+def due_with_walls(
+    schedule: Schedule, after: datetime, until: datetime
+) -> Iterator[tuple[datetime, datetime]]:
+    """Like `due_instants`, each with the wall-clock time that it stands for (naive)."""
+    return takewhile(lambda due: due[0] <= until, _due(schedule, after))
+
+
 def next_instants(schedule: Schedule, after: datetime, count: int) -> list[datetime]:
     """The first `count` due instants later than `after`, as UTC; fewer when the schedule ends."""
     return [instant for instant, _ in islice(_due(schedule, after), count)]
@@ -225,7 +232,7 @@ def preview(schedule: Schedule, after: datetime, count: int) -> list[Occurrence]
 def occurrences(schedule: Schedule, after: datetime, until: datetime) -> Iterator[Occurrence]:
     """Every time in (after, until], in order, with a note where clocks change."""
     zone = ZoneInfo(schedule.timezone)
-    for instant, wall in takewhile(lambda due: due[0] <= until, _due(schedule, after)):
+    for instant, wall in due_with_walls(schedule, after, until):
         yield _occurrence(instant, wall, zone)
 
 

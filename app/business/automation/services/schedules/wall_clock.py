@@ -73,6 +73,14 @@ def _offset(zone: ZoneInfo, at: datetime) -> timedelta:
     return offset
 
 
+def first_instant(zone: ZoneInfo, wall: datetime) -> datetime:
+    """The first instant (UTC) at which the clock shows `wall` (naive); where it never does, the end of the gap."""
+    at = wall.replace(tzinfo=zone).astimezone(UTC)
+    if at.astimezone(zone).replace(tzinfo=None) == wall:
+        return at
+    return _change_between(zone, wall.replace(tzinfo=zone, fold=1).astimezone(UTC), at)
+
+
 def wall_times(line: CronLine, first: datetime, last: datetime) -> Iterator[datetime]:
     """The line's times without clock changes, from the minute of `first` up to `last` (naive)."""
     day = accepted_day(line.days, first.date())

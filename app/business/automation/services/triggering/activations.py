@@ -5,6 +5,7 @@ Planning, accounting and audit all read a rule's times from these periods, so th
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
+from app.business.automation.calendar_models import SiteCalendar
 from app.business.automation.models import AutomationRule, RuleActivation
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.runs.due_rule import DueRule
@@ -62,6 +64,24 @@ def close_span(session: Session, rule: AutomationRule, now: datetime) -> None:
         )
         .values(to_at=now)
     )
+
+
+@dataclass(frozen=True)
+class InForce:
+    """The open period of a rule. may_be_closed: whether its account has calendars."""
+
+    zones: dict[str, str]
+    may_be_closed: bool
+
+
+def in_force(session: Session, rule_ids: Iterable[int]) -> dict[int, InForce]:
+    """The open period of each rule that has one."""
+    calendars = select(SiteCalendar.id).where(SiteCalendar.account_id == RuleActivation.account_id)
+    query = select(RuleActivation.rule_id, RuleActivation.zones, calendars.exists())
+    spans = query.where(RuleActivation.rule_id.in_(list(rule_ids)), RuleActivation.to_at.is_(None))
+    return {
+        rule_id: InForce(zones, may_be_closed) for rule_id, zones, may_be_closed in session.execute(spans)
+    }
 
 
 def present_zones(session: Session, rule_ids: Iterable[int]) -> dict[int, dict[str, str]]:

@@ -5,7 +5,7 @@ one transaction that locks the rule's row, so planning windows may overlap, and 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, delete, select, update
@@ -16,6 +16,8 @@ from sqlalchemy.orm.util import identity_key
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import RunDetail, ScheduledTask, Status
+from app.business.automation.services.calendars.applied_calendars import ClosedRules, closed_rules
+from app.business.automation.services.calendars.closed_times import Settled
 from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.rules.versions import read_definition
 from app.business.automation.services.runs.due_rule import COLUMNS, DueRule
@@ -23,8 +25,9 @@ from app.business.automation.services.runs.missed_times import (
     EDITED,
     LATE,
     apply_catch_up,
+    closed_runs,
     missed_runs,
-    planned_opening,
+    planned_run,
 )
 from app.business.automation.services.runs.planned_runs import (
     PlannedKey,
@@ -144,17 +147,20 @@ def plan_set(session: Session, rule_ids: Iterable[int], now: datetime, pace: Pac
     until = now + WINDOW
     rules = _hold_due(session, rule_ids, until)
     pace.start()
-    zones = activations.present_zones(session, [rule.id for rule in rules])
+    spans = activations.in_force(session, [rule.id for rule in rules])
     written = _written(session, rules, until)
+    closed = closed_rules(
+        session, [rule for rule in rules if rule.id in spans and spans[rule.id].may_be_closed]
+    )
     planned = PlannedSet()
     for rule in rules:
-        if rule.id not in zones:
+        if rule.id not in spans:
             continue
         if len(planned.runs) >= pace.rows:
             planned.left.append(rule.id)
             continue
         try:
-            runs, first = _window_of(rule, zones[rule.id], written, now)
+            runs, first = _window_of(rule, spans[rule.id].zones, written, closed, now)
         except Exception as error:
             planned.failed.append((rule.id, error))
             continue
@@ -182,30 +188,42 @@ def _written(session: Session, rules: Sequence[DueRule], until: datetime) -> Set
 
 
 def _window_of(
-    rule: DueRule, zones: Mapping[str, str], written: Set[PlannedKey], now: datetime
+    rule: DueRule, zones: Mapping[str, str], written: Set[PlannedKey], closed: ClosedRules, now: datetime
 ) -> tuple[list[PlannedRun], datetime | None]:
     """For one rule: the runs of all due instants in the window, and the first instant beyond it."""
     runs: list[PlannedRun] = []
     firsts: list[datetime] = []
     for site_id, schedule in activations.site_schedules(rule, zones).items():
         due, first = due_window(schedule, rule.unplanned_from - TINY, now + WINDOW)
-        runs += _runs_of(rule, [at for at in due if (rule.id, site_id, at) not in written], now, site_id)
+        times = closed.of(rule, site_id)
+        new = (at for at in due if (rule.id, site_id, at) not in written)
+        runs += _runs_of(rule, [times.settle(schedule, at) for at in new], now, site_id)
         firsts += [first] if first else []
     return runs, min(firsts, default=None)
 
 
-def _runs_of(rule: DueRule, due: list[datetime], now: datetime, site_id: int) -> list[PlannedRun]:
-    missed = [instant for instant in due if instant < now - LATE]
-    runs: list[PlannedRun] = []
+def _runs_of(rule: DueRule, due: list[Settled], now: datetime, site_id: int) -> list[PlannedRun]:
+    """Rows of skipped times too: those of the past at once, later ones as runs that their time ends."""
+    runs = closed_runs(
+        rule,
+        [one for one in due if one.start_at is None and one.planned_at <= now],
+        site_id=site_id,
+        version=rule.version,
+    )
+    coming = [one for one in due if one.start_at is None and one.planned_at > now]
+    starting = {one.start_at: one for one in due if one.start_at is not None}
+    starts = sorted(starting)
+    missed = [at for at in starts if at < now - LATE]
     if missed:
-        due_at = max((instant for instant in due[len(missed) :] if instant <= now), default=None)
+        due_at = max((at for at in starts[len(missed) :] if at <= now), default=None)
         verdict = apply_catch_up(rule, missed, now, due_at)
-        runs += missed_runs(rule, verdict.lost, verdict.why, site_id=site_id, version=rule.version)
+        lost = sorted(starting[at].planned_at for at in verdict.lost)
+        runs += missed_runs(rule, lost, verdict.why, site_id=site_id, version=rule.version)
         # With catch-up "all" they run one after another, whatever the rule's overlap setting.
         options = {"in_turn": True} if rule.catch_up == "all" else {}
-        for instant in verdict.made_up:
-            runs.append(PlannedRun(rule, replace(planned_opening(instant, site_id), options=options)))
-    return runs + [PlannedRun(rule, planned_opening(at, site_id)) for at in due[len(missed) :]]
+        runs += [planned_run(rule, starting[at], site_id, **options) for at in verdict.made_up]
+    coming += [starting[at] for at in starts[len(missed) :]]
+    return runs + [planned_run(rule, one, site_id) for one in coming]
 
 
 def _move_of(rule: DueRule, first: datetime | None) -> dict[str, object]:
