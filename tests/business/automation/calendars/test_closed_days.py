@@ -13,9 +13,9 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.auditing.accounting import unaccounted
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.calendars.calendar_service import save_calendar
 from app.business.automation.services.rules.versions import definition_of
 from app.business.automation.services.triggering import planning
+from app.business.automation.services.triggering.calendar_service import save_calendar
 from app.business.errors import Invalid, Stale
 from app.business.planner.models import Site
 from tests.business.automation.machine import Machine
