@@ -18,6 +18,7 @@ LIBRARY = "The library's own call leaves it open."
 OWN = "Each field, parameter or action has a type of its own."
 
 REASONS: dict[str, tuple[int, str]] = {
+    "calendar_models.py": (1, COLUMN),
     "models.py": (2, COLUMN),
     "operation_models.py": (2, COLUMN),
     "report_models.py": (1, COLUMN),
@@ -33,6 +34,8 @@ REASONS: dict[str, tuple[int, str]] = {
     "services/backtest/past_order.py": (3, ROW),
     "services/backtest/past_records.py": (3, ROW),
     "services/backtest/schedule_source.py": (1, ROW),
+    "services/calendars/public_holidays.py": (1, LIBRARY),
+    "services/calendars/working_calendar.py": (4, SENT),
     "services/catalogue/actions/base.py": (3, OWN),
     "services/catalogue/actions/parameters.py": (1, OWN),
     "services/catalogue/actions/registry.py": (4, SENT),

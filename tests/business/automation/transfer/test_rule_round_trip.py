@@ -1,5 +1,6 @@
 """An exported rule, imported again, is the same rule: for generated definitions with ambiguous texts."""
 
+import json
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -149,6 +150,8 @@ def rules(draw: st.DrawFn) -> dict[str, Any]:
     rule["actions"] = draw(st.lists(actions(record_type), min_size=1, max_size=3))
     rule["conditions"] = draw(st.one_of(st.just({}), trees(record_type, 2)))
     place = draw(st.sampled_from([None, "site", "sector"]))
+    if record_type is None and not place and '"of": "site"' in json.dumps(rule["conditions"]):
+        rule["split_by"] = "site"
     if place:
         rule["sector"] = draw(st.sampled_from(list(SECTORS))) if place == "sector" else None
         rule["site"] = SECTORS.get(rule["sector"] or 0, 1)

@@ -1,8 +1,6 @@
 """Saves and removes the calendar of a site or of the account, and settles anew what is planned and has not begun."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -18,6 +16,7 @@ from app.business.automation.services.calendars.working_calendar import (
     parse_calendar,
     stored_calendar,
 )
+from app.business.automation.services.rule_parts import JsonObject, Stored
 from app.business.automation.services.triggering.resettling import resettle
 from app.business.errors import Stale
 from app.business.planner.models import Site
@@ -47,7 +46,7 @@ def save_calendar(
     session: Session,
     account: Account,
     site: Site | None,
-    data: Mapping[str, Any] | None,
+    data: Stored | None,
     *,
     seen: int | None = None,
     actor: AuditActor,
@@ -79,7 +78,7 @@ def save_calendar(
 
 
 def _first(
-    session: Session, account_id: int, site: Site | None, definition: Mapping[str, Any] | None, now: datetime
+    session: Session, account_id: int, site: Site | None, definition: Stored | None, now: datetime
 ) -> SiteCalendar:
     row = SiteCalendar(
         account_id=account_id,
@@ -96,7 +95,7 @@ def _first(
     return row
 
 
-def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+def _differences(before: Stored, after: Stored) -> JsonObject:
     changed = {
         name: after.get(name) for name in WorkingCalendar.model_fields if before.get(name) != after.get(name)
     }

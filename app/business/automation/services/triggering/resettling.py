@@ -5,16 +5,17 @@ that a row is settled by the old calendar before this, or by the new one after i
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import and_, bindparam, or_, select, tuple_, update
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import Reason, RunDetail, ScheduledTask, Status
 from app.business.automation.services.calendars.applied_calendars import closed_rules
 from app.business.automation.services.calendars.closed_times import ClosedRule, Settled
+from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.runs.due_rule import COLUMNS, DueRule, stored_times
 from app.business.automation.services.runs.missed_times import MOVED
@@ -23,9 +24,26 @@ from app.business.automation.services.schedules.calendar import Schedule
 from app.business.automation.services.triggering.activations import present_zones
 from app.business.errors import Invalid
 
-Row = Any
 Key = tuple[int, int]
 """A rule, and one of its versions or sites."""
+Change = dict[str, int | str | datetime | JsonObject | None]
+"""The run, when it starts, and the values of its columns, each with `_` behind its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotBegun:
+    """A planned run that has not begun: columns of its row and its detail."""
+
+    id: int
+    rule_id: int
+    rule_version: int
+    split_site_id: int
+    scheduled_at: datetime
+    moved_to_at: datetime | None
+    reason: str | None
+    error_message: str
+    queue: str
+    options: JsonObject
 
 
 def resettle(session: Session, account_id: int, site_id: int | None, now: datetime) -> None:
@@ -35,19 +53,18 @@ def resettle(session: Session, account_id: int, site_id: int | None, now: dateti
     if not rows:
         return
     closed, schedules = closed_rules(session, rules.values()), _schedules(session, rules, rows)
-    changes = []
+    changes: list[tuple[str, datetime, Change]] = []
     for row in rows:
-        rule = rules[row.automation_rule_id]
+        rule = rules[row.rule_id]
         schedule = schedules.get((row.id, row.split_site_id))
         if schedule is None:
             continue
         settled = _settled(closed.of(rule, row.split_site_id), schedule, row, now)
         if change := _change(row, settled):
-            changes.append(change)
-    _write(session, account_id, changes, now)
+            changes.append((row.queue, settled.start_at or row.scheduled_at, change))
+    _write(session, account_id, [change for _, _, change in changes], now)
     alarms = session.info.setdefault("alarms", set())
-    queues = {row.id: row.queue for row in rows}
-    alarms.update((change["start"], queues[change["run"]]) for change in changes)
+    alarms.update((starts_at, queue) for queue, starts_at, _ in changes)
 
 
 def _held(session: Session, account_id: int, site_id: int | None) -> list[DueRule]:
@@ -63,36 +80,39 @@ def _held(session: Session, account_id: int, site_id: int | None) -> list[DueRul
     return [DueRule(*row) for row in rows]
 
 
-def _begins_later(now: Any) -> Any:
+def _begins_later(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     run = ScheduledTask
     return and_(
         run.status == Status.PENDING, run.attempt == 0, run.waiting_for.is_(None), run.begins_at > now
     )
 
 
-def _not_begun(session: Session, rule_ids: list[int], now: datetime) -> Sequence[Row]:
+def _not_begun(session: Session, rule_ids: list[int], now: datetime) -> Sequence[NotBegun]:
     run = ScheduledTask
     query = planned_runs(
         run.id, run.automation_rule_id, run.rule_version, run.split_site_id, run.scheduled_at, run.moved_to_at,
         run.reason, run.error_message, run.queue, RunDetail.options,
     )  # fmt: skip
     detail = and_(RunDetail.account_id == run.account_id, RunDetail.run_id == run.id)
-    return session.execute(
+    rows = session.execute(
         query.join(RunDetail, detail)
         .where(run.automation_rule_id.in_(rule_ids), _begins_later(now))
         .order_by(run.id)
-    ).all()
+    )
+    return [NotBegun(*row) for row in rows]
 
 
-def _schedules(session: Session, rules: Mapping[int, DueRule], rows: Sequence[Row]) -> dict[Key, Schedule]:
+def _schedules(
+    session: Session, rules: Mapping[int, DueRule], rows: Sequence[NotBegun]
+) -> dict[Key, Schedule]:
     """The schedule that each run follows: of its own version of the rule, which may be an older one."""
-    older = {(row.automation_rule_id, row.rule_version) for row in rows}
+    older = {(row.rule_id, row.rule_version) for row in rows}
     older -= {(rule.id, rule.version) for rule in rules.values()}
     stored = _stored(session, older) if older else {}
     zones = present_zones(session, [rule.id for rule in rules.values() if rule.split_by == "site"])
     found: dict[Key, Schedule] = {}
     for row in rows:
-        rule = rules[row.automation_rule_id]
+        rule = rules[row.rule_id]
         try:
             own = stored.get((rule.id, row.rule_version))
             schedule = rule.times if own is None else stored_times(own)
@@ -105,18 +125,18 @@ def _schedules(session: Session, rules: Mapping[int, DueRule], rows: Sequence[Ro
     return found
 
 
-def _stored(session: Session, versions: Iterable[Key]) -> dict[Key, Any]:
+def _stored(session: Session, versions: Iterable[Key]) -> dict[Key, JsonObject]:
     version = RuleVersion
     query = select(version.rule_id, version.version, version.definition).where(
         tuple_(version.rule_id, version.version).in_(sorted(versions))
     )
-    return {
-        (rule_id, number): definition_from(definition).schedule.as_json()  # type: ignore[union-attr]
-        for rule_id, number, definition in session.execute(query)
-    }
+    found = (
+        (rule_id, number, definition_from(said).schedule) for rule_id, number, said in session.execute(query)
+    )
+    return {(rule_id, number): schedule.as_json() for rule_id, number, schedule in found if schedule}
 
 
-def _settled(closed: ClosedRule, schedule: Schedule, row: Row, now: datetime) -> Settled:
+def _settled(closed: ClosedRule, schedule: Schedule, row: NotBegun, now: datetime) -> Settled:
     """A run that waits for the day it was moved to goes on to wait for an open moment, whatever its rule says now."""
     if row.scheduled_at > now:
         return closed.settle(schedule, row.scheduled_at)
@@ -126,26 +146,24 @@ def _settled(closed: ClosedRule, schedule: Schedule, row: Row, now: datetime) ->
         return settled
     opening = closed.opening
     found = None if opening is None or opening.is_open(now) else opening.next_opening(now)
-    return Settled(row.scheduled_at, found[0] if found else now, row.options.get(MOVED, ""))
+    return Settled(row.scheduled_at, found[0] if found else now, str(row.options.get(MOVED, "")))
 
 
-def _change(row: Row, settled: Settled) -> dict[str, Any] | None:
+def _change(row: NotBegun, settled: Settled) -> Change | None:
     moved_to_at = settled.start_at if settled.is_moved else None
-    skipped = settled.start_at is None
+    reason, message = (Reason.CLOSED_DAY, settled.why) if settled.start_at is None else (None, "")
     options = {name: value for name, value in row.options.items() if name != MOVED}
-    change = {
-        "moved_to_at": moved_to_at,
-        "not_before": moved_to_at,
-        "reason": Reason.CLOSED_DAY if skipped else None,
-        "error_message": settled.why if skipped else "",
-    }
     options |= {MOVED: settled.why} if moved_to_at else {}
-    same = (row.moved_to_at, row.reason, row.error_message, row.options)
-    if same == (moved_to_at, change["reason"], change["error_message"], options):
+    before = (row.moved_to_at, row.reason, row.error_message, row.options)
+    if before == (moved_to_at, reason, message, options):
         return None
-    start = moved_to_at or row.scheduled_at
-    return {"run": row.id, "start": start, "options_": options} | {
-        f"{key}_": value for key, value in change.items()
+    return {
+        "run": row.id,
+        "moved_to_at_": moved_to_at,
+        "not_before_": moved_to_at,
+        "reason_": reason,
+        "error_message_": message,
+        "options_": options,
     }
 
 
@@ -167,7 +185,7 @@ _OPTIONS = (
 )
 
 
-def _write(session: Session, account_id: int, changes: list[dict[str, Any]], now: datetime) -> None:
+def _write(session: Session, account_id: int, changes: list[Change], now: datetime) -> None:
     if not changes:
         return
     rows = [change | {"account_id_1": account_id, "now_": now} for change in changes]
