@@ -78,7 +78,9 @@ def _form_too_old(error: HTTPException) -> ResponseReturnValue:
     if code != HTTPStatus.UNAUTHORIZED:
         note_refusal("token missing or wrong")
     if is_api():
-        answer = _problem(code, _no_key() if code == 401 else "Send the X-CSRFToken header of your session.")
+        has_words = error.description != type(error).description
+        no_key = error.description if has_words else "Send a valid key: Authorization: Bearer igny8_…"
+        answer = _problem(code, no_key if code == 401 else "Send the X-CSRFToken header of your session.")
         if code == 401:
             answer.headers["WWW-Authenticate"] = "Bearer"
         return answer
@@ -180,7 +182,3 @@ def _message(code: int, message: str) -> Response:
     answer = make_response(render_template("partials/web/toasts.html", aside=True), code)
     answer.headers["HX-Reswap"] = "none"
     return answer
-
-
-def _no_key() -> str:
-    return "Send a valid key: Authorization: Bearer igny8_…"

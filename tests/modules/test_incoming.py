@@ -109,6 +109,7 @@ def test_a_message_that_is_not_signed_so_is_refused(
     before = fingerprint(session)
     refused = sender.post(**headers)
     assert (refused.status_code, refused.content_type) == (status, "application/problem+json")
+    assert status != 401 or refused.json["detail"] == incoming_api.WRONG_SIGNATURE, "no word of API keys"
     assert fingerprint(session) == before
 
 

@@ -88,6 +88,10 @@ def less_and_less(chance: random.Random, weekday: int, day: int) -> Hours:
     return by_chance(8 - 5 * day / DAYS)(chance, weekday, day)
 
 
+def on_two_days(chance: random.Random, weekday: int, _day: int) -> Hours:
+    return [hour + chance.uniform(-0.7, 0.7) for hour in (10, 11.5)] if weekday in (1, 3) else []
+
+
 def around(*hours: float, by: float) -> Callable[[random.Random, int, int], Hours]:
     return lambda chance, _weekday, _day: [hour + chance.uniform(-by, by) for hour in hours]
 
@@ -109,7 +113,7 @@ PATTERNS = [
     *(Pattern(f"{mean} a day by chance", by_chance(mean)) for mean in (1, 2, 5, 20, 50)),
     Pattern("at any time by chance", by_chance(5, 0, 24), 0, 24, range(7)),
     Pattern("less and less", less_and_less),
-    Pattern("Tuesdays and Thursdays", around(10, 11.5, by=0.7), 9, 12.5, (1, 3)),
+    Pattern("Tuesdays and Thursdays", on_two_days, 9, 12.5),
     Pattern("on weekends", by_chance(6, 8, 22), 8, 22, (5, 6)),
 ]
 
@@ -158,8 +162,8 @@ def test_at_most_one_false_alarm_in_a_quarter(pattern: Pattern) -> None:
 
 @pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.name)
 def test_a_stop_is_named_within_three_usual_gaps(pattern: Pattern) -> None:
-    """Whenever it stops, in hours in which something may happen; what is shorter than an hour is no silence, and the
-    profile is learned to the hour.
+    """Whenever it stops, in hours in which something may happen: give or take an hour and a tenth, because the rule
+    knows those hours only from what it has heard in eight weeks.
     """
     for seed in range(SEEDS):
         times = quarter(pattern, seed)
@@ -168,7 +172,7 @@ def test_a_stop_is_named_within_three_usual_gaps(pattern: Pattern) -> None:
             found = seen_from(times, last)
             assert found is not None
             waited = pattern.active_hours(times[last], found.silent_from)
-            assert waited <= 3 * pattern.usual_gap(known(times, last)) + 1, (seed, times[last])
+            assert waited <= 3.3 * pattern.usual_gap(known(times, last)) + 1, (seed, times[last])
             assert found.silent_from >= times[last] + LEAST
 
 

@@ -27,7 +27,7 @@ AHEAD_DAYS = 90
 LEAST = timedelta(hours=1)
 """Nothing shorter is a gap, nor a silence."""
 USUAL_GAPS = 2.75
-"""Named after so many: three are promised, and what is learned of the hours is not exact."""
+"""Named after so many: three are promised, and what eight weeks teach of the hours is not exact."""
 OF_A_REGULAR_RULE = 2.5
 """Median gaps: a rule whose gaps are all alike is named before three of them have passed."""
 LONGER_THAN_EVER = 2
