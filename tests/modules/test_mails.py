@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
@@ -15,6 +15,7 @@ from app.business.accounts.services.notice_choices import NoticeKind
 from app.business.billing.models import Plan
 from app.business.outlets.mail_models import Mail, MailRefusal
 from app.business.outlets.services import mails
+from app.business.outlets.services.mails import Entry, Recipient, Sent
 from app.business.outlets.services.notifying import Message, notify
 from app.business.planner.models import Site
 from app.infrastructure.mail.message import message_of
@@ -123,6 +124,23 @@ def tell(session: Session, people: People, site: Site | None, title: str) -> Non
     message = Message(NoticeKind.INCIDENT, "warning", title, "Look.", title, site_id=about, role=Role.OWNER)
     notify(session, people.account.id, message, NOW)
     session.commit()
+
+
+def test_a_mail_to_a_person_leads_to_the_page_of_choices_and_one_of_a_rule_does_not(
+    app: Flask, session: Session, people: People
+) -> None:
+    settings = app.extensions["settings"].model_copy(update={"mail_from": "console@example.com"})
+    tell(session, people, None, "First")
+    mails.gather(session, people.account.id, Recipient("boss@example.com"), "rule", Entry("Rule", "x"), NOW)
+    said: dict[str, str] = {}
+    while mail := mails.take_next(session, NOW + timedelta(hours=len(said))):
+        mails.record(session, mail, Sent(), NOW)
+        text = message_of(mail, settings).get_body(("plain",))
+        assert text is not None
+        said[mail.kind] = text.get_content()
+    [path] = re.findall(r"Choose how you are told: https?://[^/]+(/\S+)", said["incident"])
+    assert browser_of(app, session, people.owner).get(path).status_code == 200
+    assert "Choose" not in said["rule"]
 
 
 def waiting(session: Session) -> list[str]:

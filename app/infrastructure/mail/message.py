@@ -18,6 +18,8 @@ from app.settings import Settings
 
 TEMPLATES = Path(__file__).parents[3] / "templates/mail"
 TEMPLATE = "message.jinja"
+CHOICES = "/profile/notices"
+"""The page on which people choose how they are told. Rules also tell addresses that cannot open it."""
 UNFOLDED = SMTP.clone(max_line_length=998)
 """A long address in a header would be encoded to fold it, and mail programs would not find it."""
 
@@ -58,6 +60,9 @@ def _values(mail: ClaimedMail, settings: Settings) -> dict[str, Any]:
         "site": settings.site_url,
         "unsubscribe": unsubscribe if mail.kind in GATHERED else "",
         "reason": _reason(mail),
+        "choices": f"{settings.site_url}{CHOICES}"
+        if mail.kind in GATHERED and mail.kind != NoticeKind.RULE
+        else "",
         "kind_words": KIND_WORDS.get(mail.kind, ""),
     }
 
@@ -70,10 +75,8 @@ def _only_site(mail: ClaimedMail) -> int | None:
 
 def _reason(mail: ClaimedMail) -> str:
     if mail.kind == NoticeKind.RULE:
-        return f"a rule of {mail.account_name} is set to tell you"
-    return (
-        f"you are told of this at {mail.account_name}. Change it on the page Your settings, How you are told"
-    )
+        return f"A rule of {mail.account_name} is set to tell you."
+    return f"You get {KIND_WORDS.get(mail.kind, '')} of {mail.account_name}."
 
 
 def _render(*, as_html: bool, **values: Any) -> str:

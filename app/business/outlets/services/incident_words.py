@@ -28,7 +28,7 @@ WORDS: Mapping[tuple[str, str], Words] = {
     ),
     ("ai", "refused"): Words(
         "says no",
-        "Read what it says below: its credit may be used up, or it declines a text. Change that, then retry.",
+        "Read what it says: its credit may be used up, or it declines a text. Change that, then retry.",
     ),
     ("ai", "misconfigured"): Words(
         "does not accept our calls",
@@ -79,7 +79,7 @@ WORDS: Mapping[tuple[str, str], Words] = {
     ("console", "database"): Words("find the database busy or away", f"Look at System health. {OURS}"),
     ("console", "fault"): Words("fail because of a fault on our side", OURS),
 }
-FALLBACK = Words("fails", "Read what it says below, change that, and retry the failed runs.")
+FALLBACK = Words("fails", "Read what it says, change that, and retry the failed runs.")
 OVER = {"credits": "go on", "console": "work again", "rule": "works again"}
 
 
