@@ -15,10 +15,11 @@ from app.business.writer.publication_models import PublishingDay
 
 @dataclass(frozen=True)
 class DayIsFull:
-    """The site's daily limit is reached; its next day begins at `until`."""
+    """The site's daily limit is reached; its next day begins at `until`, in its `zone`."""
 
     message: str
     until: datetime
+    zone: ZoneInfo
 
 
 def site_zone(session: Session, site: Site) -> ZoneInfo:
@@ -46,10 +47,8 @@ def reserve_place(session: Session, site: Site, limit: int, now: datetime) -> da
         return day
     following = day + timedelta(days=1)
     most = "1 article is" if limit == 1 else f"{limit:,} articles are"
-    message = (
-        f"at most {most} published on {site.name} in a day. It goes on {following:%d %b}, in their order."
-    )
-    return DayIsFull(message, datetime.combine(following, time(), zone).astimezone(UTC))
+    message = f"at most {most} published on {site.name} in a day."
+    return DayIsFull(message, datetime.combine(following, time(), zone).astimezone(UTC), zone)
 
 
 def release_place(session: Session, account_id: int, site_id: int, day: date) -> None:

@@ -4,12 +4,14 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from app.business.automation.run_models import Cause
 from app.business.automation.services.actions.built_in_publishing import WISH, read_back_later
 from app.business.automation.services.actions.handler import Work
 from app.business.automation.services.actions.templates import fill
 from app.business.automation.services.catalogue.actions.publish_content import PublishContent
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.unit_receipts import Done, Later, LeftOut, Unit
+from app.business.automation.services.schedules.calendar import first_due_after
 from app.business.errors import Conflict, NotFound
 from app.business.language_model import ProviderFault
 from app.business.outlets.site_publisher import Post, PostRequest, SitePublisher
@@ -21,6 +23,8 @@ NOT_YET = (
     "WordPress has not published it at its time. If that stays so, its own schedule (WP-Cron) is switched off: ask "
     "whoever runs the site, or publish the article on its page."
 )
+LONGEST_PAUSE = timedelta(days=4)
+"""Over a long weekend. A rule that runs more rarely begins a series, which goes on from day to day."""
 STATES = {
     "publish": "Published at {url}",
     "draft": "Unpublished in WordPress: a draft",
@@ -50,7 +54,7 @@ class PublishContentWork(Work[PostRequest | Impossible, Post]):
             )
         except (Conflict, NotFound) as refusal:
             return LeftOut(refusal.message)
-        return Later(request.message, request.until) if isinstance(request, DayIsFull) else request
+        return _on_another_day(context, request) if isinstance(request, DayIsFull) else request
 
     def work(self, request: PostRequest | Impossible, key: str) -> Post:
         if isinstance(request, Impossible):
@@ -88,6 +92,18 @@ class PublishContentWork(Work[PostRequest | Impossible, Post]):
         origin = context.origin(unit.step.index, unit.key)
         is_unsent = unit.key in self._unsent
         publishing.release(session, unit.record_id, unit.key, origin, is_unsent=is_unsent)
+
+
+def _on_another_day(context: RunContext, full: DayIsFull) -> Later:
+    """On the site's next day; of a rule that runs on most days, at its next planned time after that day has begun."""
+    planned = None
+    if context.run.cause == Cause.SCHEDULE:
+        times = context.definition.times.in_zone(context.zone.key)
+        planned = first_due_after(times, full.until - timedelta(seconds=1))
+    if planned and planned < full.until + LONGEST_PAUSE:
+        return Later(f"{full.message} It goes on {_words(context, planned)}, in their order.", planned)
+    day = full.until.astimezone(full.zone)
+    return Later(f"{full.message} It goes on {day:%d %b}, in their order.", full.until)
 
 
 def _options(session: Session, context: RunContext, unit: Unit) -> PublishOptions:
