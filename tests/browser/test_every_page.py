@@ -1,0 +1,77 @@
+"""Every page that somebody can open: nothing hard to read for anybody, in both schemes, down to a narrow phone.
+
+A seventh of the pages in everyday runs, all of them with TRIALS=full.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Page
+from sqlalchemy.orm import Session
+
+from app.modules.automation.rule_form.step_table import STEPS
+from tests.browser.conftest import AXE
+from tests.modules.permissions import FIXED, address, make_rows
+from tests.people import People
+from tests.sampling import share
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, scope="session")
+
+NO_PAGES = ("/api/", "/static/", "/healthz", "/readyz", "/system/moved", "/system/header", "/system/trouble")
+FILES = (".docx", ".md", ".html", ".zip", ".<kind>", "/export")
+FURTHER = ("/history?status=failed&since=7", "/keywords?columns=&columns=clicks", "/search?q=key", "/search?q=zz",
+           "/help?q=budget", "/audit?who=0", "/nothing-here", "/my-work?list=failed", "/my-work?list=due",
+           "/my-work?list=asked", "/content?status=draft", "/?days=1")  # fmt: skip
+NARROWEST = 320
+PARTS = 7
+FAULTS = """async rules => (await axe.run(rules ? { runOnly: rules } : {})).violations
+    .map(found => found.id + ": " + found.nodes[0].html)"""
+CONTRAST = {"type": "rule", "values": ["color-contrast"]}
+BROKEN = """() => [
+    ...[...document.querySelectorAll("p:empty:not([contenteditable] *)")].map(() => "a paragraph that something inside it has ended"),
+    ...(document.documentElement.scrollWidth > innerWidth ? ["it scrolls sideways"] : []),
+]"""
+
+
+def pages(app: Flask, ids: dict[str, str]) -> Iterator[str]:
+    for rule in sorted(app.url_map.iter_rules(), key=str):
+        path = str(rule)
+        if "GET" not in (rule.methods or ()) or path.startswith(NO_PAGES) or path.endswith(FILES):
+            continue
+        if "<token>" in path or "<string:token>" in path:
+            continue
+        if "<step>" in path:
+            yield from (address(path, ids).replace(f"/{FIXED['<step>']}", f"/{step.key}") for step in STEPS)
+        else:
+            yield address(path, ids)
+    yield from FURTHER
+
+
+def faults(page: Page, path: str) -> list[str]:
+    """Of the page in both schemes, and of its layout on the narrowest phone."""
+    found = []
+    page.goto(path)
+    if page.locator("iframe").count():
+        # A preview is a document of its own, checked where it is opened; axe would wait for its answer.
+        page.evaluate("document.querySelectorAll('iframe').forEach(frame => frame.remove())")
+    page.evaluate(AXE.read_text())
+    found += page.evaluate(FAULTS)
+    page.emulate_media(color_scheme="dark")
+    found += [f"dark, {fault}" for fault in page.evaluate(FAULTS, CONTRAST)]
+    page.set_viewport_size({"width": NARROWEST, "height": 700})
+    found += page.evaluate(BROKEN)
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.emulate_media(color_scheme="light")
+    return [f"{path}: {fault}" for fault in found]
+
+
+@pytest.mark.parametrize("part", share(range(PARTS), 3, PARTS))
+def test_no_page_is_hard_to_read(
+    app: Flask, session: Session, people: People, open_page: Any, part: int
+) -> None:
+    paths = list(pages(app, make_rows(app, session, people)))[part::PARTS]
+    session.commit()
+    page: Page = open_page(people.owner, bypass_csp=True, color_scheme="light")
+    assert [fault for path in paths for fault in faults(page, path)] == []
