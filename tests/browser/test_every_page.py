@@ -30,7 +30,8 @@ FAULTS = """async rules => (await axe.run(rules ? { runOnly: rules } : {})).viol
     .map(found => found.id + ": " + found.nodes[0].html)"""
 CONTRAST = {"type": "rule", "values": ["color-contrast"]}
 BROKEN = """() => [
-    ...[...document.querySelectorAll("p:empty:not([contenteditable] *)")].map(() => "a paragraph that something inside it has ended"),
+    ...[...document.querySelectorAll("p:empty:not([contenteditable] *)")]
+        .map(() => "a paragraph that something inside it has ended"),
     ...(document.documentElement.scrollWidth > innerWidth ? ["it scrolls sideways"] : []),
 ]"""
 
