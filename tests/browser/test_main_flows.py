@@ -215,5 +215,7 @@ def test_the_inbox_takes_one_key_from_draft_to_draft(
         ("a", "Draft 2"),
     ):
         if key:
+            # Keys work from then on.
+            page.wait_for_load_state("load")
             page.keyboard.press(key)
         expect(page.locator(".inbox-open").get_by_role("heading", name=title)).to_be_visible()
