@@ -47,7 +47,7 @@ class OpenPage:
 
 @dataclass
 class Measured:
-    """unchanged: CPU seconds of each question that was answered with 304; shown: seconds of each page that showed it."""
+    """unchanged: CPU seconds of each question answered with 304; shown: seconds of each page that showed the run."""
 
     unchanged: list[float]
     shown: list[float]
