@@ -19,7 +19,8 @@ from app.modules.api.fields import IsoInstant
 from app.modules.api.resource import Listed, Query, Schema, Window, checked, report
 from app.modules.api.sentences import sentences_of
 from app.modules.automation.api.serializers import PreviewAsked, RetryRuns
-from app.modules.planner.serializers import KeywordChanges, KeywordNew, SiteNew
+from app.modules.planner.serializers import KeywordChanges, KeywordNew
+from app.modules.planner.site_serializers import SiteNew
 from app.modules.quotas import BACK_TESTS
 from app.modules.writer.serializers import ContentChanges, TaskNew
 from tests.declared_answers import check_answer

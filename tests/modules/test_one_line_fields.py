@@ -155,6 +155,17 @@ BASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "KeywordChanges": ("PATCH", "/api/planner/keywords/{keyword}/", {}),
     "ClusterNew": ("POST", "/api/planner/clusters/", {"site": "{site}", "name": "x"}),
     "ClusterChanges": ("PATCH", "/api/planner/clusters/{cluster}/", {}),
+    "SplitCluster": (
+        "POST",
+        "/api/planner/clusters/{cluster}/split/",
+        {"name": "x", "keywords": ["{keyword}"]},
+    ),
+    "StatusOfMany": (
+        "POST",
+        "/api/planner/keywords/set-status/",
+        {"ids": ["{keyword}"], "status": "ignored"},
+    ),
+    "SettingsChanges": ("PATCH", "/api/accounts/settings/", {}),
     "IdeaNew": ("POST", "/api/planner/ideas/", {"site": "{site}", "title": "x"}),
     "IdeaChanges": ("PATCH", "/api/planner/ideas/{idea}/", {}),
     "TaskNew": ("POST", "/api/writer/tasks/", {"site": "{site}", "title": "x"}),
@@ -175,7 +186,7 @@ BODIES = {"note", "description", "brief", "html", "about", "audience", "tone", "
 """Multi-line texts."""
 KEPT_NOWHERE = {"ImportRules", "PreviewAsked", "BackTestAsked", "RuleTrial"}
 """Validated by the rule's checks, or used for reading only."""
-BASE = {"RecordNew", "RecordChanges", "KeywordFigures"}
+BASE = {"RecordWritten", "KeywordFigures"}
 """Base classes only."""
 
 
@@ -283,6 +294,8 @@ def _with(body: Any, text: str) -> Any:
 
 
 def _filled(value: Any, ids: dict[str, int]) -> Any:
+    if isinstance(value, list):
+        return [_filled(item, ids) for item in value]
     return ids[value.strip("{}")] if isinstance(value, str) and value.startswith("{") else value
 
 

@@ -16,6 +16,7 @@ from app.modules.api.resource import Query, Schema, Window
 
 Row = TypeVar("Row", bound=AccountOwned)
 Read = TypeVar("Read", bound="Readable")
+Count = Annotated[int, Field(ge=0, le=2_147_483_647)]
 RowId = Annotated[int, Field(ge=1, lt=2**63)]
 Text = Annotated[str, Field(max_length=255, pattern=r"^[^\x00]*$")]
 """A text to look for; a NUL would break PostgreSQL."""
@@ -50,16 +51,8 @@ class RecordShown(Shown):
     made_by_run: int | None = Field(validation_alias="made_by_run_id")
 
 
-class RecordNew(Schema):
-    """What may be sent with every new record beside its own fields."""
-
-    labels: list[str] = Field(default_factory=list)
-    note: str = ""
-    assignee: RowId | None = None
-
-
-class RecordChanges(Schema):
-    """What may be changed of every record; keys left out stay as they are."""
+class RecordWritten(Schema):
+    """What may be sent with every record, new or changed, beside its own fields."""
 
     labels: list[str] = Field(default_factory=list)
     note: str = ""

@@ -46,6 +46,8 @@ from app.modules.planner.serializers import (
     KeywordQuery,
     KeywordsAdded,
     KeywordShown,
+)
+from app.modules.planner.site_serializers import (
     SectorChanges,
     SectorNew,
     SectorQuery,

@@ -1,4 +1,4 @@
-"""The planner's JSON: what may be sent for each resource, how it reads, what its list is filtered by."""
+"""JSON of keywords, clusters and ideas: what may be sent, how they read, what their lists are filtered by."""
 
 from typing import Annotated, Literal
 
@@ -6,108 +6,21 @@ from pydantic import BaseModel, Field
 
 from app.business.planner.models import (
     ClusterStatus,
-    Grouping,
     IdeaStatus,
     Intent,
     KeywordStatus,
-    SiteStatus,
-    Tightness,
 )
 from app.modules.api.exports import FileQuery
 from app.modules.api.fields import OneOf
 from app.modules.api.records import (
+    Count,
     ListOf,
-    RecordChanges,
-    RecordNew,
     RecordQuery,
     RecordShown,
+    RecordWritten,
     RowId,
-    Shown,
-    Text,
 )
-from app.modules.api.resource import Query, Schema
-
-Count = Annotated[int, Field(ge=0, le=2_147_483_647)]
-
-
-class SiteNew(Schema):
-    """A web site that content is made for."""
-
-    name: str
-    url: str = ""
-    timezone: str | None = None
-    language: str = "en"
-    status: OneOf[SiteStatus] = SiteStatus.ACTIVE
-    monthly_budget: Count | None = None
-    about: str = ""
-    audience: str = ""
-    tone: str = ""
-    words_to_avoid: list[str] = Field(default_factory=list)
-    call_to_action: str = ""
-    facts: str = ""
-    grouping: OneOf[Grouping] = Grouping.MEANING
-    tightness: OneOf[Tightness] = Tightness.USUAL
-
-
-class SiteChanges(SiteNew):
-    """Keys left out stay as they are."""
-
-    name: str = ""
-
-
-class SiteShown(Shown):
-    """A site."""
-
-    name: str
-    url: str
-    timezone: str | None
-    language: str
-    status: SiteStatus
-    monthly_budget: int | None
-    about: str
-    audience: str
-    tone: str
-    words_to_avoid: list[str]
-    call_to_action: str
-    facts: str
-    grouping: Grouping
-    tightness: Tightness
-
-
-class SiteQuery(Query):
-    """Filters of the list of sites."""
-
-    status: Annotated[list[SiteStatus], ListOf] = Field(default_factory=list)
-    text: Text = ""
-    sort: Literal["newest", "name"] = "newest"
-    ordering: Literal["created_at", "-created_at", "name", "-name"] | None = None
-
-
-class SectorNew(Schema):
-    """A topic area of a site."""
-
-    site: RowId
-    name: str
-
-
-class SectorChanges(Schema):
-    """A sector stays with its site."""
-
-    name: str = ""
-
-
-class SectorShown(Shown):
-    """A sector."""
-
-    site: int = Field(validation_alias="site_id")
-    name: str
-
-
-class SectorQuery(Query):
-    """Filters of the list of sectors."""
-
-    site: RowId | None = None
-    ordering: Literal["created_at", "-created_at"] | None = None
+from app.modules.api.resource import Schema
 
 
 class KeywordFigures(Schema):
@@ -130,7 +43,7 @@ class KeywordFigures(Schema):
     match_type: str = ""
 
 
-class KeywordNew(KeywordFigures, RecordNew):
+class KeywordNew(KeywordFigures, RecordWritten):
     """A keyword; without a sector it goes to the site's "General"."""
 
     site: RowId
@@ -138,7 +51,7 @@ class KeywordNew(KeywordFigures, RecordNew):
     text: str
 
 
-class KeywordChanges(KeywordFigures, RecordChanges):
+class KeywordChanges(KeywordFigures, RecordWritten):
     """Figures, labels, note, assignee; `status` ignores or takes back; `cluster` moves (null: takes out)."""
 
     status: OneOf[KeywordStatus] = KeywordStatus.NEW
@@ -212,7 +125,7 @@ class KeywordExportQuery(KeywordQuery, FileQuery):
     """The filters of the list."""
 
 
-class ClusterNew(RecordNew):
+class ClusterNew(RecordWritten):
     """A new, empty cluster."""
 
     site: RowId
@@ -222,7 +135,7 @@ class ClusterNew(RecordNew):
     main_intent: OneOf[Intent] | None = None
 
 
-class ClusterChanges(RecordChanges):
+class ClusterChanges(RecordWritten):
     """Keys left out stay as they are."""
 
     name: str = ""
@@ -254,7 +167,7 @@ class ClusterExportQuery(ClusterQuery, FileQuery):
     """The filters of the list."""
 
 
-class IdeaNew(RecordNew):
+class IdeaNew(RecordWritten):
     """An idea of a cluster, or of a site and sector."""
 
     cluster: RowId | None = None
@@ -266,7 +179,7 @@ class IdeaNew(RecordNew):
     main_keyword: str = ""
 
 
-class IdeaChanges(RecordChanges):
+class IdeaChanges(RecordWritten):
     """Keys left out stay as they are; `status` accepts, rejects or reopens."""
 
     title: str = ""

@@ -17,8 +17,8 @@ from app.modules.api.records import in_zone, row_to_change, show
 from app.modules.api.resource import answer, require_present, saved
 from app.modules.api.status_of_many import MovedShown, StatusOfMany, give_status
 from app.modules.article_notes import tell_writer, with_note
+from app.modules.run_actor import actor
 from app.modules.writer.api import api
-from app.modules.writer.decisions import actor
 from app.modules.writer.serializers import ContentShown, MarkPublished, PublishAsked, SendBack
 
 

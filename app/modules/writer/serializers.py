@@ -9,28 +9,13 @@ from app.business.outlets.site_publisher import PostStatus
 from app.business.writer.models import ContentStatus, TaskStatus, TaskType
 from app.modules.api.exports import FileQuery
 from app.modules.api.fields import Day, ExactMoment, OneOf
-from app.modules.api.records import ListOf, RecordChanges, RecordNew, RecordQuery, RecordShown, RowId
+from app.modules.api.records import ListOf, RecordQuery, RecordShown, RecordWritten, RowId
 from app.modules.api.resource import Schema
 
 Words = Annotated[int, Field(ge=1, le=10_000)]
 
 
-class TaskNew(RecordNew):
-    """A brief of an idea, or of a site and sector; not ready unless its status says queued."""
-
-    idea: RowId | None = None
-    site: RowId | None = None
-    sector: RowId | None = None
-    title: str = ""
-    brief: str = ""
-    task_type: OneOf[TaskType] = TaskType.WRITE
-    main_keyword: str = ""
-    word_count: Words = 1000
-    due_on: Day | None = None
-    status: OneOf[TaskStatus] = TaskStatus.DRAFT
-
-
-class TaskChanges(RecordChanges):
+class TaskChanges(RecordWritten):
     """Keys left out stay as they are."""
 
     title: str = ""
@@ -40,6 +25,14 @@ class TaskChanges(RecordChanges):
     word_count: Words = 1000
     due_on: Day | None = None
     status: OneOf[TaskStatus] = TaskStatus.DRAFT
+
+
+class TaskNew(TaskChanges):
+    """A brief of an idea, or of a site and sector; not ready unless its status says queued."""
+
+    idea: RowId | None = None
+    site: RowId | None = None
+    sector: RowId | None = None
 
 
 class TaskShown(RecordShown):
@@ -69,7 +62,7 @@ class TaskExportQuery(TaskQuery, FileQuery):
     """The filters of the list."""
 
 
-class ContentNew(RecordNew):
+class ContentNew(RecordWritten):
     """An article written by hand, of a task or of a site and sector."""
 
     task: RowId | None = None
@@ -83,7 +76,7 @@ class ContentNew(RecordNew):
     outline: bool = False
 
 
-class ContentChanges(RecordChanges):
+class ContentChanges(RecordWritten):
     """Keys left out stay as they are; `status` approves, hands on for review or sends back."""
 
     title: str = ""

@@ -103,6 +103,7 @@ def split_cluster(
 
     Raises Conflict when none would stay behind.
     """
+    name = clean_line(name, "name")
     ids = _own_keywords(session, keyword_ids, Keyword.cluster_id == cluster.id, cluster.account_id)
     held = select(func.count()).where(Keyword.cluster_id == cluster.id)
     if len(ids) >= session.scalars(held).one():

@@ -16,12 +16,12 @@ from app.modules.access import STARTING_RUNS, current_person
 from app.modules.api.bodies import Omittable
 from app.modules.api.records import in_zone, show
 from app.modules.api.resource import answer, require_present, saved
-from app.modules.automation.actor import actor
 from app.modules.automation.api.answers import RetryShown
 from app.modules.automation.api.blueprint import api
 from app.modules.automation.api.serializers import BackTestAsked, OperationShown, RetryRuns
 from app.modules.automation.diff.edit_conflict import present_rule
 from app.modules.quotas import BACK_TESTS
+from app.modules.run_actor import actor
 
 
 @api.call("POST", "/scheduled-tasks/retry/", STARTING_RUNS, answers={200: RetryShown, 202: OperationShown})

@@ -23,7 +23,6 @@ from app.modules.api.bodies import CheckedLater, Omittable
 from app.modules.api.fields import JsonObject
 from app.modules.api.records import row_to_change
 from app.modules.api.resource import Listed, Window, answer, json_of, listed_as, report, saved, writable
-from app.modules.automation.actor import actor
 from app.modules.automation.api.answers import FindingShown, PreflightShown, RuleInLoop
 from app.modules.automation.api.blueprint import api
 from app.modules.automation.api.rule_json import show_rule, show_rules
@@ -36,6 +35,7 @@ from app.modules.automation.api.serializers import (
 )
 from app.modules.automation.diff.edit_conflict import present_rule, require_version, rule_to_change
 from app.modules.automation.labels.findings import findings_of, is_blocked
+from app.modules.run_actor import actor
 
 Body = JsonObject
 

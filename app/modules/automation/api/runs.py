@@ -29,7 +29,6 @@ from app.modules.api.resource import (
     require_present,
     saved,
 )
-from app.modules.automation.actor import actor
 from app.modules.automation.api.answers import (
     ContinuationShown,
     QuestionShown,
@@ -44,6 +43,7 @@ from app.modules.automation.api.serializers import (
     RunShown,
 )
 from app.modules.gate.preconditions import if_match
+from app.modules.run_actor import actor
 
 LOOK_EVERY_SECONDS = 0.1
 

@@ -21,12 +21,12 @@ from app.modules.api.bodies import Omittable
 from app.modules.api.records import show
 from app.modules.api.repetition import sent_key
 from app.modules.api.resource import report, saved
-from app.modules.automation.actor import actor
 from app.modules.automation.api.answers import PriceShown
 from app.modules.automation.api.blueprint import api
 from app.modules.automation.api.runs import run_answer
 from app.modules.automation.api.serializers import ExecuteRule, RunShown, StartAsked
 from app.modules.automation.diff.edit_conflict import present_rule, require_records
+from app.modules.run_actor import actor
 from app.modules.waiting import waiting_room
 
 LOOK_EVERY_SECONDS = 0.1

@@ -15,13 +15,13 @@ from app.modules.access import current_person
 from app.modules.api.declaration import Media
 from app.modules.api.records import show
 from app.modules.api.resource import report
-from app.modules.automation.actor import actor
 from app.modules.automation.api.answers import ChangeShown, ImportedRule, ImportedRules
 from app.modules.automation.api.blueprint import api
 from app.modules.automation.api.rules import rule_filter
 from app.modules.automation.api.serializers import ExportQuery, ImportRules
 from app.modules.automation.diff.import_preview import ImportPreview, import_preview
 from app.modules.quotas import EXPORTS, IMPORTS
+from app.modules.run_actor import actor
 
 YAML = "application/yaml"
 

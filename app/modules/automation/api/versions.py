@@ -22,7 +22,6 @@ from app.modules.access import current_person, owned_or_404
 from app.modules.api.fields import JsonObject
 from app.modules.api.records import Readable, show
 from app.modules.api.resource import Listed, Window, answer, listed_as, saved
-from app.modules.automation.actor import actor
 from app.modules.automation.api.answers import ChangeShown
 from app.modules.automation.api.blueprint import api
 from app.modules.automation.api.rule_json import show_rule
@@ -33,6 +32,7 @@ from app.modules.automation.diff.rules import rule_changes
 from app.modules.automation.diff.versions import changes_of_versions, restore_errors
 from app.modules.automation.rule_form.choices import load_choices
 from app.modules.changes import Change
+from app.modules.run_actor import actor
 
 
 class RuleVersionShown(Readable):

@@ -13,12 +13,12 @@ from app.business.automation.services.operations.bulk_retry import RetryReport, 
 from app.business.errors import Invalid
 from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person
-from app.modules.automation.actor import actor
 from app.modules.automation.filters import HistoryFilter
 from app.modules.automation.labels.starts import shown_total
 from app.modules.automation.run_listing import history_filter, kept_filters
 from app.modules.automation.run_table import RunLine, run_rows
 from app.modules.display import credits as credits_text
+from app.modules.run_actor import actor
 from app.modules.sent_once import sent_once
 from app.modules.web import see_other
 

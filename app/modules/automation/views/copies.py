@@ -9,10 +9,10 @@ from app.business.automation.services.transfer.copies import copied_definition, 
 from app.business.errors import Invalid
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
-from app.modules.automation.actor import actor
 from app.modules.automation.rule_form.choices import load_choices
 from app.modules.automation.rule_form.step_table import steps_of_rule
 from app.modules.automation.views.rule_form import start_draft
+from app.modules.run_actor import actor
 from app.modules.web import see_other
 
 

@@ -16,10 +16,10 @@ from app.business.errors import Conflict
 from app.business.outlets.services.ai_connections import is_connected
 from app.infrastructure.database import db
 from app.modules.access import allow, owned_or_404
-from app.modules.automation.actor import actor
 from app.modules.automation.labels.starts import cost_of_start
 from app.modules.automation.views.rules import definition, place_of
 from app.modules.gate.numbers import row_id
+from app.modules.run_actor import actor
 from app.modules.sent_once import sent_once
 from app.modules.web import see_other
 

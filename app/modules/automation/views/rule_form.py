@@ -17,7 +17,6 @@ from app.business.errors import Blocked, Conflict, NotFound, Refusal, Stale, Too
 from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.automation import activation_preview
-from app.modules.automation.actor import actor
 from app.modules.automation.diff.edit_conflict import meanwhile
 from app.modules.automation.labels import findings
 from app.modules.automation.labels.starts import shown_total
@@ -28,6 +27,7 @@ from app.modules.automation.rule_form.form import RuleForm, has_errors
 from app.modules.automation.rule_form.step_table import KEYS, STEP_OF, STEPS, StepInfo, steps_of_rule
 from app.modules.automation.views import rule_form_preview
 from app.modules.gate.numbers import row_id
+from app.modules.run_actor import actor
 from app.modules.sent_once import sent_once
 from app.modules.web import htmx, see_other
 

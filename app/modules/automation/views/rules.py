@@ -39,7 +39,6 @@ from app.business.planner.models import Sector, Site
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.automation import activation_preview
-from app.modules.automation.actor import actor
 from app.modules.automation.filters import RulesFilter
 from app.modules.automation.labels import findings
 from app.modules.automation.labels.repairs import repair_text, repairs_of
@@ -48,6 +47,7 @@ from app.modules.automation.rule_form.choices import load_sites
 from app.modules.automation.rule_table import rule_rows
 from app.modules.automation.run_table import folded, run_rows
 from app.modules.automation.views.rule_days import Line, day_line
+from app.modules.run_actor import actor
 from app.modules.sent_once import sent_once
 from app.modules.web import page_or_partial, see_other
 

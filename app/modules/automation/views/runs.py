@@ -33,10 +33,10 @@ from app.business.planner.services.plain_text import clean_body
 from app.business.writer.services.article_outline import outline_from, outline_text
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
-from app.modules.automation.actor import actor
 from app.modules.automation.labels.starts import StartCost, cost_of_start, shown_total
 from app.modules.automation.labels.traces import trace_lines
 from app.modules.gate.numbers import row_id
+from app.modules.run_actor import actor
 from app.modules.sent_once import sent_once
 from app.modules.web import see_other
 

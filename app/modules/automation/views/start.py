@@ -22,7 +22,6 @@ from app.business.automation.services.trials.dry_run import dry_run
 from app.business.errors import Conflict, Invalid, NotFound
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
-from app.modules.automation.actor import actor
 from app.modules.automation.diff.edit_conflict import require_records
 from app.modules.automation.filters import RunNowForm, TestForm
 from app.modules.automation.labels.repairs import repair_text
@@ -31,6 +30,7 @@ from app.modules.automation.labels.traces import trace_lines
 from app.modules.automation.rule_form.base import offered
 from app.modules.automation.views.rules import matches_of, place_of, service
 from app.modules.gate.numbers import NO_ROW, row_id
+from app.modules.run_actor import actor
 from app.modules.sent_once import sent_once
 from app.modules.web import see_other
 

@@ -20,7 +20,6 @@ from app.business.automation.services.transfer.yaml_format import MOST_BYTES, re
 from app.business.errors import NotFound, Refusal, TooLarge
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
-from app.modules.automation.actor import actor
 from app.modules.automation.api.transfer import yaml_file
 from app.modules.automation.diff.import_preview import import_preview
 from app.modules.automation.filters import RulesFilter
@@ -29,6 +28,7 @@ from app.modules.display import plural
 from app.modules.gate.numbers import row_id
 from app.modules.quotas import EXPORTS, IMPORTS, limited
 from app.modules.record_forms import ServiceForm
+from app.modules.run_actor import actor
 from app.modules.web import see_other
 
 NOT_TEXT = "This file is not UTF-8 text. Save it as UTF-8 and choose it again."

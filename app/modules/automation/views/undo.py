@@ -13,9 +13,9 @@ from app.business.automation.services.operations.undo import operation as undo
 from app.business.automation.services.rules.versions import read_definition
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
-from app.modules.automation.actor import actor
 from app.modules.automation.labels.undo import consequences
 from app.modules.automation.undo_report import left_named
+from app.modules.run_actor import actor
 from app.modules.sent_once import sent_once
 from app.modules.web import see_other
 

@@ -14,12 +14,12 @@ from app.business.automation.services.rules.versions import definition_of
 from app.business.errors import Invalid
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
-from app.modules.automation.actor import actor
 from app.modules.automation.diff.rules import rule_changes
 from app.modules.automation.diff.versions import changes_of_versions, restore_errors
 from app.modules.automation.rule_form.choices import load_choices
 from app.modules.automation.views.rules import service
 from app.modules.gate.numbers import row_id
+from app.modules.run_actor import actor
 from app.modules.web import see_other
 
 SHOWN = 25

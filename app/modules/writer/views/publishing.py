@@ -16,8 +16,8 @@ from app.business.writer.services import content_edit, publishing
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.display import viewer_zone
+from app.modules.run_actor import actor
 from app.modules.web import see_other
-from app.modules.writer.decisions import actor
 from app.modules.writer.views.contents import content_page
 
 

@@ -1,4 +1,4 @@
-"""The requester, for the services of rules and runs."""
+"""Who asks, as the services of rules and runs want to know it."""
 
 from app.business.automation.services.automation_service import Actor
 from app.modules.access import current_person
