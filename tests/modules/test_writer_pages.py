@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.business.planner.models import Sector
 from app.business.writer.models import Content, Task
 from app.business.writer.services.article_markdown import to_markdown
-from app.business.writer.services.publishing import slug_of
+from app.business.writer.services.sent_article import slug_of
 from tests.factories import make_content, make_idea, make_sector, make_site, make_task
 from tests.people import People, browser_of, make_people
 

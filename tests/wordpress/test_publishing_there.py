@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.events import Origin
 from app.business.writer.models import Content
-from app.business.writer.services import publishing
+from app.business.writer.services import publications
 from app.business.writer.services.content_edit import update_content
 from app.infrastructure.wordpress import faults, publisher
 from app.infrastructure.wordpress.publisher import TEXT_LIMIT
@@ -204,7 +204,7 @@ def test_what_people_did_to_the_post_is_said_and_stays(
         world.publish(content, overwrite=True)
         assert world.only_post["content"].startswith("<p>More.</p>")
         return
-    publishing.start_over(world.session, content, world.machine.now)
+    publications.start_over(world.session, content, world.machine.now)
     world.publish(content)
     assert [post["content"][:12] for post in world.posts if post["status"] == "publish"] == ["<p>More.</p>"]
 

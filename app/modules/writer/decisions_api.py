@@ -8,7 +8,7 @@ from app.business.accounts.models import Role
 from app.business.automation.services.operations.publish_now import publish_now
 from app.business.errors import NotFound
 from app.business.writer.models import Content, ContentStatus
-from app.business.writer.services import content_edit, publishing
+from app.business.writer.services import content_edit, publications
 from app.business.writer.services.record_kinds import TASK
 from app.infrastructure.database import db
 from app.modules.access import STARTING_RUNS, current_person
@@ -69,7 +69,7 @@ def send_back_content(id: int, body: Omittable[SendBack]) -> Response:
 def take_back_mark(id: int) -> Response:
     """Say that an article marked as published is not published there any more: it is approved again."""
     content, origin = content_to_decide(id), current_person().origin
-    publishing.take_back_mark(db.session(), content, origin=origin, now=datetime.now(UTC))
+    publications.take_back_mark(db.session(), content, origin=origin, now=datetime.now(UTC))
     return _saved(content)
 
 
@@ -77,7 +77,7 @@ def take_back_mark(id: int) -> Response:
 def start_over(id: int) -> Response:
     """Forget the post of an article, so that the next publishing makes a new one."""
     content = content_to_decide(id)
-    publishing.start_over(db.session(), content, datetime.now(UTC))
+    publications.start_over(db.session(), content, datetime.now(UTC))
     return _saved(content)
 
 

@@ -12,7 +12,7 @@ from app.business.writer.models import Content
 from app.business.writer.services.article_document import to_document
 from app.business.writer.services.article_html import clean_html
 from app.business.writer.services.article_markdown import to_markdown
-from app.business.writer.services.publishing import slug_of
+from app.business.writer.services.sent_article import slug_of
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from app.business.writer.models import Content, ContentStatus, Task, TaskStatus
 from app.business.writer.services.article_html import clean_html, count_words
 from app.business.writer.services.article_scores import CHECKED, score_values
 from app.business.writer.services.content_versions import KEPT, keep_first_version, keep_version
-from app.business.writer.services.publishing import mark_by_hand
+from app.business.writer.services.publications import mark_by_hand
 from app.business.writer.services.record_kinds import CONTENT, TASK
 
 BRIEF_APPROVED = (

@@ -3,16 +3,12 @@
 `begin` claims the article for one unit and returns the request to send; `finish` records the answer of the site.
 """
 
-import hashlib
-import re
-import secrets
-import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from app.business.errors import Conflict, NotFound
@@ -20,7 +16,6 @@ from app.business.events import Origin
 from app.business.language_model import FaultKind
 from app.business.outlets.services import wordpress_connections
 from app.business.outlets.site_publisher import (
-    Article,
     Post,
     PostRequest,
     PostStatus,
@@ -28,17 +23,20 @@ from app.business.outlets.site_publisher import (
     SiteConnection,
 )
 from app.business.planner.models import Site
-from app.business.planner.services.record_changes import move_status
-from app.business.upsert import insert_missing
-from app.business.writer.models import Content, ContentStatus, ContentVersion
+from app.business.writer.models import Content, ContentStatus
 from app.business.writer.publication_models import Publication
+from app.business.writer.services.publications import (
+    BUSY,
+    move_with_post,
+    publication_of,
+    record_of,
+    set_values,
+)
 from app.business.writer.services.publishing_days import DayIsFull, release_place, reserve_place, site_zone
-from app.business.writer.services.record_kinds import CONTENT
+from app.business.writer.services.sent_article import digest_of, sent_article
 
 CLAIMED_FOR = timedelta(minutes=3)
 """Longer than the time limit of a unit; meanwhile no other unit publishes the article."""
-SLUG_LIMIT = 80
-BUSY = "Another run is publishing this article at the moment."
 PUBLISHED_ALREADY = "It is published already."
 TAKEN_DOWN = "It was taken off its site. Publish it on its page, or approve it anew."
 PUBLIC: PostStatus = "publish"
@@ -57,7 +55,6 @@ REFUSALS: Mapping[Refusal, str] = {
     "article's page replaces it.",
     "moved": f"Its post is at {{elsewhere}}{IS_ELSEWHERE}. Connect that again, or choose {START_OVER}.",
 }
-LABELS = {"category": "categories", "tag": "tags"}
 
 
 @dataclass(frozen=True)
@@ -86,35 +83,6 @@ class PublishOptions:
     only_reads: bool = False
 
 
-def publication_of(session: Session, content: Content) -> Publication | None:
-    """The record of its post; None if it was never published from here."""
-    return session.scalar(
-        select(Publication)
-        .where(Publication.account_id == content.account_id, Publication.content_id == content.id)
-        .execution_options(populate_existing=True)
-    )
-
-
-def changed_since(session: Session, ids: Collection[int], account_id: int) -> set[int]:
-    """Published articles whose text has been changed since."""
-    newest = (
-        select(func.max(ContentVersion.number))
-        .where(ContentVersion.content_id == Publication.content_id)
-        .scalar_subquery()
-    )
-    query = (
-        select(Publication.content_id)
-        .join(Content, Content.id == Publication.content_id)
-        .where(
-            Publication.account_id == account_id,
-            Publication.content_id.in_(ids),
-            Content.status == ContentStatus.PUBLISHED,
-            newest > Publication.sent_version,
-        )
-    )
-    return set(session.scalars(query))
-
-
 def require_publishable(session: Session, content: Content) -> None:
     """Raises Conflict where a person cannot have the article published now."""
     if why := _why_not(content, unapproved=False):
@@ -125,12 +93,6 @@ def require_publishable(session: Session, content: Content) -> None:
             raise Conflict("It is marked as published by hand. Take that back first, then publish it.")
     if wordpress_connections.find(session, content.account_id, content.site_id) is None:
         raise Conflict("No WordPress is connected to its site. An owner can connect it on the site's page.")
-
-
-def note_run(session: Session, content: Content, run_id: int, now: datetime) -> None:
-    """Store the run that a person started, whose result the article's page shows."""
-    _known(session, content, now)
-    _set(session, content, now, run_id=run_id)
 
 
 def begin(
@@ -194,7 +156,7 @@ def _count(
         return Impossible("misconfigured", message)
     if isinstance(day, DayIsFull):
         return day
-    _set(session, content, now, counted_on=day)
+    set_values(session, content, now, counted_on=day)
     return None
 
 
@@ -206,7 +168,7 @@ def _request(
     key: str,
     now: datetime,
 ) -> PostRequest:
-    article = _article(content, connection, known.slug)
+    article = sent_article(content, connection, known.slug)
     is_here = known.site_url in ("", connection.url)
     keeps = content.status == ContentStatus.PUBLISHED or (is_here and known.post_status == SCHEDULED)
     status = options.status or (None if keeps else connection.default_status)
@@ -217,7 +179,7 @@ def _request(
         connection=connection,
         article=article,
         marker=known.marker,
-        digest=_digest(article),
+        digest=digest_of(article),
         version=content.version,
         status=PUBLIC if options.publish_at else status,
         post_id=known.post_id if is_here else None,
@@ -280,34 +242,6 @@ def release(session: Session, content_id: int, key: str, origin: Origin, *, is_u
         release_place(session, content.account_id, content.site_id, day)
 
 
-def start_over(session: Session, content: Content, now: datetime) -> None:
-    """Forget the post, so that publishing creates a new one. Raises Conflict while the article is being published."""
-    idle = or_(Publication.claim_until.is_(None), Publication.claim_until < now)
-    forgotten = session.execute(
-        update(Publication)
-        .where(Publication.account_id == content.account_id, Publication.content_id == content.id, idle)
-        .values(**_unpublished(now))
-        .returning(Publication.id)
-        .execution_options(synchronize_session=False)
-    ).first()
-    if forgotten is None:
-        raise Conflict(BUSY if publication_of(session, content) else "It has no post.")
-
-
-def mark_by_hand(session: Session, content: Content, now: datetime) -> None:
-    """Record that a person published the present text elsewhere."""
-    _known(session, content, now)
-    _set(session, content, now, sent_version=content.version)
-
-
-def take_back_mark(session: Session, content: Content, *, origin: Origin, now: datetime) -> None:
-    """Undo `mark_by_hand`: the article is approved again. Raises Conflict."""
-    known = publication_of(session, content)
-    if known is not None and known.site_url:
-        raise Conflict("It is published in WordPress. Unpublish it there.")
-    _move(session, content, {ContentStatus.PUBLISHED}, ContentStatus.APPROVED, None, origin, now)
-
-
 def _why_not(content: Content, *, unapproved: bool) -> str | None:
     if content.archived_at is not None:
         return "It is archived."
@@ -331,25 +265,9 @@ def _why_left_to_people(content: Content, known: Publication) -> str | None:
     return None
 
 
-def _known(session: Session, content: Content, now: datetime) -> Publication:
-    row = {"account_id": content.account_id, "content_id": content.id, "sent_version": None}
-    insert_missing(session, Publication, row | _unpublished(now))
-    found = publication_of(session, content)
-    if found is None:
-        raise NotFound()
-    return found
-
-
-def _unpublished(now: datetime) -> dict[str, Any]:
-    empty = ("slug", "site_url", "post_url", "post_status", "remote_hash", "pending_digest")
-    none = ("post_id", "scheduled_for", "taken_down_at", "counted_on", "claim_key", "claim_until", "run_id")
-    values = dict.fromkeys(empty, "") | dict.fromkeys(none)
-    return {**values, "marker": secrets.token_hex(16), "updated_at": now}
-
-
 def _claim(session: Session, content: Content, key: str, origin: Origin, now: datetime) -> Publication | None:
     """Claim the article and return the record of its post; None if another unit has the claim."""
-    row = _known(session, content, now)
+    row = record_of(session, content, now)
     free = or_(Publication.claim_key.is_(None), Publication.claim_key == key, Publication.claim_until < now)
     claim = {"claim_key": key, "claim_until": now + CLAIMED_FOR, "run_id": origin.run_id, "updated_at": now}
     claimed = session.execute(
@@ -360,15 +278,6 @@ def _claim(session: Session, content: Content, key: str, origin: Origin, now: da
         .execution_options(synchronize_session=False)
     ).first()
     return publication_of(session, content) if claimed else None
-
-
-def _set(session: Session, content: Content, now: datetime, **values: Any) -> None:
-    session.execute(
-        update(Publication)
-        .where(Publication.account_id == content.account_id, Publication.content_id == content.id)
-        .values(updated_at=now, **values)
-        .execution_options(synchronize_session=False)
-    )
 
 
 def _update(session: Session, content_id: int, key: str, origin: Origin, values: Mapping[str, Any]) -> bool:
@@ -389,63 +298,6 @@ def _update(session: Session, content_id: int, key: str, origin: Origin, values:
 def _follow(session: Session, content: Content, post: Post, origin: Origin, now: datetime) -> None:
     """Set the article's status to match that of its post."""
     if post.status == PUBLIC and post.refusal is None:
-        _move(session, content, set(ContentStatus), ContentStatus.PUBLISHED, post.url, origin, now)
+        move_with_post(session, content, set(ContentStatus), ContentStatus.PUBLISHED, post.url, origin, now)
     else:
-        _move(session, content, {ContentStatus.PUBLISHED}, ContentStatus.APPROVED, None, origin, now)
-
-
-def _move(
-    session: Session,
-    content: Content,
-    came_from: Collection[str],
-    status: ContentStatus,
-    url: str | None,
-    origin: Origin,
-    now: datetime,
-) -> None:
-    session.refresh(content)
-    at = (content.published_at or now) if url else None
-    values = {"published_url": url or "", "published_at": at}
-    moved = move_status(session, CONTENT, [content.id], came_from, status, origin, now, **values)
-    session.refresh(content)
-    if moved and url is None:
-        _set(session, content, now, taken_down_at=now)
-
-
-def _article(content: Content, connection: SiteConnection, slug: str) -> Article:
-    named: dict[str, list[str]] = {kind: [] for kind in LABELS.values()}
-    for label in content.labels:
-        kind, _, name = label.partition(":")
-        if kind.strip().lower() in LABELS and name.strip():
-            named[LABELS[kind.strip().lower()]].append(name.strip())
-    return Article(
-        title=content.title,
-        html=content.html,
-        slug=slug or slug_of(content.title),
-        excerpt=content.meta_description,
-        meta_title=content.meta_title,
-        meta_description=content.meta_description,
-        main_keyword=content.main_keyword,
-        categories=_without_repeats([*connection.categories, *named["categories"]]),
-        tags=_without_repeats(named["tags"]),
-    )
-
-
-def _without_repeats(names: Sequence[str]) -> tuple[str, ...]:
-    first: dict[str, str] = {}
-    for name in names:
-        first.setdefault(name.casefold(), name)
-    return tuple(first.values())
-
-
-def slug_of(title: str) -> str:
-    """The slug for a title, in ASCII letters and digits; `article` if none remain."""
-    plain = unicodedata.normalize("NFKD", title.replace("ß", "ss")).encode("ascii", "ignore").decode()
-    words = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
-    if len(words) > SLUG_LIMIT:
-        words = words[: SLUG_LIMIT + 1].rpartition("-")[0] or words[:SLUG_LIMIT]
-    return words or "article"
-
-
-def _digest(article: Article) -> str:
-    return hashlib.sha256(f"{article.title}\0{article.html}".encode()).hexdigest()[:16]
+        move_with_post(session, content, {ContentStatus.PUBLISHED}, ContentStatus.APPROVED, None, origin, now)

@@ -12,7 +12,7 @@ from app.business.automation.services.operations.publish_now import publish_now
 from app.business.errors import Conflict, Invalid
 from app.business.outlets.site_publisher import POST_STATUSES
 from app.business.writer.models import Content
-from app.business.writer.services import content_edit, publishing
+from app.business.writer.services import content_edit, publications
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.display import viewer_zone
@@ -66,7 +66,7 @@ def start_over(id: int) -> ResponseReturnValue:
     content, now = owned_or_404(Content, id), datetime.now(UTC)
     return _done(
         content,
-        lambda: publishing.start_over(db.session(), content, now),
+        lambda: publications.start_over(db.session(), content, now),
         "The old post is forgotten. Publish the article to make a new one.",
     )
 
@@ -93,7 +93,7 @@ def take_back_mark(id: int) -> ResponseReturnValue:
     content, person, now = owned_or_404(Content, id), current_person(), datetime.now(UTC)
     return _done(
         content,
-        lambda: publishing.take_back_mark(db.session(), content, origin=person.origin, now=now),
+        lambda: publications.take_back_mark(db.session(), content, origin=person.origin, now=now),
         "Taken back: the article is approved again.",
     )
 

@@ -19,7 +19,7 @@ from app.business.outlets.wordpress_models import WordPressConnection
 from app.business.planner.models import Sector
 from app.business.writer.models import Content
 from app.business.writer.publication_models import Publication
-from app.business.writer.services import publishing
+from app.business.writer.services import publications, publishing
 from app.infrastructure.secret_box import SecretBox
 from app.infrastructure.wordpress.publisher import WordPressPublisher
 from app.settings import Settings
@@ -167,7 +167,7 @@ class World:
         return self.session.scalars(query.execution_options(populate_existing=True)).one()
 
     def publication(self, content: Content) -> Publication:
-        found = publishing.publication_of(self.session, content)
+        found = publications.publication_of(self.session, content)
         assert found is not None
         return found
 

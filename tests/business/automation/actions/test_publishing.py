@@ -14,9 +14,9 @@ from app.business.errors import Conflict, Invalid
 from app.business.events import Origin
 from app.business.language_model import ProviderFault
 from app.business.writer.models import Content
-from app.business.writer.services import publishing
+from app.business.writer.services import publications, publishing
 from app.business.writer.services.content_edit import mark_published, update_content
-from app.business.writer.services.publishing import slug_of
+from app.business.writer.services.sent_article import slug_of
 from app.infrastructure.wordpress import publisher
 from tests.business.automation.actions.publishing_world import OWNER, World
 from tests.business.automation.machine import Machine
@@ -93,11 +93,11 @@ def test_a_published_article_is_left_to_people(world: World) -> None:
     again = world.settled(world.start(rule, content))
     assert (again.status, again.reason, len(world.posts)) == ("skipped", "conditions", 1)
     edit(world, content, html="<p>More about sheds.</p>")
-    assert publishing.changed_since(world.session, [content.id], world.account.id) == {content.id}
+    assert publications.changed_since(world.session, [content.id], world.account.id) == {content.id}
     assert state(world, content)[0] == "published"
     world.publish(content)
     assert world.only_post["content"].startswith("<p>More about sheds.</p>")
-    assert publishing.changed_since(world.session, [content.id], world.account.id) == set()
+    assert publications.changed_since(world.session, [content.id], world.account.id) == set()
     assert state(world, content)[0] == "published"
     world.publish(content, status="draft")
     assert (world.only_post["status"], state(world, content)) == ("draft", ("approved", ""))
@@ -195,7 +195,7 @@ def test_two_runs_that_publish_the_same_article_at_the_same_moment_make_one_post
     world.machine.engine.execute(first.id)
     session.expire_all()
     assert session.get_one(ScheduledTask, second.id).status == Status.PENDING
-    assert second.error_message == f"Publish in WordPress: {publishing.BUSY}"
+    assert second.error_message == f"Publish in WordPress: {publications.BUSY}"
     world.settled(second)
     assert (world.receipt(second).status, world.receipt(second).message) == (
         "left_out",
@@ -249,7 +249,7 @@ def test_what_people_did_to_the_post_is_said_and_stays(world: World, how: str) -
         world.publish(content, overwrite=True)
         assert world.only_post["content"].startswith("<p>More.</p>")
         return
-    publishing.start_over(world.session, content, world.machine.now)
+    publications.start_over(world.session, content, world.machine.now)
     world.publish(content)
     assert [post["content"][:12] for post in world.posts if post["status"] == "publish"] == ["<p>More.</p>"]
     assert state(world, content)[0] == "published"
@@ -281,8 +281,8 @@ def test_an_article_marked_by_hand_gets_no_second_post(world: World) -> None:
     with pytest.raises(Conflict, match="by hand"):
         world.publish(content)
     edit(world, content, title="Other")
-    assert publishing.changed_since(world.session, [content.id], world.account.id) == {content.id}
-    publishing.take_back_mark(world.session, content, origin=origin, now=world.machine.now)
+    assert publications.changed_since(world.session, [content.id], world.account.id) == {content.id}
+    publications.take_back_mark(world.session, content, origin=origin, now=world.machine.now)
     world.publish(content)
     assert (len(world.posts), state(world, content)[0]) == (1, "published")
 

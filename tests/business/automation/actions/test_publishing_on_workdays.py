@@ -7,7 +7,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy.orm import Session
 
+from app.business.accounts.services.audit_log import AuditActor
 from app.business.automation.services.triggering import planning
+from app.business.automation.services.triggering.calendar_service import save_calendar
 from app.business.events import Origin
 from app.business.writer.models import Content
 from app.business.writer.services.content_edit import update_content
@@ -94,6 +96,20 @@ def test_what_a_weekly_rule_has_begun_goes_on_from_day_to_day(world: World) -> N
         "Fri 00:00": ["Number 3", "Number 4"],
         "Sat 00:00": ["Number 5"],
     }
+
+
+def test_it_does_not_go_on_while_the_calendar_is_closed(world: World) -> None:
+    closed = {"name": "Fair", "starts_on": "2026-11-27", "ends_on": "2026-11-30"}
+    with world.machine.transaction() as session:
+        save_calendar(
+            session, world.account, None, {"pauses": [closed]}, actor=AuditActor(), now=world.machine.now
+        )
+    for number in range(1, 4):
+        world.article(title=f"Number {number}")
+    publish_at(world, "0 9 * * 1-5")
+    assert published_by_hour(world, 1) == {"Thu 09:00": ["Number 1", "Number 2"]}
+    run = world.machine.runs()[0]
+    assert run.not_before == (MONDAY_AT_NINE + timedelta(days=1)).astimezone(UTC)
 
 
 def test_the_run_says_when_it_goes_on(world: World) -> None:

@@ -8,10 +8,11 @@ from app.business.automation.run_models import Cause
 from app.business.automation.services.actions.built_in_publishing import WISH, read_back_later
 from app.business.automation.services.actions.handler import Work
 from app.business.automation.services.actions.templates import fill
+from app.business.automation.services.calendars.applied_calendars import closed_rules
 from app.business.automation.services.catalogue.actions.publish_content import PublishContent
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.unit_receipts import Done, Later, LeftOut, Unit
-from app.business.automation.services.schedules.calendar import first_due_after
+from app.business.automation.services.schedules.calendar import next_instants
 from app.business.errors import Conflict, NotFound
 from app.business.language_model import ProviderFault
 from app.business.outlets.site_publisher import Post, PostRequest, SitePublisher
@@ -23,6 +24,8 @@ NOT_YET = (
     "WordPress has not published it at its time. If that stays so, its own schedule (WP-Cron) is switched off: ask "
     "whoever runs the site, or publish the article on its page."
 )
+MOST_CLOSED = 50
+"""So many planned times are looked at for one on an open day."""
 LONGEST_PAUSE = timedelta(days=4)
 """Over a long weekend. A rule that runs more rarely begins a series, which goes on from day to day."""
 STATES = {
@@ -54,7 +57,7 @@ class PublishContentWork(Work[PostRequest | Impossible, Post]):
             )
         except (Conflict, NotFound) as refusal:
             return LeftOut(refusal.message)
-        return _on_another_day(context, request) if isinstance(request, DayIsFull) else request
+        return _on_another_day(session, context, request) if isinstance(request, DayIsFull) else request
 
     def work(self, request: PostRequest | Impossible, key: str) -> Post:
         if isinstance(request, Impossible):
@@ -94,16 +97,25 @@ class PublishContentWork(Work[PostRequest | Impossible, Post]):
         publishing.release(session, unit.record_id, unit.key, origin, is_unsent=is_unsent)
 
 
-def _on_another_day(context: RunContext, full: DayIsFull) -> Later:
+def _on_another_day(session: Session, context: RunContext, full: DayIsFull) -> Later:
     """On the site's next day; of a rule that runs on most days, at its next planned time after that day has begun."""
-    planned = None
-    if context.run.cause == Cause.SCHEDULE:
-        times = context.definition.times.in_zone(context.zone.key)
-        planned = first_due_after(times, full.until - timedelta(seconds=1))
-    if planned and planned < full.until + LONGEST_PAUSE:
+    if planned := _planned_after(session, context, full.until - timedelta(seconds=1)):
         return Later(f"{full.message} It goes on {_words(context, planned)}, in their order.", planned)
     day = full.until.astimezone(full.zone)
     return Later(f"{full.message} It goes on {day:%d %b}, in their order.", full.until)
+
+
+def _planned_after(session: Session, context: RunContext, at: datetime) -> datetime | None:
+    """When the rule is planned next and its calendar is open; None for runs of other causes, and rarer rules."""
+    if context.run.cause != Cause.SCHEDULE:
+        return None
+    times = context.definition.times.in_zone(context.zone.key)
+    coming = next_instants(times, at, MOST_CLOSED)
+    if not coming or coming[0] > at + LONGEST_PAUSE:
+        return None
+    closed = closed_rules(session, [context.rule]).of(context.rule, context.run.split_site_id)
+    starts = (closed.settle(times, planned).start_at for planned in coming)
+    return next((start for start in starts if start), None)
 
 
 def _options(session: Session, context: RunContext, unit: Unit) -> PublishOptions:

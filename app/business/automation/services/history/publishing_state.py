@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.business.automation.run_models import ActionRun, ScheduledTask, Status
 from app.business.writer.models import Content, ContentStatus
 from app.business.writer.publication_models import Publication
-from app.business.writer.services import publishing
+from app.business.writer.services import publications, publishing
 
 POST_WORDS = {
     "publish": "Published in WordPress",
@@ -65,7 +65,7 @@ class PublishingState:
 
 def publishing_state(session: Session, content: Content) -> PublishingState:
     """Two or three queries."""
-    known = publishing.publication_of(session, content)
+    known = publications.publication_of(session, content)
     run = session.get(ScheduledTask, known.run_id) if known and known.run_id else None
     if run is not None and run.account_id != content.account_id:
         run = None
@@ -74,7 +74,7 @@ def publishing_state(session: Session, content: Content) -> PublishingState:
         run=run,
         under_way=run is not None and run.status in (Status.PENDING, Status.RUNNING),
         message=_message(session, content, run) if run else "",
-        changed=bool(publishing.changed_since(session, [content.id], content.account_id)),
+        changed=bool(publications.changed_since(session, [content.id], content.account_id)),
         by_hand=content.status == ContentStatus.PUBLISHED and not (known and known.site_url),
     )
 

@@ -14,7 +14,7 @@ from app.business.automation.services.runs.opening import Opening, open_run
 from app.business.errors import Invalid
 from app.business.outlets.site_publisher import PostStatus
 from app.business.writer.models import Content
-from app.business.writer.services import publishing
+from app.business.writer.services import publications, publishing
 from app.business.writer.services.content_edit import web_address
 
 FURTHEST = timedelta(days=366)
@@ -59,7 +59,7 @@ def publish_now(
         },
     )
     run = open_run(session, publishing_rule(session, content.account_id, now), opening)
-    publishing.note_run(session, content, run.id, now)
+    publications.note_run(session, content, run.id, now)
     return run
 
 
