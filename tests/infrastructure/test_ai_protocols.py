@@ -8,6 +8,7 @@ import pytest
 
 from app.business.language_model import ProviderFault
 from app.business.planner.services.ideas_service import IdeaDrafts
+from app.business.writer.services.article_prompts import Outline
 from app.infrastructure.ai.answers import UnusableAnswer, read_answer
 from app.infrastructure.ai.replies import read_stream
 from tests.infrastructure.chat_protocols import (
@@ -103,6 +104,20 @@ def test_raw_line_breaks_within_a_text_are_taken() -> None:
 def test_marks_of_thought_within_an_answer_belong_to_it() -> None:
     about = {"ideas": [IDEAS["ideas"][0] | {"title": "What is the </think> tag for?"}]}
     assert read_answer(json.dumps(about), IdeaDrafts)["ideas"][0]["title"] == "What is the </think> tag for?"
+
+
+@pytest.mark.parametrize("said", ["<h2>How to choose one</h2>", "## How to choose one", "**How to choose one**<br>",
+                                  "<H2 class='x'>How to choose one"])  # fmt: skip
+def test_a_title_is_taken_without_the_markup_around_it(said: str) -> None:
+    answer = json.dumps({"title": said, "sections": [{"heading": said}]})
+    found = read_answer(answer, Outline)
+    assert (found["title"], found["sections"][0]["heading"]) == ("How to choose one", "How to choose one")
+    with pytest.raises(UnusableAnswer, match="no text in it"):
+        read_answer('{"title": "<h1></h1>", "sections": [{"heading": "One"}]}', Outline)
+    kept = "#1 of C# or C++: a < b, 2 * 3 **or** 6"
+    assert (
+        read_answer(json.dumps({"title": kept, "sections": [{"heading": "a" * 2}]}), Outline)["title"] == kept
+    )
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from app.business.planner.services.page_doubles import (
     has_own_kind,
     nearest_titles,
 )
-from app.business.planner.services.plain_text import LINE_LIMIT, ProviderText
+from app.business.planner.services.plain_text import LINE_LIMIT, ProviderText, ProviderTitle
 from app.business.planner.services.text_likeness import TextLikeness, nearest_clusters
 
 KEYWORDS_SHOWN = 60
@@ -59,7 +59,7 @@ class IdeaDraft(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    title: ProviderText = Field(min_length=3, max_length=LINE_LIMIT)
+    title: ProviderTitle = Field(min_length=3, max_length=LINE_LIMIT)
     description: ProviderText = Field(max_length=5_000)
     content_type: ProviderText = Field("article", max_length=32)
     main_keyword: ProviderText = Field("", max_length=LINE_LIMIT)

@@ -14,6 +14,7 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, Shee
 
 from app.business.errors import Invalid, TooLarge
 from app.business.planner.services.hidden_rows import hidden_rows, hidden_rows_of_ods
+from app.business.planner.services.hidden_rows_of_xls import hidden_rows_of_xls
 from app.business.planner.services.keyword_layout import SAMPLE_LINES, Layout, lay_out
 
 UNPACKED_LIMIT = 50 * 1024 * 1024
@@ -48,7 +49,7 @@ def is_workbook(data: bytes) -> bool:
 
 def open_workbook(data: bytes) -> "Workbook":
     """Raises TooLarge, or Invalid({"file": …})."""
-    kind, hidden = _check_archive(data) if data.startswith(_ZIP) else ("xls", {})
+    kind, hidden = _check_archive(data) if data.startswith(_ZIP) else ("xls", hidden_rows_of_xls(data))
     try:
         return Workbook(kind, CalamineWorkbook.from_filelike(BytesIO(data)), hidden)
     except (CalamineError, ValueError):

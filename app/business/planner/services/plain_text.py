@@ -16,6 +16,9 @@ BODY_LIMIT = 1_000_000
 _SPACES = re.compile(r"\s+")
 # Zero-width characters that were pasted along by accident.
 _HIDDEN = re.compile("[\u00ad\u200b\u200e\u200f\u2060\ufeff]")
+_TAG = re.compile(r"</?(?:h[1-6]|p|b|i|u|em|strong|span|div|title|br)(?:\s[^<>]*)?/?>", re.IGNORECASE)
+_HEADING = re.compile(r"^#{1,6}\s+")
+_BOLD = re.compile(r"\*\*([^*]+)\*\*")
 DOTLESS = ("tr", "az")
 
 
@@ -68,5 +71,20 @@ def _within(text: str, path: str, limit: int) -> str:
     return text
 
 
+def _plain_line(text: str) -> str:
+    plain = _HEADING.sub("", _TAG.sub("", text).strip())
+    bold = _BOLD.fullmatch(plain)
+    return (bold[1] if bold else plain).strip()
+
+
+def _not_empty(text: str) -> str:
+    if not text:
+        raise ValueError("there is no text in it")
+    return text
+
+
 ProviderText = Annotated[str, AfterValidator(without_faults)]
 """Text of an AI provider: characters that `clean_line` and `clean_body` refuse are dropped."""
+ProviderLine = Annotated[ProviderText, AfterValidator(_plain_line)]
+"""A title or the like: a model's markup around it is dropped too."""
+ProviderTitle = Annotated[ProviderLine, AfterValidator(_not_empty)]

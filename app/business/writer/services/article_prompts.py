@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.business.language_model import ModelConnection, Prompt
-from app.business.planner.services.plain_text import LINE_LIMIT, ProviderText
+from app.business.planner.services.plain_text import LINE_LIMIT, ProviderLine, ProviderText, ProviderTitle
 
 PROMPT_VERSION = "content-2"
 """Changes with the instructions: receipts say which ones made what."""
@@ -46,7 +46,7 @@ class OutlineSection(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    heading: ProviderText = Field(min_length=2, max_length=LINE_LIMIT)
+    heading: ProviderTitle = Field(min_length=2, max_length=LINE_LIMIT)
     points: list[ProviderText] = Field(default_factory=list, max_length=20)
     keywords: list[ProviderText] = Field(default_factory=list, max_length=30)
 
@@ -56,7 +56,7 @@ class Outline(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    title: ProviderText = Field(min_length=3, max_length=LINE_LIMIT)
+    title: ProviderTitle = Field(min_length=3, max_length=LINE_LIMIT)
     sections: list[OutlineSection] = Field(min_length=1, max_length=20)
 
 
@@ -65,8 +65,8 @@ class Metas(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    meta_title: ProviderText = Field(max_length=1_000)
-    meta_description: ProviderText = Field(max_length=5_000)
+    meta_title: ProviderLine = Field(max_length=1_000)
+    meta_description: ProviderLine = Field(max_length=5_000)
 
 
 @dataclass(frozen=True)
