@@ -12,10 +12,17 @@ from app.business.base import Base
 from app.infrastructure.database import engine_options, prepare
 from app.infrastructure.schema import protect_history
 from tests import databases
-from tests.bench import bursts, imports, open_pages, planning, selection
+from tests.bench import bursts, imports, open_pages, planning, selection, waiting
 from tests.bench.table import HEADING, Line, write_json
 
-WORKLOADS = (planning.lines, bursts.lines, selection.lines, imports.lines, open_pages.lines)
+WORKLOADS = (
+    planning.lines,
+    bursts.lines,
+    waiting.lines,
+    selection.lines,
+    imports.lines,
+    open_pages.lines,
+)
 QUICK = (partial(planning.lines, sizes=planning.QUICK_SIZES, may_install=False),)
 KEPT = Path("var/bench.json")
 

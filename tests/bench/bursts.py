@@ -134,11 +134,11 @@ class Place:
 
     def burst(self, shape: Shape, workers: int = 1) -> float:
         """Seconds from the commit of the events to the end of the last run."""
-        with self._workers("worker" if shape.paid else "clock", workers), ExitStack() as stack:
+        with self.workers("worker" if shape.paid else "clock", workers), ExitStack() as stack:
             if shape.paid:
-                stack.enter_context(self._workers("clock", 1))
-            before, begun = self._closed(), self._begin(shape)
-            while self._closed() - before < shape.runs:
+                stack.enter_context(self.workers("clock", 1))
+            before, begun = self.closed(), self._begin(shape)
+            while self.closed() - before < shape.runs:
                 if time.perf_counter() - begun > LONGEST_SECONDS:
                     return float("inf")
                 time.sleep(0.02)
@@ -162,7 +162,8 @@ class Place:
         return Line(name, busy.p95(), max(idle.p95(), SOON_ENOUGH / 3), "ms", 3)
 
     @contextmanager
-    def _workers(self, command: str, count: int) -> Iterator[None]:
+    def workers(self, command: str, count: int) -> Iterator[None]:
+        """So many more worker processes of that command."""
         environment = clean_environment(
             DATABASE_URL=self.engine.url.render_as_string(hide_password=False),
             REDIS_URL=self.address,
@@ -195,9 +196,12 @@ class Place:
         queues.wake(Redis.from_url(self.address), [EVENTS_QUEUE])
         return begun
 
-    def _closed(self) -> int:
+    def closed(self, account_id: int | None = None) -> int:
+        """The number of runs that have ended, of all accounts or of one."""
+        closed = select(func.count(ScheduledTask.id)).where(ScheduledTask.status.in_(CLOSED))
+        if account_id is not None:
+            closed = closed.where(ScheduledTask.account_id == account_id)
         with only_reading(), Session(self.engine) as session:
-            closed = select(func.count(ScheduledTask.id)).where(ScheduledTask.status.in_(CLOSED))
             return session.scalar(closed) or 0
 
 

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
+from time import monotonic
 from typing import TypeVar
 
 import structlog
@@ -55,6 +56,8 @@ from app.settings import load_settings
 
 MOST_RUNS = 100
 MOST_SECONDS = 1.0
+DISPATCH_SECONDS = 0.5
+"""Events of one account may become thousands of runs: others' events come in between."""
 LONG_SECONDS = 5.0
 """A step worker forks for each look, and has nobody else to let in meanwhile."""
 OTHERS_RUNS, OTHERS_SECONDS = 20, 0.3
@@ -165,9 +168,14 @@ def _replenish(now: datetime) -> None:
 
 
 def _dispatch(now: datetime) -> None:
-    done = dispatch.dispatch_batches(transaction, now, reading=reading_transaction)
+    until = monotonic() + DISPATCH_SECONDS
+    done = dispatch.dispatch_batches(
+        transaction, now, reading=reading_transaction, is_over=lambda: monotonic() >= until
+    )
     for failure in done.failures:
         log.error("events_not_delivered", **failure)
+    if done.has_more:
+        relay.send(relay.server(), {EVENTS_QUEUE}, set(), now)
 
 
 def _rescue(now: datetime) -> None:

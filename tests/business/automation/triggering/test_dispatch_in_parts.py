@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from app.business.planner.models import Keyword, Sector
 from tests.business.automation.machine import Machine
 from tests.business.automation.rule_parts import LABEL
 from tests.business.automation.triggering.event_batches import SEARCHED, import_many
+from tests.factories import make_account, make_sector, make_site
 
 AT_ONCE, KEYWORDS, MATCHING = 5, 24, 12
 
@@ -104,6 +105,31 @@ def test_no_transaction_opens_more_runs_than_it_may(
     hands_over_once(machine, rule)
     machine.settle()
     assert len(machine.runs(Status.COMPLETED)) == MATCHING + 1
+
+
+def test_others_events_come_in_between_the_parts_of_a_large_batch(
+    machine: Machine, session: Session, sector: Sector, rule: AutomationRule
+) -> None:
+    import_many(session, sector, KEYWORDS)
+    first = dispatch_batches(machine.transaction, machine.now, is_over=over_after(2))
+    assert (first.has_more, first.batches, len(parts_of(session, rule))) == (True, 1, AT_ONCE)
+    other = make_account(session, name="Other")
+    others = machine.make_rule(other, actions=[LABEL], batching="each")
+    import_many(session, make_sector(session, make_site(session, other)), 1, name="lamp")
+    second = dispatch_batches(machine.transaction, machine.now, is_over=over_after(1))
+    assert (second.has_more, second.batches) == (True, 1)
+    assert len(parts_of(session, others)) == 1
+    assert len(parts_of(session, rule)) == AT_ONCE
+    third = dispatch_batches(machine.transaction, machine.now, is_over=over_after(1))
+    assert (third.has_more, len(parts_of(session, rule))) == (True, 2 * AT_ONCE)
+    assert not dispatch_batches(machine.transaction, machine.now).has_more
+    hands_over_once(machine, rule)
+
+
+def over_after(times: int) -> Callable[[], bool]:
+    """False so many times, and true from then on."""
+    asked = count(1)
+    return lambda: next(asked) > times
 
 
 @pytest.mark.both_databases

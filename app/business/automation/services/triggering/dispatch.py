@@ -46,9 +46,11 @@ Listeners = dict[int, int]
 
 @dataclass
 class Dispatched:
-    """The result of one dispatch. failures: log entries with the ids concerned."""
+    """The result of one dispatch. failures: log entries with the ids concerned · has_more: whether its time was over
+    before everything was dispatched."""
 
     batches: int = 0
+    has_more: bool = False
     failures: list[dict[str, Any]] = field(default_factory=list)
 
     def note(self, error: Exception, **names: int) -> None:
@@ -68,14 +70,23 @@ class BatchPlan:
 
 
 def dispatch_batches(
-    transaction: Transaction, now: datetime, *, most: int = 50, reading: Transaction | None = None
+    transaction: Transaction,
+    now: datetime,
+    *,
+    most: int = 50,
+    reading: Transaction | None = None,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> Dispatched:
     """Dispatch every closed batch to every rule with its trigger, then retry or continue deliveries that are due.
 
-    reading: begins a transaction that only reads.
+    reading: begins a transaction that only reads. is_over: begins nothing further once it is true: new batches come
+    first, then the rest of large ones.
     """
     done = Dispatched()
     for batch_id in _oldest_first(reading or transaction, now, most):
+        if is_over():
+            done.has_more = True
+            return done
         try:
             with (reading or transaction)() as session:
                 plan = plan_batch(session, batch_id, now)
@@ -93,7 +104,10 @@ def dispatch_batches(
         for rule_id, failure in failures:
             done.note(failure, batch=batch_id, rule=rule_id)
     for delivery_id in _pages(reading or transaction, _due_again(now), BatchDelivery.id, most):
-        _try_again(transaction, delivery_id, now, done)
+        if is_over():
+            done.has_more = True
+            return done
+        _try_again(transaction, delivery_id, now, done, is_over)
     return done
 
 
@@ -226,11 +240,15 @@ def _match(
         pairs.append(plan_delivery(events.batch, rule, found, now))
 
 
-def _try_again(transaction: Transaction, delivery_id: int, now: datetime, done: Dispatched) -> None:
+def _try_again(
+    transaction: Transaction, delivery_id: int, now: datetime, done: Dispatched, is_over: Callable[[], bool]
+) -> None:
     """Repeat until it is done or fails: a delivery with many runs takes several transactions."""
     try:
         while _deliver_some(transaction, delivery_id, now, done):
-            pass
+            if is_over():
+                done.has_more = True
+                return
     except Exception as error:
         if stops_all(error):
             raise

@@ -1,0 +1,85 @@
+"""W2: how long one event waits for its run: on an idle worker, and beside an account that has thousands of runs."""
+
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from redis import Redis
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from app.business.events import EVENTS_QUEUE, Origin
+from app.business.planner.models import Sector
+from app.business.planner.services.keyword_import import import_keywords
+from app.business.planner.services.keyword_table import read_keyword_table
+from app.infrastructure.messaging import queues
+from tests.bench.bursts import SHAPES, Place, add_rule, valkey
+from tests.bench.table import Line
+from tests.factories import make_account, make_sector, make_site
+
+GOAL_MILLISECONDS = {"sqlite": 14, "postgresql": 20}
+MOST_DELAY = 2_000
+EVENTS, WARMING_UP, CROWD = 40, 5, 10_000
+LONGEST_SECONDS = 120
+
+
+def lines(engine: Engine) -> Iterator[Line]:
+    """Measured against goals in milliseconds, not against other software."""
+    name = engine.dialect.name
+    with TemporaryDirectory(prefix="igny8-bench-") as folder, valkey(Path(folder)) as address:
+        place = Place(engine, address, Path(folder))
+        with place.workers("clock", 1):
+            alone = Customer(place)
+            waited = [alone.waits_for_one() for _ in range(EVENTS)][WARMING_UP:]
+            p50, p95 = statistics.median(waited), statistics.quantiles(waited, n=20)[-1]
+            yield Line(f"idle worker, event to run (p50), {name}", p50, GOAL_MILLISECONDS[name], "ms", 1)
+            yield Line(f"idle worker, event to run (p95 to p50), {name}", p95, p50, "ms", 2)
+            crowded = Customer(place)
+            crowded.add_keywords(CROWD)
+            longest = max(alone.waits_for_one() for _ in range(EVENTS))
+            is_crowded = place.closed(crowded.account_id) < CROWD
+            what = f"one run beside {CROWD:,} of another account (longest), {name}"
+            yield Line(what, longest if is_crowded else float("inf"), MOST_DELAY, "ms", 1)
+
+
+@dataclass
+class Customer:
+    """An account with a rule that labels each new keyword."""
+
+    place: Place
+
+    def __post_init__(self) -> None:
+        self.number, now = 0, datetime.now(UTC)
+        with Session(self.place.engine) as session:
+            account = make_account(session, credits=1_000_000)
+            sector = make_sector(session, make_site(session, account))
+            add_rule(session, account, SHAPES[0], now - timedelta(minutes=1))
+            session.commit()
+            self.account_id, self.sector_id = account.id, sector.id
+
+    def add_keywords(self, count: int) -> None:
+        """Commit new keywords with their events, and wake the worker."""
+        texts = [f"lamp {self.number + place}" for place in range(count)]
+        self.number += count
+        table = read_keyword_table("\n".join(["Keyword", *texts]).encode())
+        with Session(self.place.engine) as session:
+            sector, origin = session.get_one(Sector, self.sector_id), Origin(self.account_id)
+            now = datetime.now(UTC)
+            import_keywords(session, table, site=sector.site, sector=sector, origin=origin, now=now)
+            session.commit()
+        queues.wake(Redis.from_url(self.place.address), [EVENTS_QUEUE])
+
+    def waits_for_one(self) -> float:
+        """Milliseconds from the commit of an event to the end of its run."""
+        before = self.place.closed(self.account_id)
+        self.add_keywords(1)
+        begun = time.perf_counter()
+        while self.place.closed(self.account_id) == before:
+            if time.perf_counter() - begun > LONGEST_SECONDS:
+                return float("inf")
+            time.sleep(0.001)
+        return (time.perf_counter() - begun) * 1000
