@@ -39,7 +39,7 @@ class Sending(ABC):
     """One run, which is due since a minute, with its wake-up job; and whoever receives what it sends."""
 
     commits: int
-    """Of the whole work of a worker on this run."""
+    """Of the whole work of a worker on this run, at least."""
 
     def __init__(
         self, session: Session, trials: Trials, box: SecretBox, today: datetime, outside: Any
@@ -77,9 +77,9 @@ class Sending(ABC):
     def faults(self) -> Iterator[str]:
         """What was lost, or sent twice without need."""
 
-    def kill(self, point: str, *without: str) -> None:
-        """A worker works until that point."""
-        assert self.trials.dies("work_off", dies=point, without=without, environment=self.environment)
+    def kill(self, point: str, *without: str) -> bool:
+        """A worker works until that point; whether it has come to it."""
+        return self.trials.dies("work_off", dies=point, without=without, environment=self.environment)
 
     def moment(self) -> str:
         """Where that has left the messages."""
@@ -88,9 +88,11 @@ class Sending(ABC):
         return BETWEEN if arrived > recorded else AFTER if recorded else BEFORE
 
     def heal(self, *without: str) -> None:
-        """The minute until claims expire is taken from the rows, not waited for; then a sweep, and workers."""
-        running = update(ScheduledTask).where(ScheduledTask.status == Status.RUNNING)
-        self.session.execute(running.values(lease_until=self.ago))
+        """The minute until claims and reservations expire is taken from the rows, not waited for; then a sweep, and
+        workers.
+        """
+        taken = update(ScheduledTask).where(ScheduledTask.lease_token.is_not(None))
+        self.session.execute(taken.values(lease_until=self.ago))
         for model in (Mail, WebhookDelivery):
             self.session.execute(update(model).where(model.status == "pending").values(next_at=self.ago))
             held = update(model).where(model.lease_token.is_not(None))

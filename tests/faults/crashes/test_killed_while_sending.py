@@ -6,6 +6,7 @@ A webhook that comes again has its id, a mail its Message-ID, and an article has
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
+from itertools import count
 
 import pytest
 from flask import Flask
@@ -22,7 +23,7 @@ from tests.faults.crashes.outbound_trials import (
     WebhookSending,
 )
 from tests.faults.crashes.trials import Trials
-from tests.sampling import FULL
+from tests.sampling import times
 
 Begin = Callable[[type[Sending]], AbstractContextManager[Sending]]
 LAST_MAIL = "after-send:3"
@@ -41,23 +42,34 @@ def begin(app: Flask, world: Session, trials: Trials, today: datetime) -> Begin:
 
 
 def points(kind: type[Sending]) -> Iterator[tuple[str, str]]:
-    """Point and moment. With TRIALS=full each 25 times, and every commit of the work, with any moment."""
+    """Point and moment, with TRIALS=full each 25 times."""
     if kind is MailSending:
         yield LAST_MAIL, BETWEEN
     for moment, point in SAMPLE.items():
-        yield from [(point, moment)] * (25 if FULL else 1)
-    for number in range(1, kind.commits + 1) if FULL else ():
-        yield from [(f"before-commit:{number}", ""), (f"after-commit:{number}", "")]
+        yield from [(point, moment)] * times(full=25, sample=1)
 
 
 @pytest.mark.parametrize("kind", [WebhookSending, MailSending, PostSending])
 def test_a_worker_killed_while_sending_loses_nothing(begin: Begin, kind: type[Sending]) -> None:
     for point, moment in points(kind):
         with begin(kind) as trial:
-            trial.kill(point)
-            assert trial.moment() == moment or not moment, point
+            assert trial.kill(point)
+            assert trial.moment() == moment, point
             trial.heal()
             assert trial.wrong() == [], f"killed {point}"
+
+
+@pytest.mark.full_trials
+@pytest.mark.parametrize("kind", [WebhookSending, MailSending, PostSending])
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_nor_does_one_that_is_killed_at_any_commit(begin: Begin, kind: type[Sending], side: str) -> None:
+    for number in count(1):
+        with begin(kind) as trial:
+            if not trial.kill(f"{side}-commit:{number}"):
+                break
+            trial.heal()
+            assert trial.wrong() == [], f"killed {side} commit {number}"
+    assert number > kind.commits
 
 
 @pytest.mark.parametrize(
@@ -75,6 +87,6 @@ def test_these_trials_fail_without_a_safeguard(
     begin: Begin, kind: type[Sending], lacking: str, point: str, fault: str
 ) -> None:
     with begin(kind) as trial:
-        trial.kill(point, lacking)
+        assert trial.kill(point, lacking)
         trial.heal(lacking)
         assert fault in " · ".join(trial.wrong())
