@@ -13,6 +13,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.runs import commands
+from app.business.automation.services.triggering.calendar_service import save_calendar
 from app.business.billing.services.new_accounts import open_account
 from app.business.events import Origin
 from app.business.planner.models import Site
@@ -42,6 +43,15 @@ SITES: dict[str, dict[str, Any]] = {
         "timezone": "Europe/London",
         "language": "en-GB",
     },
+}
+
+CALENDAR: dict[str, Any] = {
+    "working_hours": [{"weekday": day} for day in range(1, 7)],
+    "pauses": [
+        {"name": "Betriebsferien", "starts_on": "2026-12-24", "ends_on": "2027-01-02", "yearly": True}
+    ],
+    "country": "DE",
+    "region": "BE",
 }
 
 
@@ -99,6 +109,16 @@ def add_site(session: Session, agency: Agency, key: str, now: datetime) -> Site:
     table = read_keyword_table(KEYWORDS.joinpath(f"{key}.csv").read_bytes())
     import_keywords(session, table, site=site, origin=agency.by(agency.operator), now=now)
     return site
+
+
+def give_calendar(session: Session, agency: Agency, now: datetime) -> None:
+    """The roastery in Berlin is closed on Sundays, on public holidays and over the turn of the year."""
+    roastery = select(Site).where(
+        Site.account_id == agency.account.id, Site.name == SITES["kaffeewerk"]["name"]
+    )
+    if site := session.scalar(roastery):
+        actor = audit_log.AuditActor(agency.owner.id)
+        save_calendar(session, agency.account, site, CALENDAR, actor=actor, now=now)
 
 
 def close_agency(session: Session, now: datetime) -> None:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from app.business.language_model import FaultKind
-from app.demo.agency import open_agency
+from app.demo.agency import give_calendar, open_agency
 from app.demo.articles import approve, publish, write_out
 from app.demo.past import Past
 from app.demo.people import People
@@ -45,6 +45,7 @@ def live(session: Session, now: datetime) -> None:
             past.settle()
     _last_hour(past, people)
     past.advance(now)
+    give_calendar(session, agency, now)
 
 
 def _steps(past: Past, people: People) -> Iterator[tuple[datetime, Step]]:

@@ -13,7 +13,9 @@ from app.business.accounts.models import Notice, UserSession
 from app.business.accounts.saved_filter_models import SavedFilter
 from app.business.accounts.services import api_keys, uploads
 from app.business.accounts.services.audit_log import AuditActor
+from app.business.automation.calendar_models import SiteCalendar
 from app.business.automation.models import RuleDraft
+from app.business.automation.services.calendars.working_calendar import WorkingCalendar
 from app.business.automation.services.operations.lifecycle import begin_operation
 from app.business.outlets.models import AiConnection
 from app.business.outlets.wordpress_models import WordPressConnection
@@ -57,6 +59,8 @@ TABLE = {
         accounts_api.show_settings accounts_api.list_people
         automation.dashboard automation.rules automation.rule automation.versions
         automation.version automation.templates automation.calendar automation.history
+        automation.site_calendar automation.account_calendar
+        calendars_api.show_site_calendar calendars_api.show_account_calendar
         automation.history_columns automation.export_runs automation.search automation.help
         automation.rule_days automation.save_filter automation.remove_filter
         automation.run automation.operation
@@ -149,6 +153,10 @@ TABLE = {
         webhooks_api.test_webhook webhooks_api.list_deliveries webhooks_api.resend_delivery
         planner.new_site planner.edit_site planner.grouping planner.choose_grouping
         planner_api.create_site planner_api.change_site
+        automation.save_site_calendar automation.remove_site_calendar
+        automation.save_account_calendar automation.remove_account_calendar
+        calendars_api.replace_site_calendar calendars_api.remove_site_calendar
+        calendars_api.replace_account_calendar calendars_api.remove_account_calendar
     """,
 }
 NEEDED = {endpoint: role for role, endpoints in TABLE.items() for endpoint in endpoints.split()}
@@ -227,6 +235,16 @@ def make_rows(app: Flask, session: Session, people: People) -> dict[str, str]:
             updated_at=now,
         )
     )
+    for site_id in (None, sector.site_id):
+        session.add(
+            SiteCalendar(
+                account_id=account.id,
+                site_id=site_id,
+                definition=WorkingCalendar(country="US").as_json(),
+                created_at=now,
+                updated_at=now,
+            )
+        )
     session.add(
         WordPressConnection(
             account_id=account.id,

@@ -28,7 +28,7 @@ ASKS = """
     automation.take_import planner.choose_grouping
     planner.import_keywords planner.preview_import automation.save outlets.remove_ai
     outlets.remove_wordpress writer.start_over writer.take_back_mark writer.restore_content_version
-    writer.end_share
+    writer.end_share automation.remove_site_calendar automation.remove_account_calendar
     automation.undo automation.decide_work
     outlets.renew_incoming outlets.end_incoming outlets.rotate_webhook outlets.remove_webhook outlets.switch_webhook
 """
@@ -48,6 +48,7 @@ IN_PLAIN_SIGHT = """
     planner.edit_idea writer.new_task writer.edit_task writer.edit_content writer.decide_content
     writer.check_content
     writer.written_out outlets.save_ai outlets.test_ai outlets.save_wordpress outlets.test_wordpress
+    automation.save_site_calendar automation.save_account_calendar
     outlets.add_webhook outlets.save_webhook outlets.test_webhook outlets.resend
     outlets.unsubscribe accounts.save_notice_choices automation.mute_incident automation.unmute_incident
     writer.publish writer.mark_published writer.give_approval writer.share_content

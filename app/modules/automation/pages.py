@@ -38,6 +38,7 @@ from app.modules.automation.views import (
     runs,
     saved_filters,
     search,
+    site_calendars,
     start,
     templates,
     transfer,
@@ -94,6 +95,12 @@ add("/rules/drafts/<int:id>/save", "save", rule_form.save, methods=["POST"])
 add("/rules/drafts/<int:id>/discard", "discard", rule_form.discard, methods=["POST"])
 
 add("/calendar", "calendar", calendar.show)
+add("/sites/<int:id>/calendar", "site_calendar", site_calendars.show)
+add("/sites/<int:id>/calendar", "save_site_calendar", site_calendars.save, methods=["POST"])
+add("/sites/<int:id>/calendar/remove", "remove_site_calendar", site_calendars.remove, methods=["POST"])
+add("/settings/calendar", "account_calendar", site_calendars.show_account)
+add("/settings/calendar", "save_account_calendar", site_calendars.save_account, methods=["POST"])
+add("/settings/calendar/remove", "remove_account_calendar", site_calendars.remove_account, methods=["POST"])
 add("/history", "history", history.show)
 add("/history/days", "rule_days", rule_days.show)
 add("/history/filters", "save_filter", saved_filters.save, methods=["POST"])

@@ -53,8 +53,8 @@ class Names:
 class RunRow:
     """A line as it is drawn: nothing is looked up, built or worked out in the template any more.
 
-    state: the key of its pill · first_at: of folded lines · credits: empty for none · retry_url: empty where there
-    is nothing to retry, or the person may not.
+    state: the key of its pill · moved_to: when it starts instead of its planned time · first_at: of folded lines ·
+    credits: empty for none · retry_url: empty where there is nothing to retry, or the person may not.
     """
 
     id: int
@@ -65,6 +65,7 @@ class RunRow:
     state: str
     outcome: str
     not_before: ShownTime | None
+    moved_to: ShownTime | None
     cause: str
     at: ShownTime
     first_at: ShownTime | None
@@ -105,7 +106,7 @@ def run_rows(
     def row(line: RunLine) -> RunRow:
         run = line.run
         retried = may_retry and run.status == Status.FAILED
-        is_set_back = run.status == Status.PENDING and not run.waiting_for
+        is_set_back = run.status == Status.PENDING and not run.waiting_for and not run.moved_to_at
         is_long = line.count > 1 and line.oldest_at is not None and line.oldest_at < run.scheduled_at
         return RunRow(
             id=run.id,
@@ -116,6 +117,7 @@ def run_rows(
             state=run_state(run),
             outcome=outcome(run),
             not_before=write(run.not_before) if is_set_back and run.not_before else None,
+            moved_to=write(run.moved_to_at) if run.moved_to_at else None,
             cause=CAUSES[run.cause],
             at=write(run.scheduled_at),
             first_at=write(line.oldest_at) if is_long and line.oldest_at else None,

@@ -76,6 +76,13 @@ BODIES: dict[str, dict[str, Any]] = {
         "events": ["run.failed"],
     },
     "change_webhook": {"is_active": False},
+    "replace_site_calendar": {
+        "working_hours": [{"weekday": 1, "opens": "09:00", "closes": "17:00"}, {"weekday": 2}],
+        "pauses": [{"name": "Summer break", "starts_on": "2027-08-02", "ends_on": "2027-08-13"}],
+        "country": "DE",
+        "region": "BY",
+    },
+    "replace_account_calendar": {"country": "US"},
     "replace_wordpress": {
         "url": "https://www.example.com",
         "username": "editor",

@@ -33,7 +33,8 @@ class CalendarQuery(Query):
 
 class PlannedRunShown(BaseModel):
     """A planned time with the credits a run of its rule lately used, or at most uses where none did yet. `note`: what a
-    change of the clocks does to it, else empty."""
+    change of the clocks or a closed day does to it, else empty; `at`: when it starts, or would without the closed day
+    that leaves it out."""
 
     automation_rule: int
     at: IsoInstant

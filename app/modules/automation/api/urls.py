@@ -13,6 +13,7 @@ from app.modules.automation.api import (
     run_lists,
     runs,
     set_aside,
+    site_calendars,
     starts,
     transfer,
     versions,
@@ -23,4 +24,4 @@ DECLARING = (
     *(calendar, explanation, incidents, mcp, notices, operations, pausing, preview, rules, run_lists),
     *(runs, set_aside, starts, transfer, versions),
 )
-blueprints = (api, mcp.api)
+blueprints = (api, mcp.api, site_calendars.api)

@@ -118,10 +118,16 @@ def outcome(run: ScheduledTask) -> str:
     if run.waiting_for:
         return _wait(run)
     if run.status == Status.PENDING:
-        return "Tries again" if run.attempt else "Planned"
+        return _to_come(run)
     if run.status == Status.RUNNING:
         return "Working"
     return run.error_message or REASONS.get(run.reason or "", "")
+
+
+def _to_come(run: ScheduledTask) -> str:
+    if run.reason == Reason.CLOSED_DAY:
+        return f"Will be left out: {run.error_message}"
+    return "Tries again" if run.attempt else "Planned"
 
 
 def _wait(run: ScheduledTask) -> str:

@@ -84,7 +84,7 @@ def _weeks(found: Calendar, past: dict[date, Outcomes]) -> list[dict[str, Any]]:
             {
                 "first": days[0].on,
                 "days": [(day, past.get(day.on)) for day in days],
-                "runs": sum(len(day.runs) for day in days),
+                "runs": sum(day.starting for day in days),
                 "credits": sum(day.credits for day in days),
             }
         )

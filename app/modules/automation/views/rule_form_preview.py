@@ -9,6 +9,7 @@ from flask import render_template
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause
 from app.business.automation.services.automation_service import shortest_interval
+from app.business.automation.services.calendars.applied_calendars import RulePlace, closed_rules
 from app.business.automation.services.catalogue.field_types import Frame, RuleScope
 from app.business.automation.services.catalogue.record_order import OLDEST
 from app.business.automation.services.catalogue.run_fields import FINISHED_RUN
@@ -30,7 +31,13 @@ from app.business.automation.services.rules.sentence import (
     summary_of,
     when_of,
 )
-from app.business.automation.services.schedules.calendar import due_instants, parse_schedule, preview
+from app.business.automation.services.schedules.calendar import (
+    Schedule,
+    due_instants,
+    next_instants,
+    parse_schedule,
+    preview,
+)
 from app.business.automation.services.schedules.description import describe
 from app.business.automation.services.triggering.meanwhile import records_meanwhile
 from app.business.errors import Invalid
@@ -151,9 +158,26 @@ def _times(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
     return {
         "said": describe(schedule),
         "times": preview(schedule, now, TIMES),
+        "closed": _closed(rule_form, data, schedule, now),
         "in_a_day": in_a_day,
         "limit": limit,
         "too_many": in_a_day > limit,
+    }
+
+
+def _closed(
+    rule_form: RuleForm, data: dict[str, Any], schedule: Schedule, now: datetime
+) -> dict[datetime, str]:
+    """Why the calendar is closed, by planned time; sites of a split rule each have their own."""
+    if data.get("split_by", "none") != "none":
+        return {}
+    place = RulePlace(rule_form.account.id, data.get("site"), data.get("on_closed_days", "skip"))
+    times = closed_rules(rule_form.session, [place]).of(place)
+    settled = (times.settle(schedule, at) for at in next_instants(schedule, now, TIMES))
+    return {
+        one.planned_at: "closed day: runs later" if one.start_at else "closed day: left out"
+        for one in settled
+        if one.why
     }
 
 

@@ -8,6 +8,8 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 
 from app.business.accounts.models import Role
+from app.business.automation.services.calendars.applied_calendars import openings_of
+from app.business.automation.services.calendars.description import calendar_words
 from app.business.automation.services.runs.waiting import wake_for_budget
 from app.business.outlets.services import wordpress_connections
 from app.business.planner.models import Keyword, Sector, Site
@@ -130,5 +132,12 @@ def _page(site: Site, form: SectorForm) -> str:
         sectors=sectors,
         keywords=keywords,
         form=form,
+        calendar=_calendar(site),
         wordpress=wordpress_connections.find(db.session(), site.account_id, site.id),
     )
+
+
+def _calendar(site: Site) -> str:
+    """The calendar that rules of the site follow, in words."""
+    opening = openings_of(db.session(), [site.account_id]).get((site.account_id, site.id))
+    return calendar_words(opening.calendar if opening else None)

@@ -35,6 +35,15 @@ class PlacedRule(Protocol):
 
 
 @dataclass(frozen=True)
+class RulePlace:
+    """The same of a rule that is not saved."""
+
+    account_id: int
+    site_id: int | None
+    on_closed_days: str
+
+
+@dataclass(frozen=True)
 class ClosedRules:
     """The calendars of some accounts, by place."""
 

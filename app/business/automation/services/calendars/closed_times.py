@@ -44,6 +44,11 @@ class ClosedRule:
     opening: OpeningTimes | None = None
     choice: str = "run"
 
+    @property
+    def may_move(self) -> bool:
+        """Whether a time may start later than it is planned."""
+        return self.opening is not None and self.choice == "move"
+
     def settle(self, schedule: Schedule, planned_at: datetime) -> Settled:
         """What becomes of one planned time of the schedule."""
         if self.opening is None or self.choice == "run" or self.opening.is_open(planned_at):

@@ -166,9 +166,7 @@ def parse_calendar(data: Mapping[str, Any], today: date) -> WorkingCalendar:
 def _errors(error: ValidationError) -> dict[str, list[str]]:
     errors: dict[str, list[str]] = {}
     for fault in error.errors():
-        path = ""
-        for part in fault["loc"]:
-            path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+        path = ".".join(map(str, fault["loc"]))
         errors.setdefault(path, []).append(_sentence(fault))
     return errors
 

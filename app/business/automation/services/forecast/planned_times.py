@@ -16,13 +16,15 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import ScheduledTask, Status
+from app.business.automation.run_models import Reason, ScheduledTask, Status
+from app.business.automation.services.calendars.applied_calendars import closed_rules
+from app.business.automation.services.calendars.closed_times import ClosedRule
 from app.business.automation.services.catalogue.actions.registry import is_paid, stored_actions
 from app.business.automation.services.forecast.spend_history import used_by_rule
 from app.business.automation.services.rules.cost import most_per_run
 from app.business.automation.services.rules.repair import faults_of
 from app.business.automation.services.rules.versions import read_definition
-from app.business.automation.services.schedules.calendar import Occurrence, occurrences
+from app.business.automation.services.schedules.calendar import Occurrence, Schedule, occurrences
 from app.business.automation.services.triggering.activations import present_zones, site_schedules
 from app.business.errors import Invalid
 from app.business.outlets.services.ai_connections import is_connected
@@ -34,8 +36,11 @@ TINY = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class PlannedTime:
-    """A time at which a rule will run. note: what a change of the clocks does to it · run_id: of its row, once there is
-    one."""
+    """A planned time, at the moment when its run starts: where it was moved, a later one.
+
+    note: what a change of the clocks or a closed day does to it · runs: False where a closed day leaves it out ·
+    run_id: of its row, once there is one.
+    """
 
     at: datetime
     rule_id: int
@@ -43,6 +48,7 @@ class PlannedTime:
     rule_name: str
     note: str = ""
     run_id: int | None = None
+    runs: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +62,17 @@ class RunPrice:
 def next_times(
     session: Session, scope: Scope, now: datetime, until: datetime, limit: int
 ) -> list[PlannedTime]:
-    """The first `limit` times in (now, until]. Reads no more than so many runs and rules: a rule whose next time comes
-    after theirs has none among the first."""
+    """The first `limit` times in (now, until] at which something runs. Reads no more than so many runs and rules: a
+    rule whose next time comes after theirs has none among the first."""
     rows = _rows(session, scope, now, until, limit)
     rules = _scheduled(session, scope, until, limit)
     walks = _walks(session, scope, rules, now, until)
-    return list(islice(heapq.merge(rows, *walks, key=_in_order), limit))
+    merged = heapq.merge(rows, *walks, key=_in_order)
+    return list(islice((time for time in merged if time.runs), limit))
 
 
 def planned_times(session: Session, scope: Scope, since: datetime, until: datetime) -> Iterator[PlannedTime]:
-    """All times in (since, until] that are not due yet, in order."""
+    """All times in (since, until] that are not due yet, in order; those that closed days leave out as well."""
     rows = _rows(session, scope, since, until, None)
     rules = _scheduled(session, scope, until, None)
     return heapq.merge(rows, *_walks(session, scope, rules, since, until), key=_in_order)
@@ -103,21 +110,43 @@ def _rows(
     session: Session, scope: Scope, since: datetime, until: datetime, limit: int | None
 ) -> list[PlannedTime]:
     run = ScheduledTask
+    columns = (run.begins_at, run.automation_rule_id, run.site_id, run.rule_name, run.id)
+    said = (run.reason, run.error_message, run.scheduled_at, run.moved_to_at)
+    seen = (scope.sees(run), run.status == Status.PENDING)
     query = (
-        select(run.scheduled_at, run.automation_rule_id, run.site_id, run.rule_name, run.id)
-        .where(
-            scope.sees(run),
-            run.status == Status.PENDING,
-            run.scheduled_at > since,
-            run.scheduled_at <= until,
-        )
+        select(*columns, *said)
+        .where(*seen, run.scheduled_at > since, run.scheduled_at <= until, run.moved_to_at.is_(None))
         .order_by(run.scheduled_at, run.automation_rule_id)
         .limit(limit)
     )
-    return [
-        PlannedTime(at, rule_id, site_id, name, run_id=run_id)
-        for at, rule_id, site_id, name, run_id in session.execute(query)
-    ]
+    moved = (
+        select(*columns, *said)
+        .where(*seen, run.moved_to_at > since, run.moved_to_at <= until)
+        .order_by(run.moved_to_at, run.automation_rule_id)
+        .limit(limit)
+    )
+    rows = [*session.execute(query), *session.execute(moved)]
+    return sorted((_of_row(*row) for row in rows), key=_in_order)
+
+
+def _of_row(
+    at: datetime,
+    rule_id: int,
+    site_id: int | None,
+    name: str,
+    run_id: int,
+    reason: str | None,
+    message: str,
+    planned_at: datetime,
+    moved_to_at: datetime | None,
+) -> PlannedTime:
+    is_closed = reason == Reason.CLOSED_DAY
+    note = f"skipped: {message}" if is_closed else _moved_from(planned_at) if moved_to_at else ""
+    return PlannedTime(at, rule_id, site_id, name, note, run_id, not is_closed)
+
+
+def _moved_from(planned_at: datetime) -> str:
+    return f"moved from {planned_at:%d %b %H:%M} UTC, a closed day"
 
 
 def _in_order(time: PlannedTime) -> tuple[datetime, int]:
@@ -138,18 +167,42 @@ def _walks(
     session: Session, scope: Scope, rules: Sequence[AutomationRule], since: datetime, until: datetime
 ) -> Iterator[Iterator[PlannedTime]]:
     """The times of each rule, and of each of its sites where it is split by them."""
+    closed = closed_rules(session, rules)
     zones = present_zones(session, [rule.id for rule in rules if rule.split_by == "site"])
     for rule in rules:
         try:
             schedules = site_schedules(read_definition(rule), zones.get(rule.id, {}))
         except Invalid:
             continue
-        first = max(since, rule.unplanned_from - TINY) if rule.unplanned_from else since
+        planned_since = rule.unplanned_from - TINY if rule.unplanned_from else since
         for split_site, schedule in schedules.items():
             site_id = split_site or rule.site_id
-            if scope.holds(site_id):
-                yield _walk(rule, site_id, occurrences(schedule, first, until))
+            if not scope.holds(site_id):
+                continue
+            times = closed.of(rule, split_site)
+            # A time before `since` may have been moved to one after it.
+            first = planned_since if times.may_move else max(since, planned_since)
+            walk = _walk(rule, site_id, schedule, times, occurrences(schedule, first, until))
+            yield _by_start(walk, since, until) if times.may_move else walk
 
 
-def _walk(rule: AutomationRule, site_id: int | None, found: Iterable[Occurrence]) -> Iterator[PlannedTime]:
-    return (PlannedTime(time.utc, rule.id, site_id, rule.name, time.note) for time in found)
+def _walk(
+    rule: AutomationRule,
+    site_id: int | None,
+    schedule: Schedule,
+    times: ClosedRule,
+    found: Iterable[Occurrence],
+) -> Iterator[PlannedTime]:
+    for time in found:
+        settled = times.settle(schedule, time.utc)
+        if settled.start_at is None:
+            note = f"skipped: {settled.why}"
+            yield PlannedTime(time.utc, rule.id, site_id, rule.name, note, runs=False)
+        else:
+            note = _moved_from(time.utc) if settled.is_moved else time.note
+            yield PlannedTime(settled.start_at, rule.id, site_id, rule.name, note)
+
+
+def _by_start(walk: Iterable[PlannedTime], since: datetime, until: datetime) -> Iterator[PlannedTime]:
+    """In the order in which they start: a moved time comes after others that were planned later."""
+    return iter(sorted((time for time in walk if since < time.at <= until), key=_in_order))

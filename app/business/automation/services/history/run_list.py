@@ -1,6 +1,6 @@
 """Lists of runs with filters, and each rule's figures; always within a scope."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
@@ -25,9 +25,10 @@ from sqlalchemy.orm import Session, aliased
 
 from app.business.accounts.models import Account
 from app.business.accounts.services.scope import Scope
+from app.business.automation.calendar_models import SiteCalendar
 from app.business.automation.models import AutomationRule, RuleDay, RuleVersion
 from app.business.automation.run_models import Reason, ScheduledTask, Status
-from app.business.automation.services.history.upcoming import is_upcoming
+from app.business.automation.services.history.next_starts import next_starts
 from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.rules.sentence import summary_of
 from app.business.paging import Page, encode, first_part, keyset_page, page_of
@@ -203,7 +204,7 @@ def sentences_of(
 def rule_figures(
     session: Session, account_id: int, rule_ids: Sequence[int], now: datetime
 ) -> dict[int, RuleFigures]:
-    """Figures of those of the account's rules, in two queries whatever their number."""
+    """Figures of those of the account's rules, in two queries whatever their number; more where it has calendars."""
     week = last_days(FAILURES_WITHIN, session.get_one(Account, account_id).timezone, now)
     rows = session.execute(_figures(account_id, rule_ids, week, now)).mappings().all()
     latest = [row[status] for row in rows for status in Status if row[status]]
@@ -211,7 +212,11 @@ def rule_figures(
     runs: dict[int, list[ScheduledTask]] = {}
     for run in session.scalars(known):
         runs.setdefault(run.automation_rule_id, []).append(run)
-    return {row["id"]: _figures_of(row, runs.get(row["id"], [])) for row in rows}
+    ahead = {
+        row["id"] for row in rows if row["unplanned_from"] and not row["planned_at"] and row["has_calendars"]
+    }
+    starts = next_starts(session, account_id, ahead) if ahead else {}
+    return {row["id"]: _figures_of(row, runs.get(row["id"], []), starts) for row in rows}
 
 
 def _narrowed(filters: RunFilters) -> Iterator[ColumnElement[bool]]:
@@ -290,9 +295,16 @@ def _figures(account_id: int, rule_ids: Sequence[int], week: Period, now: dateti
         AutomationRule.unplanned_from,
         *(_latest(status, now).label(status.value) for status in Status),
         _of_rule(func.count(), *failed).label("failures"),
-        _of_rule(func.min(ScheduledTask.scheduled_at), is_upcoming(now)).label("planned_at"),
+        _of_rule(func.min(ScheduledTask.begins_at), *_starts_after(now)).label("planned_at"),
         used.scalar_subquery().label("runs_today"),
+        select(SiteCalendar.id).where(SiteCalendar.account_id == account_id).exists().label("has_calendars"),
     ).where(AutomationRule.account_id == account_id, AutomationRule.id.in_(rule_ids))
+
+
+def _starts_after(now: datetime) -> Sequence[ColumnElement[bool]]:
+    run = ScheduledTask
+    is_open = run.reason.is_distinct_from(Reason.CLOSED_DAY)
+    return run.status == Status.PENDING, run.begins_at > now, is_open
 
 
 def _of_rule(figure: ColumnElement[Any], *clauses: ColumnElement[bool]) -> ScalarSelect[Any]:
@@ -320,8 +332,10 @@ def _runs_of_rule(figure: Any) -> Select[Any]:
     )
 
 
-def _figures_of(row: RowMapping, latest: Sequence[ScheduledTask]) -> RuleFigures:
-    """`latest` has at most one run of each status."""
+def _figures_of(
+    row: RowMapping, latest: Sequence[ScheduledTask], starts: Mapping[int, datetime | None]
+) -> RuleFigures:
+    """`latest` has at most one run of each status; `starts`: where closed days come between."""
     started = [run.started_at for run in latest if run.started_at and run.status != Status.SKIPPED]
     succeeded = [run.finished_at for run in latest if run.status == Status.COMPLETED]
     return RuleFigures(
@@ -330,5 +344,5 @@ def _figures_of(row: RowMapping, latest: Sequence[ScheduledTask]) -> RuleFigures
         last_success_at=succeeded[0] if succeeded else None,
         failures=row["failures"],
         runs_today=row["runs_today"],
-        next_run_at=row["planned_at"] or row["unplanned_from"],
+        next_run_at=row["planned_at"] or starts.get(row["id"], row["unplanned_from"]),
     )
