@@ -37,7 +37,7 @@ STAY_AS_READ = {
     "accounts": ("api_key", "notice_choices", "person_sites", "profile", "role", "second_factor",
                  "second_factor_off", "sessions", "settings"),
     "automation": ("back_test", "import_look", "import_rules", "make_real", "resume", "retry_all", "rule_form",
-                   "run_now", "switch_on", "test", "undo"),
+                   "run_now", "site_calendar", "switch_on", "test", "undo"),
     "outlets": ("ai", "incoming", "webhook_form", "webhook_secret", "wordpress"),
     "planner": ("grouping", "import_file", "import_preview", "site"),
     "records": ("edit",),

@@ -180,14 +180,15 @@ BASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "PublishAsked": ("POST", "/api/writer/content/{content}/publish/", {}),
     "SendBack": ("POST", "/api/writer/content/{content}/send-back/", {}),
     "ContentChanges": ("PATCH", "/api/writer/content/{content}/", {}),
+    "CalendarSent": ("PUT", "/api/planner/sites/{site}/calendar/", {}),
 }
 """Schema -> the call that accepts it. A new schema with texts must be added here."""
 BODIES = {"note", "description", "brief", "html", "about", "audience", "tone", "call_to_action", "facts"}
 """Multi-line texts."""
 KEPT_NOWHERE = {"ImportRules", "PreviewAsked", "BackTestAsked", "RuleTrial"}
 """Validated by the rule's checks, or used for reading only."""
-BASE = {"RecordWritten", "KeywordFigures"}
-"""Base classes only."""
+BASE = {"RecordWritten", "KeywordFigures", "PauseSent", "WorkingHoursSent"}
+"""Base classes, and parts of other bodies."""
 
 
 def schemas(base: type[BaseModel] = Schema) -> dict[str, type[BaseModel]]:

@@ -10,8 +10,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Notice
+from app.business.accounts.services.audit_log import AuditActor
 from app.business.accounts.services.notices import add_notice
 from app.business.automation.services.operations.lifecycle import begin_operation
+from app.business.automation.services.triggering.calendar_service import save_calendar
+from app.business.planner.models import Site
 from app.business.writer.services.content_versions import keep_first_version
 from app.infrastructure.secret_box import SecretBox
 from app.modules.openapi.examples import BODIES
@@ -77,6 +80,14 @@ def rows(session: Session, people: People) -> dict[str, int]:
     )
     session.flush()
     notice = session.scalars(select(Notice.id)).first() or 0
+    save_calendar(
+        session,
+        people.account,
+        session.get_one(Site, sector.site_id),
+        {"country": "US"},
+        actor=AuditActor(),
+        now=datetime.now(UTC),
+    )
     connect(session, sector, WordPress(), SecretBox.of(Settings(secret_key="k" * 40)))
     session.commit()
     return made | {

@@ -39,6 +39,8 @@ STARTS_NOTHING = {
     "automation.save_filter", "automation.remove_filter",
     "automation.history_columns", "automation.read_notices", "automation.release_set_aside",
     "automation.restore", "automation.restore_version", "automation.take_import", "automation.use_template",
+    "automation.save_site_calendar", "automation.remove_site_calendar",
+    "automation.save_account_calendar", "automation.remove_account_calendar",
 }  # fmt: skip
 """Forms that change rules, drafts or notices, or stop something: sending them twice has the same result, or is
 refused."""

@@ -83,6 +83,8 @@ def test_the_account_has_a_calendar_too(owner: FlaskClient, session: Session, si
         ({"working_hours": []}, "working_hours"),
         ({"pauses": [{"starts_on": "2026-01-02", "ends_on": "2026-01-01"}]}, "pauses.0"),
         ({"pauses": [{"starts_on": 5, "ends_on": "2026-01-01"}]}, "pauses.0.starts_on"),
+        ({"pauses": [CLOSED | {"name": "a\u202eb"}]}, "pauses.0.name"),
+        ({"pauses": [CLOSED | {"name": "a\nb"}]}, "pauses.0.name"),
         ({"country": "Atlantis"}, "country"),
         ({"country": "DE", "region": "Texas"}, "region"),
         ({"hours": []}, "hours"),

@@ -13,6 +13,7 @@ from app.business.automation.services.calendars.public_holidays import (
     holidays_of,
 )
 from app.business.errors import Invalid
+from app.business.plain_characters import fault_of_line
 
 MOST_PAUSES = 200
 NAME_LIMIT = 100
@@ -62,6 +63,8 @@ class Pause(Part):
     @field_validator("name", mode="after")
     @classmethod
     def _one_line(cls, name: str) -> str:
+        if fault := fault_of_line(name):
+            raise ValueError(fault)
         return " ".join(name.split())
 
     @model_validator(mode="after")
