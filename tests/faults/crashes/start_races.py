@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import create_engine, event, select, update
+from sqlalchemy import create_engine, select, update
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ScheduledTask, Status
@@ -21,11 +21,13 @@ from app.business.automation.services.runs.context import RunContext
 from app.business.errors import Conflict
 from app.business.language_model import Completion, Prompt, ProviderFault
 from app.business.writer.models import Task
+from app.infrastructure import database
 from app.infrastructure.database import engine_options, prepare
 
 STEPS = ("carry", "carry", "carry", "carry", "retry", "retry", "rescue", "edit")
 WORDS = (100, 300, 700, 1000)
 REFUSED_ONE_IN = 4
+PATIENCE_SECONDS = 120
 start: Any = None
 
 
@@ -79,9 +81,9 @@ def _forget_the_total_when_retrying() -> None:
 
 
 def _work(url: str, work: Meddling) -> int:
+    _be_patient(url)
     engine = create_engine(url, **engine_options(url))
     prepare(engine)
-    event.listen(engine, "connect", _be_patient)
     try:
         with Session(engine, expire_on_commit=False) as session:
             start.wait(300)
@@ -94,9 +96,10 @@ def _work(url: str, work: Meddling) -> int:
         engine.dispose()
 
 
-def _be_patient(connection: Any, _record: Any) -> None:
-    if type(connection).__module__ == "sqlite3":
-        connection.execute("PRAGMA busy_timeout=120000")
+def _be_patient(url: str) -> None:
+    """On SQLite eight writers of a busy machine may wait for longer than a person would."""
+    if url.startswith("sqlite"):
+        database.LOCK_WAIT_SECONDS = PATIENCE_SECONDS
 
 
 class _Worker:
