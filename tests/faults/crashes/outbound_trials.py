@@ -39,7 +39,7 @@ class Sending(ABC):
     """One run, which is due since a minute, with its wake-up job; and whoever receives what it sends."""
 
     commits: int
-    """Of the whole work of a worker on this run, at least."""
+    """Of the whole work of a worker on this run."""
 
     def __init__(
         self, session: Session, trials: Trials, box: SecretBox, today: datetime, outside: Any
@@ -77,9 +77,9 @@ class Sending(ABC):
     def faults(self) -> Iterator[str]:
         """What was lost, or sent twice without need."""
 
-    def kill(self, point: str, *without: str) -> bool:
-        """A worker works until that point; whether it has come to it."""
-        return self.trials.dies("work_off", dies=point, without=without, environment=self.environment)
+    def kill(self, point: str, *without: str) -> None:
+        """A worker works until that point. Raises AssertionError where it does not come to it."""
+        assert self.trials.dies("work_off", dies=point, without=without, environment=self.environment)
 
     def moment(self) -> str:
         """Where that has left the messages."""
@@ -135,7 +135,7 @@ class WebhookSending(Sending):
     """The message of an action, and the one about the run's end."""
 
     outside: Receiver
-    commits = 10
+    commits = 9
 
     @staticmethod
     def receiver() -> AbstractContextManager[Receiver]:
@@ -166,7 +166,7 @@ class MailSending(Sending):
     """One mail to each of three addresses."""
 
     outside: Postbox
-    commits = 12
+    commits = 11
 
     @staticmethod
     def receiver() -> AbstractContextManager[Postbox]:
