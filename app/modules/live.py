@@ -22,6 +22,7 @@ from app.modules.access import is_api
 MOVED = "system.moved"
 LOOK_SECONDS = 3.0
 """Seconds for which all pages of this process share one check of the machinery."""
+TURN_SECONDS = 17
 AT_LEAST_EVERY = 300
 """Seconds after which a page is redrawn without a hint, for days that end and hints that were lost."""
 
@@ -117,5 +118,7 @@ def _read_mark() -> None:
 
 def _mark(account_id: int, role: Role) -> str:
     silent = current_app.extensions["machinery"].silent()
-    seen = (hint_of(account_id), silent, int(time.time()) // AT_LEAST_EVERY, role)
+    # Accounts take turns within those seconds, so that not all open pages are drawn at one moment.
+    turn = (int(time.time()) + TURN_SECONDS * account_id) // AT_LEAST_EVERY
+    seen = (hint_of(account_id), silent, turn, role)
     return hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
