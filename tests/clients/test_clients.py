@@ -5,8 +5,6 @@ the compilers that their users have: `make test-clients` needs Node, and fetches
 """
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,22 +13,19 @@ import pytest
 from flask import Flask
 from sqlalchemy.orm import Session
 
+from tests.clients.commands import DOCUMENT, HERE, fails, real, run
 from tests.clients.one_file import one_file_client
 from tests.people import make_people, program_of
 from tests.served import served
 
-HERE = Path(__file__).parent
-DOCUMENT = HERE.parent / "data" / "openapi.json"
 UV = Path(sys.executable).parent / "uv"
 GENERATOR = "openapi-python-client==0.29.1"
 LIBRARIES = ("httpx==0.28.1", "attrs==26.1.0", "python-dateutil==2.9.0.post0", "mypy==2.4.1")
-SPECTRAL = "@stoplight/spectral-cli@6.16.3"
 PACKAGES = ("openapi-typescript@7.13.0", "openapi-fetch@0.17.0", "typescript@5.9.3", "@types/node@20")
 STRICT = (
     *("--strict", "--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes", "--skipLibCheck"),
     *("--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler", "--types", "node"),
 )
-real = pytest.mark.skipif(os.environ.get("CLIENTS") != "real", reason="only with CLIENTS=real")
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, scope="session")
 
 
@@ -41,18 +36,6 @@ def server(app: Flask, session: Session) -> Iterator[tuple[str, str]]:
     key = program_of(app, session, people.editor).environ_base["HTTP_AUTHORIZATION"].removeprefix("Bearer ")
     with served(app) as (address, _):
         yield address, key
-
-
-def run(*command: str | Path, cwd: Path) -> str:
-    ended = subprocess.run([*map(str, command)], cwd=cwd, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stdout[-5000:] + ended.stderr[-5000:]
-    return ended.stdout
-
-
-def fails(*command: str | Path, cwd: Path) -> str:
-    ended = subprocess.run([*map(str, command)], cwd=cwd, capture_output=True, text=True, check=False)
-    assert ended.returncode != 0, ended.stdout
-    return ended.stdout
 
 
 def test_a_typed_client_in_one_file_runs_the_six_functions(server: tuple[str, str], tmp_path: Path) -> None:
@@ -100,14 +83,3 @@ def test_the_types_of_openapi_typescript_compile_strictly_and_run(
     wrong = (tmp_path / "six_functions.ts").read_text().replace("max_credits: 50", 'max_credits: "50"')
     (tmp_path / "wrong.ts").write_text(wrong)
     assert "TS2322" in fails("npx", "tsc", *STRICT, "--noEmit", "wrong.ts", cwd=tmp_path)
-
-
-@real
-def test_spectral_finds_nothing_in_the_document(tmp_path: Path) -> None:
-    run("npm", "install", "--silent", "--no-fund", "--no-audit", SPECTRAL, cwd=tmp_path)
-    lint = ("npx", "spectral", "lint", "--ruleset", HERE / "spectral.yaml", "--fail-severity", "hint")
-    assert "No results" in run(*lint, DOCUMENT, cwd=tmp_path)
-    broken = json.loads(DOCUMENT.read_text())
-    del broken["paths"]["/api/automation/rules/"]["get"]["operationId"]
-    (tmp_path / "broken.json").write_text(json.dumps(broken))
-    assert "operation-operationId" in fails(*lint, tmp_path / "broken.json", cwd=tmp_path)

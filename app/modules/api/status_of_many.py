@@ -26,7 +26,7 @@ class StatusOfMany(Schema):
     status: Text = ""
 
 
-class MovedShown(BaseModel):
+class MovedRecordsShown(BaseModel):
     """Ids of the records that were moved, and of those left as they are: from there a person cannot move them."""
 
     moved: list[int]
@@ -48,4 +48,4 @@ def give_status(kind: Kind, asked: StatusOfMany, move: Move | None = None) -> Re
     else:
         moved = set_status(session, kind, ids, asked.status, origin, now)
     done = set(moved)
-    return saved(report(MovedShown(moved=list(moved), left=[id for id in ids if id not in done])))
+    return saved(report(MovedRecordsShown(moved=list(moved), left=[id for id in ids if id not in done])))

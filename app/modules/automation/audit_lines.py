@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import url_for
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from app.business.accounts.models import Account, ApiKey, AuditEntry, User
 from app.business.archived_rows import WITH_ARCHIVED
 from app.business.automation.models import AutomationRule, RuleVersion
+from app.business.automation.services.rule_parts import Json
+from app.business.base import AccountOwned
 from app.business.outlets.webhook_models import Webhook
 from app.business.planner.models import Cluster, Idea, Keyword, Site
 from app.business.writer.models import Content, Task
@@ -98,7 +100,7 @@ def _people(ids: Collection[int]) -> dict[int, str]:
     return {id: name or email for id, name, email in db.session.execute(query)}
 
 
-def _own(model: type[Any]) -> Any:
+def _own(model: type[AccountOwned]) -> ColumnElement[bool]:
     return current_person().scope.sees(model)
 
 
@@ -182,13 +184,15 @@ def _facts(entry: AuditEntry, sites: Mapping[int, str]) -> list[tuple[str, str]]
     ]
 
 
-def _is_change(value: Any) -> bool:
+def _is_change(value: Json) -> bool:
     return isinstance(value, dict) and value.keys() == set(CHANGE)
 
 
-def _words(name: str, value: Any, sites: Mapping[int, str]) -> str:
+def _words(name: str, value: Json, sites: Mapping[int, str]) -> str:
     if name == "site_ids":
-        return ", ".join(sites.get(id, f"site {id}") for id in value) if value is not None else "All"
+        ids = value if isinstance(value, list) else []
+        named = (sites.get(id, f"site {id}") for id in ids if isinstance(id, int))
+        return "All" if value is None else ", ".join(named)
     if value is None or value in ("", []):
         return "–"
     if isinstance(value, bool):

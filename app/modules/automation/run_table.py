@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from markupsafe import Markup
 
@@ -144,5 +143,5 @@ def _times(run: ScheduledTask) -> int:
     return (run.count or 1) if run.cause == Cause.SCHEDULE else 1
 
 
-def _key(run: ScheduledTask) -> tuple[Any, ...]:
+def _key(run: ScheduledTask) -> tuple[int, str, str | None]:
     return run.automation_rule_id, run.status, run.reason

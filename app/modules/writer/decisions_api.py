@@ -15,7 +15,7 @@ from app.modules.access import STARTING_RUNS, current_person
 from app.modules.api.bodies import Omittable
 from app.modules.api.records import in_zone, row_to_change, show
 from app.modules.api.resource import answer, require_present, saved
-from app.modules.api.status_of_many import MovedShown, StatusOfMany, give_status
+from app.modules.api.status_of_many import MovedRecordsShown, StatusOfMany, give_status
 from app.modules.article_notes import tell_writer, with_note
 from app.modules.run_actor import actor
 from app.modules.writer.api import api
@@ -81,7 +81,7 @@ def start_over(id: int) -> Response:
     return _saved(content)
 
 
-@api.call("POST", "/tasks/set-status/", Role.OPERATOR, answers={200: MovedShown}, errors=(NotFound,))
+@api.call("POST", "/tasks/set-status/", Role.OPERATOR, answers={200: MovedRecordsShown}, errors=(NotFound,))
 def set_status_of_tasks(body: StatusOfMany) -> Response:
     """Mark tasks ready (`queued`), not ready (`draft`) or done (`done`)."""
     return give_status(TASK, body)

@@ -79,7 +79,7 @@ class CheckFinding(Readable):
     quotes: list[str]
 
 
-class ChecksShown(BaseModel):
+class ArticleChecksShown(BaseModel):
     """What the checks found when the text was saved, or checked again. `score`: 0 to 100, null for a brief."""
 
     score: int | None
@@ -127,13 +127,15 @@ def restore_content_version(id: int, number: int) -> Response:
     return saved(answer(show(ContentShown, content), version=content.version))
 
 
-@api.call("GET", "/content/<int:id>/checks/", Role.VIEWER, answers={200: ChecksShown}, if_match=True)
+@api.call("GET", "/content/<int:id>/checks/", Role.VIEWER, answers={200: ArticleChecksShown}, if_match=True)
 def show_checks(id: int) -> Response:
     """What the checks found in an article."""
     return answer(_checks(owned_or_404(Content, id)))
 
 
-@api.call("POST", "/content/<int:id>/checks/", Role.OPERATOR, answers={200: ChecksShown}, if_match=True)
+@api.call(
+    "POST", "/content/<int:id>/checks/", Role.OPERATOR, answers={200: ArticleChecksShown}, if_match=True
+)
 def check_content(id: int) -> Response:
     """Check an article again, against the profile and the pages of its site as they are now."""
     content = owned_or_404(Content, id)
@@ -149,8 +151,10 @@ def download_content(id: int, query: FileOfContentQuery) -> Response:
     return article_file(kind.write(content), kind.name(content), kind.mimetype)
 
 
-def _checks(content: Content) -> ChecksShown:
-    return ChecksShown(score=content.score, checks=[show(CheckFinding, found) for found in content.checks])
+def _checks(content: Content) -> ArticleChecksShown:
+    return ArticleChecksShown(
+        score=content.score, checks=[show(CheckFinding, found) for found in content.checks]
+    )
 
 
 def _shown(schema: type[VersionRead], found: SavedVersion) -> VersionRead:

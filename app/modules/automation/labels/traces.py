@@ -9,7 +9,10 @@ from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.record_relations import relations_of
 from app.business.automation.services.conditions.description import operator_text
 from app.business.automation.services.conditions.nodes import OPERATORS, O
+from app.business.automation.services.rule_parts import Json
 
+Trace = Mapping[str, Any]
+"""Conditions with the actual values, as they were kept with a run. Any: a condition or a group of them."""
 JOINED = {"all": "All of these", "any": "Any of these", "not": "None of these"}
 
 
@@ -23,7 +26,7 @@ class TraceLine:
     is_met: bool
 
 
-def trace_lines(trace: Mapping[str, Any], record_type: str | None) -> list[TraceLine]:
+def trace_lines(trace: Trace, record_type: str | None) -> list[TraceLine]:
     """The lines from top to bottom; an outermost "all" around several lines is left out."""
     lines = list(_lines(trace, record_type, 0)) if trace else []
     if len(lines) > 1 and "all" in trace:
@@ -31,7 +34,7 @@ def trace_lines(trace: Mapping[str, Any], record_type: str | None) -> list[Trace
     return lines
 
 
-def _lines(trace: Mapping[str, Any], record_type: str | None, depth: int) -> Iterator[TraceLine]:
+def _lines(trace: Trace, record_type: str | None, depth: int) -> Iterator[TraceLine]:
     kind = next((kind for kind in JOINED if kind in trace), None)
     if kind is None:
         yield TraceLine(depth, _said(trace, record_type), _actual(trace, record_type), bool(trace["result"]))
@@ -42,7 +45,7 @@ def _lines(trace: Mapping[str, Any], record_type: str | None, depth: int) -> Ite
         yield from _lines(child, record_type, depth + 1)
 
 
-def _said(trace: Mapping[str, Any], record_type: str | None) -> str:
+def _said(trace: Trace, record_type: str | None) -> str:
     operator, value = O(trace["operator"]), trace.get("value")
     if "count" in trace:
         relation = relations_of(record_type).get(relation_key(trace.get("of", RELATED), trace["count"]))
@@ -59,19 +62,19 @@ def _said(trace: Mapping[str, Any], record_type: str | None) -> str:
     return f"{said} {_shown(_labelled(field, value))}"
 
 
-def _actual(trace: Mapping[str, Any], record_type: str | None) -> str:
+def _actual(trace: Trace, record_type: str | None) -> str:
     return _shown(_labelled(fields_of(record_type).get(trace.get("field", "")), trace.get("actual")))
 
 
-def _labelled(field: Field | None, value: Any) -> Any:
+def _labelled(field: Field | None, value: Json) -> Json:
     """Choice values as labels: "draft" is not the word for a task."""
     labels = dict(field.choices) if field else {}
     if isinstance(value, list):
-        return [labels.get(item, item) for item in value]
+        return [labels.get(item, item) if isinstance(item, str) else item for item in value]
     return labels.get(value, value) if isinstance(value, str) else value
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Json) -> str:
     if value is None:
         return "nothing"
     if isinstance(value, bool):

@@ -7,6 +7,7 @@ from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField, Field, Form, FormField, IntegerField, SelectMultipleField
 from wtforms.fields.choices import SelectChoice, SelectFieldBase
 
+from app.business.automation.services.rule_parts import JsonObject
 from app.modules.automation.rule_form.choices import Choices
 from app.modules.forms import ConsoleForm
 from app.modules.gate.numbers import is_whole
@@ -59,7 +60,7 @@ class StepForm:
         return True
 
     @classmethod
-    def unanswered(cls, so_far: RuleSoFar) -> dict[str, Any]:
+    def unanswered(cls, so_far: RuleSoFar) -> JsonObject:
         """Placeholder for the step's fields while it has no answer."""
         return {}
 
@@ -67,7 +68,7 @@ class StepForm:
         """Add an error to each invalid field; everything else is validated with the rule."""
         raise NotImplementedError
 
-    def part(self) -> dict[str, Any]:
+    def part(self) -> JsonObject:
         """The rule's fields of this step."""
         raise NotImplementedError
 

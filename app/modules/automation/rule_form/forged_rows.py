@@ -6,7 +6,6 @@ deleted rows. When the field or operator of a row has just changed, its value be
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, cast
 
 from wtforms import Field
 from wtforms.fields.choices import SelectFieldBase
@@ -15,11 +14,12 @@ from wtforms.widgets import NumberInput
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.conditions.nodes import O
 from app.modules.automation.rule_form.actions.form import ActionRow, ActionsInput
-from app.modules.automation.rule_form.base import Pairs, add_error
+from app.modules.automation.rule_form.base import Pairs, StepForm, add_error
 from app.modules.automation.rule_form.conditions.fields import field_choices
 from app.modules.automation.rule_form.conditions.row import ConditionRow
 from app.modules.automation.rule_form.conditions.tree import ConditionGroup, ConditionTree
 from app.modules.automation.rule_form.conditions.value import OTHER
+from app.modules.automation.rule_form.steps import DoStep, WhichStep
 from app.modules.gate.numbers import is_decimal
 
 CHOOSE = "Choose one of the list."
@@ -31,7 +31,7 @@ Kept = set[tuple[str, str]]
 Refusals = list[tuple[Field, str]]
 
 
-def forged_inputs(form: Any, kept: Pairs, build: Callable[[Pairs], Any]) -> Refusals:
+def forged_inputs(form: StepForm, kept: Pairs, build: Callable[[Pairs], StepForm]) -> Refusals:
     """Each forged input of the step, with its error message.
 
     kept: the step's input in the draft, which the submitted page was built from · build: creates the step from it, only
@@ -50,11 +50,11 @@ def refuse(forged: Refusals) -> None:
             add_error(field, message)
 
 
-def _refusals(form: Any, shown: Any, kept: Kept) -> Iterator[tuple[Field, str]]:
-    if conditions := getattr(form, "conditions", None):
-        yield from _in_tree(conditions, shown.conditions if shown else None, kept)
-    if actions := getattr(form, "actions", None):
-        yield from _in_actions(actions, shown.actions if shown else None, kept)
+def _refusals(form: StepForm, shown: StepForm | None, kept: Kept) -> Iterator[tuple[Field, str]]:
+    if isinstance(form, WhichStep):
+        yield from _in_tree(form.conditions, shown.conditions if isinstance(shown, WhichStep) else None, kept)
+    if isinstance(form, DoStep):
+        yield from _in_actions(form.actions, shown.actions if isinstance(shown, DoStep) else None, kept)
 
 
 def _in_actions(actions: ActionsInput, shown: ActionsInput | None, kept: Kept) -> Iterator[tuple[Field, str]]:
@@ -89,8 +89,7 @@ def _in_tree(tree: ConditionTree, shown: ConditionTree | None, kept: Kept) -> It
             continue
         yield from _in_row(row, before, kept)
         if row.where and (before is None or before.field_name == row.field_name):
-            where: Any = row.where
-            yield from _in_tree(where, cast(Any, before.where) if before else None, kept)
+            yield from _in_tree(row.where, before.where if before else None, kept)
 
 
 def _in_row(row: ConditionRow, before: ConditionRow | None, kept: Kept) -> Iterator[tuple[Field, str]]:

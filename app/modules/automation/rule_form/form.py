@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping
 from functools import cached_property
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -11,14 +10,15 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import AutomationService
 from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 from app.business.automation.services.catalogue.triggers import TRIGGERS
+from app.business.automation.services.rule_parts import JsonObject, Stored
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.errors import Invalid
 from app.modules.automation.rule_form.base import Pairs, StepForm, focus_first_error, place_errors
 from app.modules.automation.rule_form.choices import Choices
 from app.modules.automation.rule_form.step_table import KEYS, STEP_OF, STEPS, StepInfo, step_of
-from app.modules.automation.rule_form.steps import SCHEDULE
+from app.modules.automation.rule_form.steps import SCHEDULE, WhichStep
 
-Trigger = tuple[str, Mapping[str, Any]]
+Trigger = tuple[str, Stored]
 PLANNED: Trigger = (SCHEDULE, {})
 """The trigger before one is chosen."""
 
@@ -40,7 +40,7 @@ class RuleForm:
         self._forms: dict[str, StepForm] = {}
         self._valid: dict[str, bool] = {}
 
-    def form(self, key: str) -> Any:
+    def form(self, key: str) -> StepForm:
         """The form of one step, filled with its input."""
         if key not in self._forms:
             self._forms[key] = self.build(key, self._answer(key))
@@ -63,22 +63,24 @@ class RuleForm:
         if "when" not in self.answers:
             return PLANNED
         part = self.form("when").part()
-        return (part["trigger"], part["trigger_options"]) if part["trigger"] in TRIGGERS else PLANNED
+        trigger, options = str(part["trigger"]), part["trigger_options"]
+        return (trigger, options) if trigger in TRIGGERS and isinstance(options, dict) else PLANNED
 
     @property
     def fixed_record_type(self) -> str | None:
         trigger, options = self._trigger
         given = TRIGGERS[trigger].record_type or options.get("record_type")
-        return given if given in RECORD_TYPES else None
+        return str(given) if given in RECORD_TYPES else None
 
     @property
     def working_record_type(self) -> str | None:
-        working_type: str | None = self.form("which").working_type
-        return working_type
+        which = self.form("which")
+        assert isinstance(which, WhichStep)
+        return which.working_type
 
-    def data(self) -> dict[str, Any]:
+    def data(self) -> JsonObject:
         """The rule as entered so far, with placeholders for steps without answer."""
-        data: dict[str, Any] = {}
+        data: JsonObject = {}
         for step in STEPS:
             data |= self.form(step.key).part() if self._is_answered(step.key) else self._unanswered(step)
         return data
@@ -108,13 +110,13 @@ class RuleForm:
                 found.setdefault(step_of(path), {})[path] = messages
         return found
 
-    def checked_form(self, key: str) -> Any:
+    def checked_form(self, key: str) -> StepForm:
         """The form of the step with every error beside its field, and the focus on the first."""
         form = self._with_errors(key)
         focus_first_error(form.fields_by_path().values())
         return form
 
-    def form_without(self, key: str, faulty: Collection[str]) -> Any:
+    def form_without(self, key: str, faulty: Collection[str]) -> StepForm:
         """The form of the step with the errors of the fields whose ids are `faulty`."""
         form = self._with_errors(key) if faulty else self.form(key)
         for field in form.fields_by_path().values():
@@ -138,7 +140,7 @@ class RuleForm:
             self._valid[key] = self.form(key).validate()
         return self._valid[key]
 
-    def _with_errors(self, key: str) -> Any:
+    def _with_errors(self, key: str) -> StepForm:
         form = self.form(key)
         if self._is_valid(key):
             place_errors(self.errors.get(key, {}), form.fields_by_path())
@@ -154,10 +156,10 @@ class RuleForm:
         pairs = self.answers.get(key)
         return pairs if pairs is not None and self._form_of(STEP_OF[key]).is_answer(pairs) else None
 
-    def _unanswered(self, step: StepInfo) -> dict[str, Any]:
+    def _unanswered(self, step: StepInfo) -> JsonObject:
         return self._form_of(step).unanswered(self)
 
 
-def has_errors(form: Any) -> bool:
+def has_errors(form: StepForm) -> bool:
     """Whether any field of the step has an error."""
     return any(field.errors for field in form.fields_by_path().values())

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, time, tzinfo
 from typing import Any, ClassVar, Self
 from zoneinfo import ZoneInfo
 
-from wtforms import RadioField, SelectField, SelectMultipleField, StringField
+from wtforms import Field, RadioField, SelectField, SelectMultipleField, StringField
 from wtforms.validators import Optional, ValidationError
 from wtforms.widgets import CheckboxInput, DateTimeLocalInput, ListWidget, TimeInput
 
+from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.rules.fields import usual
 from app.business.automation.services.schedules.presets import (
     PRESETS,
@@ -105,7 +106,7 @@ class ScheduleStep(FieldsStep):
         return any(name == "frequency" for name, _ in pairs)
 
     @classmethod
-    def unanswered(cls, so_far: RuleSoFar) -> dict[str, Any]:
+    def unanswered(cls, so_far: RuleSoFar) -> JsonObject:
         return {"schedule": daily(so_far)}
 
     def validate_at(self, field: StringField) -> None:
@@ -131,16 +132,16 @@ class ScheduleStep(FieldsStep):
                 f"Choose an hour after {first:02}:00; hours across midnight need two rules."
             )
 
-    def schedule(self) -> dict[str, Any]:
+    def schedule(self) -> JsonObject:
         """The schedule as stored in rules."""
         named = self.timezone.data or ""
         zone = ZoneInfo(named) if named in time_zones() else UTC
-        found: dict[str, Any] = {"timezone": named} | self._times(zone)
+        found: JsonObject = {"timezone": named, **self._times(zone)}
         if self.split_by.data == OWN_TIME and "cron" in found:
             del found["timezone"]
         return found | {name: _instant(self[name].data, zone) for name in MOMENTS if self[name].data}
 
-    def fields_by_path(self) -> dict[str, Any]:
+    def fields_by_path(self) -> dict[str, Field]:
         """Errors of the cron line are shown beside the input that was chosen instead of cron."""
         shown = {
             "cron": "cron",
@@ -152,7 +153,7 @@ class ScheduleStep(FieldsStep):
         places = super().fields_by_path()
         return places | {"schedule.cron": self[shown.get(self.frequency.data, "frequency")]}
 
-    def part(self) -> dict[str, Any]:
+    def part(self) -> JsonObject:
         """Schedule, repetition, overlap, catch-up and closed days."""
         chosen = {name: self[name].data for name in ("repeat", "overlap", "catch_up")}
         chosen["on_closed_days"] = self.on_closed_days.data or usual("on_closed_days")
@@ -170,7 +171,7 @@ class ScheduleStep(FieldsStep):
         split = {"split_by": OWN_TIME if own_time else rule["split_by"], "timezone": zone.key}
         return pairs_of(cls(formdata=None, data=dict(rule) | split | moments | _choice(schedule, zone)))
 
-    def _times(self, zone: tzinfo) -> dict[str, Any]:
+    def _times(self, zone: tzinfo) -> JsonObject:
         if self.frequency.data == "once":
             return {"at": _instant(self.once_at.data, zone)}
         if self.frequency.data == "cron" or self.frequency.data not in PRESETS:
@@ -209,10 +210,10 @@ class EventStep(FieldsStep):
         return any(name == "batching" for name, _ in pairs)
 
     @classmethod
-    def unanswered(cls, so_far: RuleSoFar) -> dict[str, Any]:
+    def unanswered(cls, so_far: RuleSoFar) -> JsonObject:
         return {"schedule": {}}
 
-    def part(self) -> dict[str, Any]:
+    def part(self) -> JsonObject:
         """Together or one by one."""
         days = self.repeat_after_days.data if self.repeat.data == "after_days" else None
         return {
@@ -237,11 +238,11 @@ def _days(field: SelectMultipleField) -> tuple[int, ...]:
     return tuple(int(day) for day in field.data or () if day in _offered(field)) or (1,)
 
 
-def _offered(field: Any) -> list[Any]:
+def _offered(field: SelectField | SelectMultipleField) -> list[str]:
     return [choice.value for choice in field.choices]
 
 
-def _choice(schedule: Mapping[str, Any], zone: ZoneInfo) -> dict[str, Any]:
+def _choice(schedule: Mapping[str, Any], zone: ZoneInfo) -> JsonObject:
     if schedule.get("at"):
         return {"frequency": "once", "once_at": _local(schedule["at"], zone)}
     preset = preset_of(schedule["cron"])
@@ -250,14 +251,15 @@ def _choice(schedule: Mapping[str, Any], zone: ZoneInfo) -> dict[str, Any]:
     weekdays = [str(day) for day in preset.weekdays]
     if preset.kind == "window":
         hours = {"window_from": str(preset.at.hour), "window_until": str(preset.until)}
-        return hours | {"frequency": "window", "window_every": str(preset.every), "window_days": weekdays}
-    values = {
+        window: JsonObject = {"window_every": str(preset.every), "window_days": [*weekdays]}
+        return {"frequency": "window", **window, **hours}
+    values: JsonObject = {
         "frequency": preset.kind,
         "every": str(preset.every),
         "minute": preset.at.minute,
         "day": preset.day,
     }
-    return values | {"at": f"{preset.at:%H:%M}", "weekdays": weekdays}
+    return values | {"at": f"{preset.at:%H:%M}", "weekdays": [*weekdays]}
 
 
 def _instant(text: str | None, zone: tzinfo) -> str:

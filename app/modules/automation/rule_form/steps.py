@@ -11,6 +11,7 @@ from app.business.automation.services.catalogue.actions.registry import PLACEHOL
 from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 from app.business.automation.services.catalogue.record_order import OLDEST
 from app.business.automation.services.catalogue.triggers import TRIGGERS, subject_of
+from app.business.automation.services.rule_parts import Json, JsonObject
 from app.business.automation.services.rules.fields import OPTIONS, bounds_of, usual
 from app.modules.automation.rule_form.actions import edits
 from app.modules.automation.rule_form.actions.form import ActionsInput
@@ -64,11 +65,11 @@ class NameStep(FieldsStep):
     name = text_input("name", StringField, required("a name"))
     description = text_input("description", TextAreaField)
 
-    def part(self) -> dict[str, Any]:
+    def part(self) -> JsonObject:
         return {"name": self.name.data or "", "description": self.description.data or ""}
 
     @classmethod
-    def unanswered(cls, so_far: RuleSoFar) -> dict[str, Any]:
+    def unanswered(cls, so_far: RuleSoFar) -> JsonObject:
         return {"name": "Not named yet"}
 
     @classmethod
@@ -102,11 +103,11 @@ class WhenStep(FieldsStep):
         return cls(so_far.choices, formdata=_form_data(pairs))
 
     @classmethod
-    def unanswered(cls, so_far: RuleSoFar) -> dict[str, Any]:
+    def unanswered(cls, so_far: RuleSoFar) -> JsonObject:
         return {"trigger": SCHEDULE, "schedule": daily(so_far)}
 
-    def part(self) -> dict[str, Any]:
-        options: dict[str, Any] = {}
+    def part(self) -> JsonObject:
+        options: JsonObject = {}
         if self.trigger.data == "status_changed":
             record_type, _, to = (self.which_change.data or "").partition(":")
             options = {"record_type": record_type} | ({"to": _one_or_list(to)} if to else {})
@@ -152,12 +153,12 @@ class WhereStep(FieldsStep):
         return cls(so_far.choices, formdata=_form_data(pairs))
 
     @classmethod
-    def unanswered(cls, so_far: RuleSoFar) -> dict[str, Any]:
+    def unanswered(cls, so_far: RuleSoFar) -> JsonObject:
         """Somebody who is limited to sites cannot leave it open: until then the first of them."""
         choices = so_far.choices
         return {} if choices.only is None or not choices.sites else {"site": int(choices.sites[0][0])}
 
-    def part(self) -> dict[str, Any]:
+    def part(self) -> JsonObject:
         kind, _, number = (self.place.data or "").partition(":")
         place = row_id(number)
         if place is None:
@@ -206,7 +207,7 @@ class WhichStep(FieldsStep):
         return cls(so_far.choices, pairs or [], so_far.fixed_record_type, so_far.trigger)
 
     @classmethod
-    def unanswered(cls, so_far: RuleSoFar) -> dict[str, Any]:
+    def unanswered(cls, so_far: RuleSoFar) -> JsonObject:
         return {"record_type": so_far.fixed_record_type}
 
     def validate(self, *args: Any, **kwargs: Any) -> bool:
@@ -214,7 +215,7 @@ class WhichStep(FieldsStep):
         is_valid = super().validate(*args, **kwargs)
         return refuse_empty_values(self.conditions) and is_valid
 
-    def part(self) -> dict[str, Any]:
+    def part(self) -> JsonObject:
         known = {value for value, *_ in self.order.iter_choices()}
         return {
             "record_type": self.working_type,
@@ -247,7 +248,7 @@ class DoStep(StepForm):
         return cls(so_far.choices, pairs or [], so_far.working_record_type)
 
     @classmethod
-    def unanswered(cls, so_far: RuleSoFar) -> dict[str, Any]:
+    def unanswered(cls, so_far: RuleSoFar) -> JsonObject:
         return {"actions": [PLACEHOLDER]}
 
     def validate(self) -> bool:
@@ -258,8 +259,8 @@ class DoStep(StepForm):
         filled = [refuse_empty_values(row.when) for row in self.actions.rows]
         return not missing and all(filled)
 
-    def part(self) -> dict[str, Any]:
-        return {"actions": self.actions.json()}
+    def part(self) -> JsonObject:
+        return {"actions": [*self.actions.json()]}
 
     def fields_by_path(self) -> dict[str, Field]:
         return self.actions.fields_by_path()
@@ -278,7 +279,7 @@ class LimitsStep(FieldsStep):
     when_limited = choice_input("when_limited")
     priority = choice_input("priority", default=str(usual("priority")))
 
-    def part(self) -> dict[str, Any]:
+    def part(self) -> JsonObject:
         numbers = {name: self[name].data for name in ("record_limit", "monthly_budget")}
         return numbers | {
             "max_executions_per_day": self.max_executions_per_day.data or 0,
@@ -300,7 +301,7 @@ class CheckStep(FieldsStep):
     practice = BooleanField(OPTIONS["mode"].asked, description=OPTIONS["mode"].hint)
     places: ClassVar[Mapping[str, str]] = {"mode": "practice"}
 
-    def part(self) -> dict[str, Any]:
+    def part(self) -> JsonObject:
         return {"mode": "shadow" if self.practice.data else "live"}
 
     @classmethod
@@ -308,7 +309,7 @@ class CheckStep(FieldsStep):
         return [["practice", "y"]] if rule["mode"] == "shadow" else []
 
 
-def daily(so_far: RuleSoFar) -> dict[str, Any]:
+def daily(so_far: RuleSoFar) -> JsonObject:
     """The placeholder for a schedule that is not chosen yet."""
     return {"cron": "0 9 * * *", "timezone": so_far.timezone}
 
@@ -317,5 +318,5 @@ def _form_data(pairs: Pairs | None) -> MultiDict[str, str] | None:
     return None if pairs is None else form_data(pairs)
 
 
-def _one_or_list(to: str) -> Any:
-    return to.split(",") if "," in to else to
+def _one_or_list(to: str) -> Json:
+    return [*to.split(",")] if "," in to else to

@@ -1,6 +1,6 @@
 """Who changed what: the audit log for owners, with filters and files."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from flask import render_template, request, url_for
@@ -99,5 +99,5 @@ def _of_api(asked: AuditFilter) -> dict[str, Any]:
     return {name: value for name, value in named.items() if value}
 
 
-def _midnight(day: Any) -> datetime:
+def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), viewer_zone()).astimezone(UTC)

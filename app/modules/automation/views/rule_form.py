@@ -20,7 +20,14 @@ from app.modules.automation import activation_preview
 from app.modules.automation.diff.edit_conflict import meanwhile
 from app.modules.automation.labels import findings
 from app.modules.automation.labels.starts import shown_total
-from app.modules.automation.rule_form.base import Pairs, PartForm, ask_again, focus_first_error, is_forged
+from app.modules.automation.rule_form.base import (
+    Pairs,
+    PartForm,
+    StepForm,
+    ask_again,
+    focus_first_error,
+    is_forged,
+)
 from app.modules.automation.rule_form.choices import load_choices
 from app.modules.automation.rule_form.forged_rows import forged_inputs, refuse
 from app.modules.automation.rule_form.form import RuleForm, has_errors
@@ -106,7 +113,7 @@ def keep(id: int, step: str) -> ResponseReturnValue:
     return answer
 
 
-def _refused(rule_form: RuleForm, step: str, draft: RuleDraft) -> Any:
+def _refused(rule_form: RuleForm, step: str, draft: RuleDraft) -> StepForm | None:
     """The step with errors for forged values, which are not stored."""
     form = rule_form.form(step)
     forged = forged_inputs(form, draft.steps.get(step, []), lambda kept: rule_form.build(step, kept))
@@ -291,7 +298,7 @@ def focused_on(focus: str) -> Callable[[str], dict[str, bool]]:
 def _page(
     rule_form: RuleForm,
     step: str,
-    form: Any = None,
+    form: StepForm | None = None,
     draft: RuleDraft | None = None,
     refusal: Refusal | None = None,
     **more: Any,
@@ -300,7 +307,7 @@ def _page(
     return render_template("pages/automation/rule_form.html", refusal=refusal, **context, **more)
 
 
-def _context(rule_form: RuleForm, step: str, form: Any, draft: RuleDraft | None) -> dict[str, Any]:
+def _context(rule_form: RuleForm, step: str, form: StepForm, draft: RuleDraft | None) -> dict[str, Any]:
     now, number = datetime.now(UTC), KEYS.index(step)
     if draft:
         ask_again(

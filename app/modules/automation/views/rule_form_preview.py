@@ -11,7 +11,6 @@ from app.business.automation.run_models import Cause
 from app.business.automation.services.automation_service import shortest_interval
 from app.business.automation.services.calendars.applied_calendars import RulePlace, closed_rules
 from app.business.automation.services.catalogue.field_types import Frame, RuleScope
-from app.business.automation.services.catalogue.record_order import OLDEST
 from app.business.automation.services.catalogue.run_fields import FINISHED_RUN
 from app.business.automation.services.catalogue.triggers import subject_of
 from app.business.automation.services.conditions.description import describe as describe_conditions
@@ -22,9 +21,10 @@ from app.business.automation.services.conditions.match_preview import (
 )
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.preflight.start_price import unsaved_rule
+from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.rules.author_scope import ALL_SITES
 from app.business.automation.services.rules.cost import most_per_run
-from app.business.automation.services.rules.definition import RuleDefinition
+from app.business.automation.services.rules.definition import RuleDefinition, definition_from
 from app.business.automation.services.rules.sentence import (
     actions_of,
     conditions_of,
@@ -54,6 +54,10 @@ from app.modules.automation.rule_form.steps import EVERYWHERE, SCHEDULE
 TIMES = 10
 
 
+USUAL_LIMIT = 10
+"""Runs a day, before the limits are answered."""
+
+
 def context(rule_form: RuleForm, step: str, now: datetime) -> dict[str, Any]:
     """The context of this step's preview; empty where it has none."""
     preview = PREVIEWS.get(step)
@@ -68,39 +72,40 @@ def fragment(rule_form: RuleForm, step: str, now: datetime) -> str:
 
 def _matches(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
     data = rule_form.data()
-    record_type = data.get("record_type")
-    subject = subject_of(rule_form.trigger, record_type)
+    rule = definition_from(data)
+    subject = subject_of(rule_form.trigger, rule.record_type)
     try:
         node = parse_conditions(data["conditions"], record_type=subject) if "conditions" in data else None
         said = describe_conditions(node, subject) if node else "always"
-        matches = _matching(rule_form, data, now, COUNTED_EXACTLY) if record_type else None
+        matches = _matching(rule_form, rule, now, COUNTED_EXACTLY) if rule.record_type else None
         return {"said": said, "matches": matches, "follows_run": subject == FINISHED_RUN}
     except Invalid as refusal:
         return {"refusal": refusal.message}
 
 
 def _matching(
-    rule_form: RuleForm, data: dict[str, Any], now: datetime, counted_exactly: int | None = None
+    rule_form: RuleForm, rule: RuleDefinition, now: datetime, counted_exactly: int | None = None
 ) -> Matches:
     account = rule_form.account
-    if not rule_form.choices.scope(account.id).holds(data.get("site")):
+    if not rule_form.choices.scope(account.id).holds(rule.site):
         raise Invalid({"site": [ALL_SITES]})
-    scope = RuleScope(account.id, data.get("site"), data.get("sector"), account_zone=account.timezone)
+    scope = RuleScope(account.id, rule.site, rule.sector, account_zone=account.timezone)
     return preview_matches(
         rule_form.session,
-        Frame(scope, now, _zone(rule_form, data)),
-        record_type=data["record_type"],
-        conditions=data.get("conditions", {}),
+        Frame(scope, now, _zone(rule_form, rule)),
+        record_type=rule.record_type or "",
+        conditions=rule.conditions,
         counted_exactly=counted_exactly,
-        order=data.get("order", OLDEST),
+        order=rule.order,
     )
 
 
-def _zone(rule_form: RuleForm, data: dict[str, Any]) -> ZoneInfo:
-    site = rule_form.session.get(Site, data["site"]) if data.get("site") else None
-    named = data.get("schedule", {}).get("timezone") or (site.timezone if site else None)
+def _zone(rule_form: RuleForm, rule: RuleDefinition) -> ZoneInfo:
+    site = rule_form.session.get(Site, rule.site) if rule.site else None
+    schedule = rule.schedule
+    named = schedule.timezone if schedule and "timezone" in schedule.model_fields_set else None
     try:
-        return ZoneInfo(named or rule_form.account.timezone)
+        return ZoneInfo(named or (site.timezone if site else None) or rule_form.account.timezone)
     except (KeyError, ValueError):
         return ZoneInfo(rule_form.account.timezone)
 
@@ -139,7 +144,7 @@ def _answers(rule_form: RuleForm, rule: RuleDefinition) -> dict[str, str]:
     }
 
 
-def _place(rule_form: RuleForm, data: dict[str, Any]) -> str | None:
+def _place(rule_form: RuleForm, data: JsonObject) -> str | None:
     sites, sectors = dict(rule_form.choices.sites), dict(rule_form.choices.sectors)
     return sectors.get(str(data.get("sector"))) or sites.get(str(data.get("site")))
 
@@ -150,10 +155,13 @@ def _times(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
     data = rule_form.data()
     try:
         shortest = shortest_interval(rule_form.session, rule_form.account)
-        schedule = parse_schedule(data["schedule"], shortest_interval_minutes=shortest)
+        asked = data["schedule"]
+        asked = asked if isinstance(asked, dict) else {}
+        schedule = parse_schedule(asked, shortest_interval_minutes=shortest)
     except Invalid as refusal:
         return {"refusal": refusal.message}
-    limit = data.get("max_executions_per_day", 10)
+    limit = data.get("max_executions_per_day")
+    limit = limit if isinstance(limit, int) else USUAL_LIMIT
     in_a_day = sum(1 for _ in due_instants(schedule, now, now + timedelta(days=1)))
     return {
         "said": describe(schedule),
@@ -203,7 +211,7 @@ def _check(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
         return {"open_step": open_step}
     definition, rule, data = rule_form.definition, rule_form.rule, rule_form.data()
     is_event = definition.trigger != SCHEDULE
-    matches = _matching(rule_form, data, now) if definition.record_type and is_event else None
+    matches = _matching(rule_form, definition, now) if definition.record_type and is_event else None
     edited = unsaved_rule(rule_form.account.id, definition, rule.id if rule else None)
     came = _came_meanwhile(edited, now, rule)
     shown = {

@@ -14,6 +14,7 @@ from wtforms import TextAreaField
 from app.business.accounts.models import Role
 from app.business.accounts.services import uploads
 from app.business.automation.models import AutomationRule
+from app.business.automation.services.rule_parts import Json
 from app.business.automation.services.transfer.exporting import export_rules, rules_of_filter
 from app.business.automation.services.transfer.importing import FileImport, apply_import, preview_import
 from app.business.automation.services.transfer.yaml_format import MOST_BYTES, read_rules
@@ -146,7 +147,7 @@ def _typed(form: RuleImportForm) -> str:
         raise Refusal(NOT_TEXT) from None
 
 
-def _waiting(name: str) -> list[Any]:
+def _waiting(name: str) -> list[Json]:
     packed = uploads.fetch(db.session(), _owner(), name, datetime.now(UTC))
     return read_rules(uploads.unpack(packed).decode())
 

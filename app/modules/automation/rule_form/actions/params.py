@@ -9,6 +9,7 @@ from wtforms import BooleanField, Field, SelectField, StringField, TextAreaField
 from wtforms.widgets import NumberInput
 
 from app.business.automation.services.catalogue.actions.parameters import Input
+from app.business.automation.services.rule_parts import Json
 from app.modules.automation.rule_form.base import offered, optional
 from app.modules.gate.numbers import whole_number
 
@@ -63,18 +64,18 @@ def _kind(info: FieldInfo) -> Any:
 
 
 def _bounds(info: FieldInfo) -> dict[str, int]:
-    found: dict[str, Any] = {}
+    found: dict[str, int] = {}
     for mark in info.metadata:
-        if isinstance(mark, Ge):
+        if isinstance(mark, Ge) and isinstance(mark.ge, int):
             found["ge"] = mark.ge
-        elif isinstance(mark, Le):
+        elif isinstance(mark, Le) and isinstance(mark.le, int):
             found["le"] = mark.le
         elif isinstance(mark, MaxLen):
             found["longest"] = mark.max_length
     return found
 
 
-def defaults(infos: Mapping[str, FieldInfo]) -> dict[str, Any]:
+def defaults(infos: Mapping[str, FieldInfo]) -> dict[str, str | bool]:
     """Initial values of the inputs of a new action."""
     values = {
         name: info.get_default(call_default_factory=True)
@@ -88,32 +89,32 @@ def defaults(infos: Mapping[str, FieldInfo]) -> dict[str, Any]:
     }
 
 
-def value_of(info: FieldInfo, data: Any) -> Any:
+def value_of(info: FieldInfo, data: str | bool | None) -> Json:
     """The parameter as stored in rules; None where it is left out."""
     kind = _kind(info)
     if kind is bool:
         return {"yes": True, "no": False}.get(data, data) if isinstance(data, str) else bool(data)
-    text = (data or "").strip()
+    text = str(data or "").strip()
     if get_origin(kind) is list:
         parts = [part.strip() for part in text.split(",") if part.strip()]
-        return [_number(part) for part in parts] or None if _is_ids(kind) else parts
+        return [*map(_number, parts)] or None if _is_ids(kind) else [*parts]
     if text == "":
         return None
     return _number(text) if kind is int else text
 
 
-def _is_ids(kind: Any) -> bool:
+def _is_ids(kind: type) -> bool:
     inner = get_args(kind)[0]
     return getattr(inner, "__origin__", inner) is int
 
 
-def _number(text: str) -> Any:
+def _number(text: str) -> int | str:
     """Text that is not a number stays text: the rule's validation refuses it by name."""
     number = whole_number(text)
     return text if number is None else number
 
 
-def text_of(value: Any) -> str:
+def text_of(value: Json) -> str:
     """A parameter as text for its input."""
     if isinstance(value, bool):
         return "yes" if value else "no"

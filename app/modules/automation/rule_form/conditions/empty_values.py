@@ -1,7 +1,6 @@
 """Empty values of conditions: an error beside the input, instead of a condition that never matches."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from wtforms import Field, SelectMultipleField
 
@@ -19,7 +18,7 @@ def refuse_empty_values(tree: ConditionTree) -> bool:
     return not empty
 
 
-def _empty_values(tree: Any) -> Iterator[tuple[ConditionRow, Field]]:
+def _empty_values(tree: ConditionTree) -> Iterator[tuple[ConditionRow, Field]]:
     for row in tree.rows:
         if row.kept is None:
             yield from ((row, field) for field in row.inputs if _is_empty(field))

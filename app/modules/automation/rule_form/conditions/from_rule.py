@@ -82,11 +82,12 @@ def _fields(leaf: Mapping[str, Any], record_type: str | None) -> list[tuple[str,
     fields += [("case", "" if leaf.get("ignore_case") else "exact"), ("field", name), *path]
     fields.append(("operator", operator + (OTHER if isinstance(value, dict) else "")))
     inputs = {} if operator in EMPTINESS else inputs_of(about, operator, value)
-    if isinstance(inputs.get("value"), list):
-        chosen = about.choices or about.name in NAMED
-        listed = inputs["value"] if chosen else [", ".join(inputs["value"])]
-        return [*fields, *(("value", item) for item in listed)]
-    return [*fields, *inputs.items(), *((pair[0], pair[1]) for pair in where)]
+    listed = inputs.get("value")
+    if isinstance(listed, list):
+        items = listed if about.choices or about.name in NAMED else [", ".join(listed)]
+        return [*fields, *(("value", item) for item in items)]
+    single = ((key, text) for key, text in inputs.items() if isinstance(text, str))
+    return [*fields, *single, *((pair[0], pair[1]) for pair in where)]
 
 
 def _type_of(value: Any) -> FieldType:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from wtforms import Field, HiddenField, SelectField, StringField
 
@@ -11,6 +11,7 @@ from app.business.automation.services.catalogue.incoming_fields import PREFIX
 from app.business.automation.services.conditions.description import describe
 from app.business.automation.services.conditions.nodes import EMPTINESS
 from app.business.automation.services.conditions.parser import parse_conditions
+from app.business.automation.services.rule_parts import Json, JsonObject
 from app.business.errors import Invalid
 from app.modules.automation.rule_form.base import PartForm, form_data, offered
 from app.modules.automation.rule_form.conditions.fields import (
@@ -20,20 +21,19 @@ from app.modules.automation.rule_form.conditions.fields import (
     field_named,
     other_fields,
 )
-from app.modules.automation.rule_form.conditions.value import OTHER, operator_choices, value_fields, value_of
+from app.modules.automation.rule_form.conditions.value import (
+    OTHER,
+    Offered,
+    operator_choices,
+    value_fields,
+    value_of,
+)
+
+if TYPE_CHECKING:
+    from app.modules.automation.rule_form.conditions.tree import ConditionTree
 
 Named = Callable[[str], list[tuple[str, str]]]
 GONE = "Not there any more"
-
-
-class Conditions(Protocol):
-    """The conditions of a count."""
-
-    def json(self) -> Any:
-        """As stored in rules."""
-
-    def fields_by_path(self, path: str) -> dict[str, Field]:
-        """Path in the JSON -> input."""
 
 
 class ConditionRow:
@@ -41,7 +41,7 @@ class ConditionRow:
     for."""
 
     is_group = False
-    where: Conditions | None = None
+    where: "ConditionTree | None" = None
     number = 0
     """Its number among the conditions, from 1, as in error messages."""
 
@@ -103,7 +103,7 @@ class ConditionRow:
         except Invalid:
             return "A condition that needs repair. Remove it, and add it again"
 
-    def json(self) -> Any:
+    def json(self) -> Json:
         """The condition as stored in rules."""
         if self.kept is not None:
             return _read(self.kept)
@@ -113,16 +113,23 @@ class ConditionRow:
         if self.is_count:
             where = self._where()
             of, _, counted = self.field_name.split(":")[1].rpartition("/")
-            leaf = {"count": counted} | ({"of": of} if of else {})
-            leaf |= {} if is_bare and not where else {"where": where}
-            return leaf | {"operator": operator, "value": value}
+            leaf: JsonObject = {"count": counted}
+            if of:
+                leaf["of"] = of
+            if where or not is_bare:
+                leaf["where"] = where
+            leaf |= {"operator": operator, "value": value}
+            return leaf
         of_message = f"{PREFIX}{(self.form.path.data or '').strip()}" if "path" in self.form else ""
-        leaf = ({} if is_bare else {"field": of_message or self.field_name}) | {"operator": operator}
+        leaf = {} if is_bare else {"field": of_message or self.field_name}
+        leaf["operator"] = operator
         if operator in EMPTINESS:
             return leaf
         leaf["value"] = value
         is_text = self.about.type in (FieldType.TEXT, FieldType.LIST)
-        return leaf | ({"ignore_case": True} if is_text and self.form.case.data != "exact" else {})
+        if is_text and self.form.case.data != "exact":
+            leaf["ignore_case"] = True
+        return leaf
 
     def places(self, path: str) -> dict[str, Field]:
         """Path in the JSON -> input, so that errors can be shown beside their input."""
@@ -136,7 +143,7 @@ class ConditionRow:
         found[f"{path}.value"] = asked[0] if asked else self.form.operator
         return found | (self.where.fields_by_path(f"{path}.where") if self.where else {})
 
-    def _where(self) -> Any:
+    def _where(self) -> Json:
         _, _, *status = self.field_name.split(":")
         if status:
             return {"field": "status", "operator": "eq", "value": status[0]}
@@ -150,15 +157,16 @@ def _fields(record_type: str | None, chosen: str, may_count: bool) -> dict[str, 
     return {GONE: [(chosen, chosen.removeprefix(COUNT))]} | choices
 
 
-def _known(operator: str | None, asked: Any) -> str:
+def _known(operator: str | None, asked: Offered) -> str:
     groups = asked.values() if isinstance(asked, dict) else [asked]
     names = [str(name) for group in groups for name, _ in group]
     return operator if operator in names else names[0]
 
 
-def _read(text: str) -> Any:
+def _read(text: str) -> Json:
     """A condition kept as JSON; invalid JSON is refused by the rule's validation."""
     try:
-        return json.loads(text)
+        read: Json = json.loads(text)
     except (ValueError, RecursionError):
         return text
+    return read

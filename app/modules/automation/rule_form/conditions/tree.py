@@ -7,6 +7,7 @@ from typing import Any
 from wtforms import Field, HiddenField, SelectField
 
 from app.business.automation.services.conditions.parser import MOST_DEPTH, MOST_LEAVES
+from app.business.automation.services.rule_parts import Json
 from app.modules.automation.rule_form.base import Pairs, PartForm, form_data, offered
 from app.modules.automation.rule_form.conditions.outline import Branch, Outline
 from app.modules.automation.rule_form.conditions.row import ConditionRow, Named
@@ -55,7 +56,7 @@ class ConditionGroup:
         """Whether a nested group is still allowed."""
         return self.depth < MOST_DEPTH
 
-    def may_wrap(self, child: Any) -> bool:
+    def may_wrap(self, child: "ConditionGroup | ConditionRow") -> bool:
         """Whether `child` may be wrapped in a group."""
         deepest = max((group.depth for group in _below(child)), default=self.depth)
         return deepest < MOST_DEPTH
@@ -66,13 +67,13 @@ class ConditionGroup:
         if isinstance(child, ConditionGroup):
             self.groups.append(child)
 
-    def json(self) -> Any:
+    def json(self) -> Json:
         """As stored in rules."""
         nodes = [child.json() for child in self.children]
         if self.is_bare:
             return nodes[0]
         kinds = _path(self.match, len(nodes))
-        node = nodes[0] if kinds == ("not",) else {kinds[-1]: nodes}
+        node: Json = nodes[0] if kinds == ("not",) else {kinds[-1]: nodes}
         return {"not": node} if kinds[0] == "not" else node
 
     def places(self, path: str) -> dict[str, Field]:
@@ -112,7 +113,7 @@ class ConditionTree:
         """Whether it has the maximum number of conditions."""
         return len(self.rows) >= MOST_LEAVES
 
-    def json(self) -> Any:
+    def json(self) -> Json:
         """The conditions as stored in rules; `{}` without any."""
         if not self.root.children and self.root.match == "all" and not self.root.form.bare.data:
             return {}
@@ -161,7 +162,7 @@ def _path(match: str, size: int) -> tuple[str, ...]:
     return ("not", "any") if match == "none" else (match,)
 
 
-def _below(child: Any) -> Iterator[ConditionGroup]:
+def _below(child: ConditionGroup | ConditionRow) -> Iterator[ConditionGroup]:
     if isinstance(child, ConditionGroup):
         yield child
         for group in child.groups:

@@ -1,8 +1,7 @@
 """The value of one condition: inputs that fit the operator, and conversion to JSON and back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
 
 from wtforms import Field, SelectField, SelectMultipleField, StringField
 from wtforms.widgets import CheckboxInput, ListWidget, NumberInput, TextInput
@@ -18,10 +17,15 @@ from app.business.automation.services.conditions.nodes import (
     OPERATORS,
     O,
 )
+from app.business.automation.services.rule_parts import Json
 from app.modules.automation.rule_form.base import offered
 from app.modules.display import viewer_zone
 from app.modules.forms import SpacedField
 
+Named = list[tuple[str, str]]
+Offered = Named | dict[str, Named]
+"""Choices as a list, or in groups by name."""
+Entered = str | list[str] | None
 AGES = [("d", "days"), ("h", "hours"), ("w", "weeks")]
 OTHER = ":field"
 """Suffix of an operator that compares with another field."""
@@ -34,7 +38,7 @@ PARTS = (O.CONTAINS, O.NOT_CONTAINS, O.STARTS_WITH, O.ENDS_WITH)
 _INPUTS = {T.INSTANT: "datetime-local", T.DAY: "date"}
 
 
-def operator_choices(field: RecordField, *, is_count: bool) -> Any:
+def operator_choices(field: RecordField, *, is_count: bool) -> Offered:
     """Operators for the field: with a value, and where it makes sense with another field."""
     asked = COUNT_OPERATORS if is_count else OPERATORS[field.type]
     plain = [(item.value, operator_text(item, field.type)) for item in asked]
@@ -50,7 +54,7 @@ def operator_choices(field: RecordField, *, is_count: bool) -> Any:
 
 
 def value_fields(
-    field: RecordField, operator: str, named: Callable[[str], list[tuple[str, str]]], others: dict[str, Any]
+    field: RecordField, operator: str, named: Callable[[str], Named], others: dict[str, Named]
 ) -> dict[str, Field]:
     """Unbound inputs for the value: named `value`, `value2`, `unit`. `named` provides choices for references."""
     if operator.endswith(OTHER):
@@ -70,14 +74,14 @@ def value_fields(
     return {"value": _choice(field, choices) or _single(field.type, operator)}
 
 
-def value_of(field: RecordField, operator: str, inputs: dict[str, Any]) -> Any:
+def value_of(field: RecordField, operator: str, inputs: Mapping[str, Entered]) -> Json:
     """The JSON value of the input.
 
     Text that is not of the field's type stays text: the rule's validation refuses it.
     """
     value = inputs.get("value")
     if operator.endswith(OTHER):
-        return {"field": value}
+        return {"field": value if isinstance(value, str) else None}
     if operator in AGE or operator == O.NOT_HANDLED_WITHIN:
         return f"{value or ''}{inputs.get('unit') or 'd'}"
     if operator == O.BETWEEN:
@@ -88,21 +92,21 @@ def value_of(field: RecordField, operator: str, inputs: dict[str, Any]) -> Any:
     return _read(field.type, value)
 
 
-def inputs_of(field: RecordField, operator: str, value: Any) -> dict[str, Any]:
+def inputs_of(field: RecordField, operator: str, value: Json) -> dict[str, str | list[str]]:
     """Values of the inputs for a JSON value: the inverse of `value_of`."""
     if isinstance(value, dict):
-        return {"value": value.get("field")}
+        return {"value": str(value.get("field") or "")}
     if operator in AGE or operator == O.NOT_HANDLED_WITHIN:
         return {"value": str(value)[:-1], "unit": str(value)[-1:]}
-    if operator == O.BETWEEN:
+    if operator == O.BETWEEN and isinstance(value, list):
         low, high = value
         return {"value": _written(field.type, low), "value2": _written(field.type, high)}
-    if operator in CHOICE:
+    if operator in CHOICE and isinstance(value, list):
         return {"value": [_written(field.type, item) for item in value]}
     return {"value": _written(field.type, value)}
 
 
-def _choice(field: RecordField, choices: list[tuple[str, str]]) -> Field | None:
+def _choice(field: RecordField, choices: Named) -> Field | None:
     if field.type is T.BOOLEAN:
         choices = [("true", "yes"), ("false", "no")]
     return SelectField("Value", choices=offered(choices)) if choices else None
@@ -112,7 +116,7 @@ def _single(type: T, operator: str) -> Field:
     return SpacedField("Value") if type is T.TEXT and operator in PARTS else _typed("Value", type)
 
 
-def _several(choices: list[tuple[str, str]]) -> Field:
+def _several(choices: Named) -> Field:
     return SelectMultipleField(
         "Values",
         choices=offered(choices),
@@ -129,28 +133,32 @@ def _typed(label: str, type: T) -> Field:
     return _text(label, _INPUTS.get(type, "text"))
 
 
-def _text(label: str, input_type: str, **attributes: Any) -> Field:
+def _text(label: str, input_type: str, **attributes: int | str) -> Field:
     widget = NumberInput(**attributes) if input_type == "number" else TextInput()
     return StringField(
         label, widget=widget, render_kw={} if input_type in ("number", "text") else {"type": input_type}
     )
 
 
-def _read(type: T, text: Any) -> Any:
+def _read(type: T, text: Entered) -> Json:
+    if isinstance(text, list):
+        return [*text]
     try:
         if type in (T.NUMBER, T.REFERENCE):
-            number = float(text)
+            number = float(text or "")
             return int(number) if number.is_integer() else number
         if type is T.INSTANT:
-            return datetime.fromisoformat(text).replace(tzinfo=viewer_zone()).isoformat()
+            return datetime.fromisoformat(text or "").replace(tzinfo=viewer_zone()).isoformat()
     except (TypeError, ValueError, OverflowError):
         return text or ""
-    return {"true": True, "false": False}.get(text, text) if type is T.BOOLEAN else text or ""
+    if type is T.BOOLEAN:
+        return text == "true" if text in ("true", "false") else text
+    return text or ""
 
 
-def _written(type: T, value: Any) -> str:
+def _written(type: T, value: Json) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if type is T.INSTANT:
-        return f"{datetime.fromisoformat(value).astimezone(viewer_zone()):%Y-%m-%dT%H:%M}"
+        return f"{datetime.fromisoformat(str(value)).astimezone(viewer_zone()):%Y-%m-%dT%H:%M}"
     return "" if value is None else str(value)
