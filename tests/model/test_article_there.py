@@ -23,6 +23,11 @@ from tests.model.conftest import connected
 from tests.model.local_service import LocalService
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, scope="session")
+HONEST = (
+    "also when it was asked for more: too short to be kept",
+    "cannot be used, also after it was corrected",
+)
+"""Whether a small model is first too short or leaves places to be filled in differs by machine."""
 WRITE: dict[str, Any] = {"trigger": "task_created", "actions": [{"type": "generate_content"}]}
 
 
@@ -75,13 +80,13 @@ def trial(service: LocalService, session: Session) -> Trial:
     return Trial(session, service)
 
 
-def test_an_article_that_stays_too_short_is_asked_for_again_and_then_fails(
+def test_an_article_that_cannot_be_kept_is_asked_for_again_and_then_fails(
     trial: Trial, session: Session
 ) -> None:
     run = trial.run()
     assert (run.status, run.reason) == (Status.FAILED, Reason.ACTION_FAILED)
     receipt = session.scalars(select(ActionRun)).one()
-    assert "of the 1,500 words that were asked for, also when it was asked for more" in receipt.message
+    assert any(said in receipt.message for said in HONEST)
     assert receipt.tokens_out > 0
     kinds = session.scalars(select(UnitPart.kind).order_by(UnitPart.number)).all()
     assert kinds.count("section") == 2
