@@ -238,6 +238,7 @@ ON_RULE = {
     "conditions": {},
 }
 RULE, RULES = "/api/automation/rules/own rule/", "/api/automation/rules/"
+CLUSTER = "/api/planner/clusters/own cluster/"
 TEXT = {"text": "x"}
 BODIES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("automation_api.create_rule", "POST", RULES, rule_of(site="site")),
@@ -277,6 +278,28 @@ BODIES: list[tuple[str, str, str, dict[str, Any]]] = [
         {"site": "own site", "sector": "sector", "text": "x"},
     ),
     ("planner_api.change_keyword", "PATCH", "/api/planner/keywords/own keyword/", {"cluster": "cluster"}),
+    (
+        "planner_api.set_status_of_keywords",
+        "POST",
+        "/api/planner/keywords/set-status/",
+        {"ids": ["keyword"], "status": "ignored"},
+    ),
+    (
+        "planner_api.set_status_of_ideas",
+        "POST",
+        "/api/planner/ideas/set-status/",
+        {"ids": ["idea"], "status": "accepted"},
+    ),
+    (
+        "writer_api.set_status_of_tasks",
+        "POST",
+        "/api/writer/tasks/set-status/",
+        {"ids": ["task"], "status": "queued"},
+    ),
+    ("planner_api.merge_clusters", "POST", f"{CLUSTER}merge/", {"clusters": ["cluster"]}),
+    ("planner_api.take_keywords", "POST", f"{CLUSTER}take-keywords/", {"keywords": ["keyword"]}),
+    ("planner_api.release_keywords", "POST", f"{CLUSTER}release-keywords/", {"keywords": ["keyword"]}),
+    ("planner_api.split_cluster", "POST", f"{CLUSTER}split/", {"name": "x", "keywords": ["keyword"]}),
     ("planner_api.create_sector", "POST", "/api/planner/sectors/", {"site": "site", "name": "x"}),
     ("planner_api.create_cluster", "POST", "/api/planner/clusters/", {"site": "site", "name": "x"}),
     ("planner_api.create_idea", "POST", "/api/planner/ideas/", {"cluster": "cluster", "title": "x"}),
