@@ -30,7 +30,7 @@ FAULTS = """async rules => (await axe.run(rules ? { runOnly: rules } : {})).viol
     .map(found => found.id + ": " + found.nodes[0].html)"""
 CONTRAST = {"type": "rule", "values": ["color-contrast"]}
 BROKEN = """() => [
-    ...[...document.querySelectorAll("p:empty:not([contenteditable] *)")]
+    ...[...document.querySelectorAll("p:empty:not([hidden], [contenteditable] *)")]
         .map(() => "a paragraph that something inside it has ended"),
     ...(document.documentElement.scrollWidth > innerWidth ? ["it scrolls sideways"] : []),
 ]"""
@@ -75,4 +75,5 @@ def test_no_page_is_hard_to_read(
     paths = list(pages(app, make_rows(app, session, people)))[part::PARTS]
     session.commit()
     page: Page = open_page(people.owner, bypass_csp=True, color_scheme="light")
-    assert [fault for path in paths for fault in faults(page, path)] == []
+    found = [fault for path in paths for fault in faults(page, path)]
+    assert not found, "\n".join(found)
