@@ -18,7 +18,7 @@ from tests.sampling import FULL
 
 # What is typed becomes JSON before any database sees it: one database shows it.
 OF_EACH_TRIGGER = {story.rule["trigger"]: number for number, story in enumerate(STORIES)}
-NUMBERS = range(len(STORIES)) if FULL else sorted(OF_EACH_TRIGGER.values())[::4]
+NUMBERS = range(len(STORIES)) if FULL else sorted(OF_EACH_TRIGGER.values())[::8]
 """Stories of some triggers; with TRIALS=full all of them."""
 
 on_one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, scope="session")

@@ -81,13 +81,16 @@ def make_run(
     return run
 
 
+FRAMES = ("BEGIN", "SAVEPOINT", "RELEASE", "SET LOCAL")
+
+
 @contextmanager
 def counted() -> Iterator[list[str]]:
-    """Collects the statements sent to the database in the block, without BEGIN."""
+    """Collects the statements that read or write in the block, without those that only frame them."""
     sent: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if not statement.startswith("BEGIN"):
+        if not statement.startswith(FRAMES):
             sent.append(statement)
 
     event.listen(db.engine, "before_cursor_execute", note)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from app.business.accounts.models import Account, User
 from app.business.accounts.services.notice_choices import NoticeKind, Way, choose
@@ -80,7 +80,7 @@ def _site_choice(found: Subscription) -> SiteChoice | None:
     user = session.scalar(
         select(User).where(
             User.account_id == found.account_id,
-            func.lower(User.email) == found.address.lower(),
+            User.email == found.address.lower(),
             User.is_active,
         )
     )

@@ -56,8 +56,8 @@ def plan_again_and_again() -> None:
     """The planner ignores what is planned already; the trial drops the unique key."""
     window_of = planning._window_of
 
-    def again(rule: Any, zones: Any, _written: Any, now: datetime) -> Any:
-        runs, _first = window_of(rule, zones, set(), now)
+    def again(rule: Any, zones: Any, _written: Any, closed: Any, now: datetime) -> Any:
+        runs, _first = window_of(rule, zones, set(), closed, now)
         return runs, now
 
     planning._window_of = again
@@ -67,7 +67,7 @@ def forget_what_is_due() -> None:
     """The planner writes no row for what is due by now: times that were not planned ahead are lost."""
     runs_of = planning._runs_of
     planning._runs_of = lambda rule, due, now, site_id: runs_of(
-        rule, [at for at in due if at > now], now, site_id
+        rule, [one for one in due if one.planned_at > now], now, site_id
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.faults.fleet.chaos_trial import KILLS, Site, kill_worker_and_horse
 from tests.sampling import times
 
-KILLED = times(500, 5)
+KILLED = times(500, 3)
 MORE_THAN_NEEDED = {"clock": 2, "worker": 3, "scheduler": 2}
 
 

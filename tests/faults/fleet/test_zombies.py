@@ -1,12 +1,12 @@
 """Workers that are stopped past their lease and then continued: others have done their work, and they write nothing."""
 
 import signal
-import sqlite3
 import time
 from collections.abc import Callable
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
 
 from app.business.accounts.models import Account
 from app.business.automation.run_models import ActionRun, RunAttempt, ScheduledTask
@@ -14,7 +14,7 @@ from app.business.billing.models import CreditEntry, CreditHold
 from app.business.events import Event, EventBatch
 from app.business.planner.models import Idea
 from app.business.writer.models import Content, Task
-from app.infrastructure.database import db, only_reading, transaction
+from app.infrastructure.database import db, hardly_waiting, only_reading, transaction
 from tests.faults.fleet.chaos_trial import SEED, ChaosTrial, Site
 from tests.processes import eventually, is_alive
 from tests.sampling import times
@@ -66,14 +66,12 @@ def holds_a_lock() -> bool:
 
 
 def _sqlite_is_locked() -> bool:
-    connection = sqlite3.connect(db.engine.url.database or "", timeout=0, isolation_level=None)
+    """A stopped process may keep the turn to write as well, before it has begun."""
     try:
-        connection.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError:
+        with hardly_waiting(), db.engine.begin():
+            return False
+    except OperationalError:
         return True
-    finally:
-        connection.close()
-    return False
 
 
 def _postgresql_waits() -> bool:

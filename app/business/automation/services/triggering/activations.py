@@ -86,8 +86,10 @@ def in_force(session: Session, rule_ids: Iterable[int]) -> dict[int, InForce]:
 
 def present_zones(session: Session, rule_ids: Iterable[int]) -> dict[int, dict[str, str]]:
     """The zones of the open period of each rule that has one."""
+    if not (ids := list(rule_ids)):
+        return {}
     query = select(RuleActivation.rule_id, RuleActivation.zones)
-    spans = query.where(RuleActivation.rule_id.in_(list(rule_ids)), RuleActivation.to_at.is_(None))
+    spans = query.where(RuleActivation.rule_id.in_(ids), RuleActivation.to_at.is_(None))
     return dict(iter(session.execute(spans)))
 
 
