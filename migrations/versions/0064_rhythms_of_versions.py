@@ -1,13 +1,13 @@
 """Work out anew when a rule's silence is unusual after each change of the rule.
 
-Revision ID: 0066
+Revision ID: 0064
 Revises: 0063
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0066'
+revision = '0064'
 down_revision = '0063'
 branch_labels = None
 depends_on = None

@@ -1,7 +1,7 @@
 """Calendars of sites and of the account, what rules do on closed days, and the times that runs are moved to.
 
-Revision ID: 0067
-Revises: 0066
+Revision ID: 0065
+Revises: 0064
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from alembic import op
 
 from app.business.base import Id, Json, Text, UtcDateTime
 
-revision = "0067"
-down_revision = "0066"
+revision = "0065"
+down_revision = "0064"
 branch_labels = None
 depends_on = None
 
