@@ -7,7 +7,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from app.business.outlets.services.mails import ClaimedMail, Entry
+from app.business.outlets.services.mails import ClaimedMail, MailItem
 from app.infrastructure.mail.message import message_of
 from app.infrastructure.mail.server import MailServer
 from app.settings import Settings
@@ -35,7 +35,7 @@ def send_test_mail(to: str) -> None:
         address=to,
         kind="test",
         subject="A test mail",
-        entries=(Entry("A test mail", TEXT, "/", "Open the console"),),
+        entries=(MailItem("A test mail", TEXT, "/", "Open the console"),),
         link_sealed="",
         message_id=secrets.token_hex(16),
         created_at=datetime.now(UTC),

@@ -18,7 +18,7 @@ TEXTS = Path(__file__).with_name("texts")
 
 
 @dataclass(frozen=True)
-class Article:
+class DemoArticle:
     """One article: its place, the task it began as, and its file in TEXTS."""
 
     site: str
@@ -57,29 +57,29 @@ class Article:
 
 
 ARTICLES = (
-    Article("ridgeline", "Hiking boots", "How Should Hiking Boots Fit?", "how should hiking boots fit",
+    DemoArticle("ridgeline", "Hiking boots", "How Should Hiking Boots Fit?", "how should hiking boots fit",
             "hiking-boots-fit.md"),
-    Article("ridgeline", "Tents", "Do You Need a Tent Footprint?", "do you need a tent footprint",
+    DemoArticle("ridgeline", "Tents", "Do You Need a Tent Footprint?", "do you need a tent footprint",
             "tent-footprint.md"),
-    Article("kaffeewerk", "Filterkaffee", "French Press: Anleitung in vier Minuten", "french press anleitung",
+    DemoArticle("kaffeewerk", "Filterkaffee", "French Press: Anleitung in vier Minuten", "french press anleitung",
             "french-press.md"),
-    Article("clear-ledger", "Invoicing", "How to Chase Late Payments Without Losing the Client",
+    DemoArticle("clear-ledger", "Invoicing", "How to Chase Late Payments Without Losing the Client",
             "how to chase late payments", "late-payments.md"),
 )  # fmt: skip
 
 
-def write_out(session: Session, agency: Agency, article: Article, now: datetime) -> None:
+def write_out(session: Session, agency: Agency, article: DemoArticle, now: datetime) -> None:
     """The writer completes the article from its brief and submits it for review."""
     text = TEXTS.joinpath(article.file).read_text(encoding="utf-8")
     changes = {"html": from_markdown(text), "outline": False, "status": "review"}
     _change(session, agency, article, changes, agency.operator.id, now)
 
 
-def approve(session: Session, agency: Agency, article: Article, now: datetime) -> None:
+def approve(session: Session, agency: Agency, article: DemoArticle, now: datetime) -> None:
     _change(session, agency, article, {"status": "approved"}, agency.editor.id, now)
 
 
-def publish(session: Session, agency: Agency, article: Article, now: datetime) -> None:
+def publish(session: Session, agency: Agency, article: DemoArticle, now: datetime) -> None:
     """Mark the article as published on the site."""
     content = article.content(session, agency)
     if content is not None and content.status == "approved":
@@ -88,7 +88,12 @@ def publish(session: Session, agency: Agency, article: Article, now: datetime) -
 
 
 def _change(
-    session: Session, agency: Agency, article: Article, changes: dict[str, Any], user_id: int, now: datetime
+    session: Session,
+    agency: Agency,
+    article: DemoArticle,
+    changes: dict[str, Any],
+    user_id: int,
+    now: datetime,
 ) -> None:
     content = article.content(session, agency)
     if content is not None:

@@ -23,7 +23,7 @@ from app.business.writer.models import Task, TaskStatus
 from app.business.writer.services.task_service import create_task
 from app.demo import rules
 from app.demo.agency import Agency, add_site
-from app.demo.articles import ARTICLES, Article
+from app.demo.articles import ARTICLES, DemoArticle
 
 LATE_KEYWORDS: tuple[dict[str, Any], ...] = (
     {"text": "hiking boots for flat feet", "volume": 1600, "difficulty": 31, "intent": "commercial"},
@@ -65,7 +65,7 @@ class People:
             origin = self.agency.by(self.agency.editor)
             create_task(self.session, sector, fields, origin=origin, now=self.clock())
 
-    def finish(self, site: str, step: Callable[[Session, Agency, Article, datetime], None]) -> None:
+    def finish(self, site: str, step: Callable[[Session, Agency, DemoArticle, datetime], None]) -> None:
         """Complete, approve or publish the site's articles."""
         for article in self._articles(site):
             step(self.session, self.agency, article, self.clock())
@@ -139,7 +139,7 @@ class People:
                 record_ids=[task_id],
             )
 
-    def _articles(self, site: str) -> list[Article]:
+    def _articles(self, site: str) -> list[DemoArticle]:
         return [article for article in ARTICLES if article.site == site]
 
     def _new_ideas(self, most: int, *, keep: int = 0) -> list[int]:

@@ -44,7 +44,7 @@ CallerOf = Callable[[Mapping[str, str], str], Caller]
 
 
 @dataclass(frozen=True)
-class Bounds:
+class ThreadBounds:
     """How many at once. changes: requests of everybody that may write, and wait for locks."""
 
     threads: int = 16
@@ -81,9 +81,9 @@ class WaitingQueue:
 class FairThreads(ThreadedTaskDispatcher):  # type: ignore[misc]
     """The threads that execute requests, and one that only answers health checks."""
 
-    def __init__(self, caller_of: CallerOf, bounds: Bounds | None = None) -> None:
+    def __init__(self, caller_of: CallerOf, bounds: ThreadBounds | None = None) -> None:
         super().__init__()
-        self.caller_of, self.bounds = caller_of, bounds or Bounds()
+        self.caller_of, self.bounds = caller_of, bounds or ThreadBounds()
         self.at_work: Counter[str] = Counter()
         self.express = ThreadedTaskDispatcher()
         self.express.set_thread_count(1)

@@ -50,7 +50,7 @@ WORDS = {
 log = structlog.get_logger(__name__)
 
 
-class Answer(WSGITask):  # type: ignore[misc]
+class ResponseTask(WSGITask):  # type: ignore[misc]
     """The application's answer; while draining it is the last one of its connection."""
 
     def build_response_header(self) -> bytes:
@@ -60,7 +60,7 @@ class Answer(WSGITask):  # type: ignore[misc]
         return header
 
 
-class Refused(ErrorTask):  # type: ignore[misc]
+class RefusalTask(ErrorTask):  # type: ignore[misc]
     """The answer to input that is no request: a problem document for programs, a sentence for others."""
 
     def execute(self) -> None:
@@ -112,8 +112,8 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     """One connection, and since when it is in its present state."""
 
     parser_class = BoundedRequest
-    task_class = Answer
-    error_task_class = Refused
+    task_class = ResponseTask
+    error_task_class = RefusalTask
     request: Any = None
     last_activity: float = 0.0
     request_began_at = 0.0

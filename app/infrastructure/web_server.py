@@ -12,13 +12,13 @@ from typing import Any
 import structlog
 from waitress.adjustments import Adjustments
 
-from app.infrastructure.fair_threads import Bounds, CallerOf, FairThreads, by_address
+from app.infrastructure.fair_threads import CallerOf, FairThreads, ThreadBounds, by_address
 from app.infrastructure.http_connections import HttpServer
 from app.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-BOUNDS = Bounds()
+BOUNDS = ThreadBounds()
 MEGABYTE = 2**20
 LARGEST_HEADERS = 32 * 1024
 LARGEST_BODY = 16 * MEGABYTE

@@ -10,7 +10,7 @@ from app.business.accounts.models import Role
 
 
 @dataclass(frozen=True)
-class Entry:
+class MenuItem:
     """One line of the menu, visible from `role` upward. keys: the two keys that go there, one after the other."""
 
     endpoint: str
@@ -32,41 +32,41 @@ class Link:
     keys: str = ""
 
 
-MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
+MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
     (
         "Automation",
         (
-            Entry("automation.dashboard", "Dashboard", "layout-dashboard", keys="g d"),
-            Entry("automation.rules", "Rules", "bolt", keys="g r"),
-            Entry("automation.calendar", "Calendar", "calendar", keys="g c"),
-            Entry("automation.history", "History", "history", keys="g h"),
-            Entry("automation.incidents", "Incidents", "alert-circle"),
-            Entry("automation.my_work", "My work", "inbox", Role.OPERATOR, keys="g w"),
+            MenuItem("automation.dashboard", "Dashboard", "layout-dashboard", keys="g d"),
+            MenuItem("automation.rules", "Rules", "bolt", keys="g r"),
+            MenuItem("automation.calendar", "Calendar", "calendar", keys="g c"),
+            MenuItem("automation.history", "History", "history", keys="g h"),
+            MenuItem("automation.incidents", "Incidents", "alert-circle"),
+            MenuItem("automation.my_work", "My work", "inbox", Role.OPERATOR, keys="g w"),
         ),
     ),
     (
         "Pipeline",
         (
-            Entry("planner.keywords", "Keywords", "tag", keys="g k"),
-            Entry("planner.clusters", "Clusters", "topology-star-3", keys="g l"),
-            Entry("planner.ideas", "Ideas", "bulb", keys="g i"),
-            Entry("writer.tasks", "Tasks", "checklist", keys="g t"),
-            Entry("writer.contents", "Content", "file-text", keys="g a"),
+            MenuItem("planner.keywords", "Keywords", "tag", keys="g k"),
+            MenuItem("planner.clusters", "Clusters", "topology-star-3", keys="g l"),
+            MenuItem("planner.ideas", "Ideas", "bulb", keys="g i"),
+            MenuItem("writer.tasks", "Tasks", "checklist", keys="g t"),
+            MenuItem("writer.contents", "Content", "file-text", keys="g a"),
         ),
     ),
     (
         "Settings",
         (
-            Entry("billing.credits", "Credits", "coins", keys="g m"),
-            Entry("planner.sites", "Sites", "world", keys="g s"),
-            Entry("accounts.team", "Team", "users", Role.OWNER),
-            Entry("accounts.api_keys", "Keys", "key", Role.OWNER),
-            Entry("automation.audit", "Audit", "shield", Role.OWNER),
-            Entry("outlets.ai", "AI service", "robot", Role.OWNER),
-            Entry("outlets.webhooks", "Webhooks", "webhook", Role.OWNER),
-            Entry("outlets.incoming", "Incoming", "inbox", Role.OWNER),
-            Entry("accounts.settings", "Settings", "settings"),
-            Entry("system.health", "System health", "heartbeat"),
+            MenuItem("billing.credits", "Credits", "coins", keys="g m"),
+            MenuItem("planner.sites", "Sites", "world", keys="g s"),
+            MenuItem("accounts.team", "Team", "users", Role.OWNER),
+            MenuItem("accounts.api_keys", "Keys", "key", Role.OWNER),
+            MenuItem("automation.audit", "Audit", "shield", Role.OWNER),
+            MenuItem("outlets.ai", "AI service", "robot", Role.OWNER),
+            MenuItem("outlets.webhooks", "Webhooks", "webhook", Role.OWNER),
+            MenuItem("outlets.incoming", "Incoming", "inbox", Role.OWNER),
+            MenuItem("accounts.settings", "Settings", "settings"),
+            MenuItem("system.health", "System health", "heartbeat"),
         ),
     ),
 )
@@ -101,7 +101,7 @@ def navigation() -> list[tuple[str, list[Link]]]:
     named = g.get("menu_entry")
     current = url_for(named) if named else _current_url(list(urls.values()))
 
-    def link(entry: Entry) -> Link:
+    def link(entry: MenuItem) -> Link:
         url = urls[entry.endpoint]
         return Link(entry.label, entry.icon, url, url == current, entry.endpoint, entry.keys)
 
@@ -128,7 +128,7 @@ def addresses_of(endpoint: str, key: str = "id", **values: Any) -> Callable[[int
     return lambda number: f"{before}{number}{after}"
 
 
-def _is_shown(entry: Entry) -> bool:
+def _is_shown(entry: MenuItem) -> bool:
     known = entry.endpoint in current_app.view_functions
     return known and g.person.can(entry.role) and g.person.may_open(entry.endpoint)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from app.infrastructure.fair_threads import Bounds, Caller, FairThreads
+from app.infrastructure.fair_threads import Caller, FairThreads, ThreadBounds
 from tests.processes import eventually
 
-BOUNDS = Bounds(threads=8, changes=6, waiting=20, waiting_seconds=1000)
+BOUNDS = ThreadBounds(threads=8, changes=6, waiting=20, waiting_seconds=1000)
 
 
 class Asked:

@@ -19,7 +19,7 @@ from app.business.accounts.models import Account, Notice
 from app.business.accounts.services.notice_choices import NoticeKind
 from app.business.outlets.mail_models import Mail
 from app.business.outlets.services import mails, refusals
-from app.business.outlets.services.mails import INVITATION, Entry, Recipient
+from app.business.outlets.services.mails import INVITATION, MailItem, Recipient
 from app.business.outlets.services.outgoing import LEASE
 from app.infrastructure.database import db, transaction
 from app.infrastructure.mail.message import message_of
@@ -33,7 +33,9 @@ from tests.infrastructure.mail_receiver import Postbox, certificate, mail_server
 from tests.processes import free_port
 
 JANE = Recipient("jane@example.com")
-NEWS = Entry("Three articles to check", "They wait <since> Monday.\nPlease look.", "/content", "Look at them")
+NEWS = MailItem(
+    "Three articles to check", "They wait <since> Monday.\nPlease look.", "/content", "Look at them"
+)
 
 
 @pytest.fixture
@@ -84,7 +86,7 @@ def test_a_mail_arrives_as_text_and_html_and_its_link_is_kept_only_encrypted(
     session: Session, account: Account, office: Office, box: Postbox, settings: Settings
 ) -> None:
     sealed = SecretBox.of(settings).seal("/welcome/secret-token")
-    entry = Entry("Ann invites you", "Come in & look.", label="Sign in")
+    entry = MailItem("Ann invites you", "Come in & look.", label="Sign in")
     mails.write(session, account.id, JANE, INVITATION, entry, link_sealed=sealed, now=office.now)
     session.commit()
     assert "secret-token" not in str([vars(row) for row in office.rows()])
@@ -222,7 +224,9 @@ def test_none_is_dropped_and_never_two_of_a_kind_leave_in_an_hour(
     for number in range(60):
         office.now += timedelta(minutes=chance.choice([0, 1, 7, 25, 70]))
         with transaction() as fresh:
-            mails.gather(fresh, account.id, JANE, NoticeKind.RULE, Entry(f"News {number};", "x"), office.now)
+            mails.gather(
+                fresh, account.id, JANE, NoticeKind.RULE, MailItem(f"News {number};", "x"), office.now
+            )
         box.answers = ["451 Busy"] if chance.random() < 0.2 else []
         before = len(box.mails)
         office.work()

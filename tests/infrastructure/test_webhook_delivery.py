@@ -16,7 +16,7 @@ from app.business.accounts.models import Account, Notice
 from app.business.accounts.services.audit_log import AuditActor
 from app.business.errors import Conflict
 from app.business.outlets.services import deliveries, outgoing, webhooks
-from app.business.outlets.services.deliveries import Answer, record, resend, take_next
+from app.business.outlets.services.deliveries import AttemptResult, record, resend, take_next
 from app.business.outlets.services.outgoing import DELAYS, JITTER, LEASE, MOST_TRIES
 from app.business.outlets.services.webhook_messages import announce
 from app.business.outlets.services.webhooks import WebhookValues
@@ -286,13 +286,13 @@ def test_a_receipt_without_the_claim_changes_nothing(
     assert other is not None
     assert slow.message_id == other.message_id
     with transaction() as fresh:
-        assert not record(fresh, slow, Answer(200), clock())
+        assert not record(fresh, slow, AttemptResult(200), clock())
     [row] = rows(session)
     assert (row.status, row.log) == ("pending", [])
     with transaction() as fresh:
-        assert record(fresh, other, Answer(500, "It answered 500."), clock())
+        assert record(fresh, other, AttemptResult(500, "It answered 500."), clock())
     with transaction() as fresh:
-        assert not record(fresh, other, Answer(200), clock()), "once only"
+        assert not record(fresh, other, AttemptResult(200), clock()), "once only"
 
 
 @pytest.mark.both_databases

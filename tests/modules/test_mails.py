@@ -15,7 +15,7 @@ from app.business.accounts.services.notice_choices import NoticeKind
 from app.business.billing.models import Plan
 from app.business.outlets.mail_models import Mail, MailRefusal
 from app.business.outlets.services import mails
-from app.business.outlets.services.mails import Entry, Recipient, Sent
+from app.business.outlets.services.mails import MailItem, Recipient, Sent
 from app.business.outlets.services.notifying import Message, notify
 from app.business.planner.models import Site
 from app.infrastructure.mail.message import message_of
@@ -131,7 +131,9 @@ def test_a_mail_to_a_person_leads_to_the_page_of_choices_and_one_of_a_rule_does_
 ) -> None:
     settings = app.extensions["settings"].model_copy(update={"mail_from": "console@example.com"})
     tell(session, people, None, "First")
-    mails.gather(session, people.account.id, Recipient("boss@example.com"), "rule", Entry("Rule", "x"), NOW)
+    mails.gather(
+        session, people.account.id, Recipient("boss@example.com"), "rule", MailItem("Rule", "x"), NOW
+    )
     said: dict[str, str] = {}
     while mail := mails.take_next(session, NOW + timedelta(hours=len(said))):
         mails.record(session, mail, Sent(), NOW)

@@ -14,7 +14,7 @@ from app.business.planner.services.search_phrases import (
 from app.business.planner.services.search_stems import Stems, stems_of
 from app.business.planner.services.search_words import base_language
 from app.infrastructure.ai.brief_labels import ASPECTS, Labels
-from app.infrastructure.ai.search_groups import Page, Search, merged, of_page, page_of, topics
+from app.infrastructure.ai.search_groups import PlannedPage, Search, merged, of_page, page_of, topics
 
 FEWEST, MOST = 5, 12
 FEWEST_ASPECTS = 2
@@ -24,7 +24,7 @@ _EVERY_ASPECT = tuple(dict.fromkeys(aspect for some in ASPECTS.values() for aspe
 
 
 @dataclass
-class Section:
+class BriefSection:
     """`answer`: what it must answer beside the questions."""
 
     heading: str
@@ -38,7 +38,7 @@ class Section:
 
 
 @dataclass
-class Plan:
+class BriefPlan:
     """`subject`: what headings name the page by · `core`: what it is about · `searches`: those it answers."""
 
     title: str
@@ -46,7 +46,7 @@ class Plan:
     core: Stems
     language: str
     searches: list[Search]
-    sections: list[Section] = field(default_factory=list)
+    sections: list[BriefSection] = field(default_factory=list)
 
     @property
     def left_over(self) -> list[Search]:
@@ -61,7 +61,7 @@ class Plan:
         return f"{value:,}" if base_language(self.language) == "en" else str(value)
 
 
-def make_plan(facts: Mapping[str, Any], background: Mapping[str, Any], labels: Labels | None) -> Plan:
+def make_plan(facts: Mapping[str, Any], background: Mapping[str, Any], labels: Labels | None) -> BriefPlan:
     """The page's plan. `labels`: None in a language without words for the parts of a page."""
     language = facts["language"]
     pages = [page_of(**page, language=language) for page in background.get("pages", [])]
@@ -71,7 +71,7 @@ def make_plan(facts: Mapping[str, Any], background: Mapping[str, Any], labels: L
     page = pages[own]
     aspects, subject = _aspects_of(pages, own, language)
     searches = merged(background.get("keywords") or facts["keywords"], language)
-    plan = Plan(
+    plan = BriefPlan(
         title=facts["title"],
         subject=subject,
         core=stems_of(facts["main_keyword"] or page.main_keyword, language),
@@ -86,7 +86,7 @@ def make_plan(facts: Mapping[str, Any], background: Mapping[str, Any], labels: L
     return plan
 
 
-def nearest_pages(plan: Plan, others: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+def nearest_pages(plan: BriefPlan, others: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
     """The pages that share words with this one, the nearest first."""
     own = stems_of(plan.title, plan.language) | plan.core
     ranked = []
@@ -97,7 +97,9 @@ def nearest_pages(plan: Plan, others: Sequence[Mapping[str, str]]) -> list[Mappi
     return [others[place] for _, place in sorted(ranked)]
 
 
-def _sections(plan: Plan, page: Page, aspects: Sequence[str], labels: Labels, wanted: int) -> list[Section]:
+def _sections(
+    plan: BriefPlan, page: PlannedPage, aspects: Sequence[str], labels: Labels, wanted: int
+) -> list[BriefSection]:
     room = wanted - FEWEST_ASPECTS
     if page.content_type == "questions":
         found = _of_questions(plan, room)
@@ -111,10 +113,10 @@ def _sections(plan: Plan, page: Page, aspects: Sequence[str], labels: Labels, wa
     return [*filled[:1], *found, *filled[1:]]
 
 
-def _of_topics(plan: Plan, most: int) -> list[Section]:
+def _of_topics(plan: BriefPlan, most: int) -> list[BriefSection]:
     found = topics((one for one in plan.searches if not one.is_question), plan.core, most)
     sections = [
-        Section(as_title(topic.head, plan.language), searches=topic.searches[:SEARCHES_IN_SECTION])
+        BriefSection(as_title(topic.head, plan.language), searches=topic.searches[:SEARCHES_IN_SECTION])
         for topic in found
     ]
     placed: set[int] = set()
@@ -135,28 +137,28 @@ def _answer_to(phrase: str, language: str, labels: Labels) -> str:
     return f"{as_subject(phrase)} – {labels.aspects[key].answer}" if key else ""
 
 
-def _of_questions(plan: Plan, most: int) -> list[Section]:
+def _of_questions(plan: BriefPlan, most: int) -> list[BriefSection]:
     """A section for each question."""
     asked = [search for search in plan.searches if search.is_question][:most]
-    return [Section(as_title(search.head, plan.language), searches=[search]) for search in asked]
+    return [BriefSection(as_title(search.head, plan.language), searches=[search]) for search in asked]
 
 
-def _of_aspect(plan: Plan, labels: Labels, key: str) -> Section:
+def _of_aspect(plan: BriefPlan, labels: Labels, key: str) -> BriefSection:
     aspect = labels.aspects[key]
     subject = as_subject(as_title(plan.subject, plan.language))
-    return Section(f"{subject}{labels.colon}{aspect.heading}", f"{subject} – {aspect.answer}")
+    return BriefSection(f"{subject}{labels.colon}{aspect.heading}", f"{subject} – {aspect.answer}")
 
 
-def _only_searches(plan: Plan, wanted: int) -> list[Section]:
+def _only_searches(plan: BriefPlan, wanted: int) -> list[BriefSection]:
     sections = _of_topics(plan, wanted)
     placed = {id(search) for section in sections for search in section.all}
     for search in plan.searches:
         if len(sections) < wanted and id(search) not in placed:
-            sections.append(Section(as_title(search.head, plan.language), searches=[search]))
-    return sections or [Section(as_title(plan.subject, plan.language))]
+            sections.append(BriefSection(as_title(search.head, plan.language), searches=[search]))
+    return sections or [BriefSection(as_title(plan.subject, plan.language))]
 
 
-def _aspects_of(pages: Sequence[Page], own: int, language: str) -> tuple[list[str], str]:
+def _aspects_of(pages: Sequence[PlannedPage], own: int, language: str) -> tuple[list[str], str]:
     """What the page covers by its kind, and what its headings name it by.
 
     Pages with one main keyword share the aspects out among themselves; when none are left, headings name the title.
@@ -173,6 +175,6 @@ def _aspects_of(pages: Sequence[Page], own: int, language: str) -> tuple[list[st
     return taken, pages[own].main_keyword if rounds == 1 else pages[own].title
 
 
-def _first(page: Page, free: Sequence[str]) -> Iterator[str]:
+def _first(page: PlannedPage, free: Sequence[str]) -> Iterator[str]:
     own = [aspect for aspect in ASPECTS.get(page.content_type, ASPECTS["article"]) if aspect in free]
     yield from (own + [aspect for aspect in free if aspect not in own])[:FEWEST]

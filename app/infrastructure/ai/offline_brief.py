@@ -6,7 +6,7 @@ from typing import Any
 
 from app.business.planner.services.search_phrases import as_subject, as_title, asks_figure, is_purchase
 from app.infrastructure.ai.brief_labels import ASPECTS, Labels, labels_of
-from app.infrastructure.ai.brief_plan import Plan, Section, make_plan, nearest_pages
+from app.infrastructure.ai.brief_plan import BriefPlan, BriefSection, make_plan, nearest_pages
 from app.infrastructure.ai.search_groups import Search
 
 _MARKS = re.compile(r"([\\`*_{}\[\]<>#|&~])")
@@ -36,7 +36,7 @@ def draft_brief(facts: Mapping[str, Any], background: Mapping[str, Any]) -> dict
 
 
 def _with_labels(
-    plan: Plan, labels: Labels, facts: Mapping[str, Any], background: Mapping[str, Any]
+    plan: BriefPlan, labels: Labels, facts: Mapping[str, Any], background: Mapping[str, Any]
 ) -> Iterator[str]:
     yield _head(plan, labels, facts, background)
     yield escape(background.get("wish", facts["brief"]))
@@ -51,7 +51,7 @@ def _with_labels(
     yield from _titled(labels.titles, _bullets(_titles(plan)))
 
 
-def _searches_alone(plan: Plan) -> Iterator[str]:
+def _searches_alone(plan: BriefPlan) -> Iterator[str]:
     for section in plan.sections:
         yield f"## {escape(section.heading)}"
         yield _bullets(_spelled(search) for search in section.searches)
@@ -60,7 +60,7 @@ def _searches_alone(plan: Plan) -> Iterator[str]:
         yield _bullets(_spelled(search) for search in rest[:KEYWORDS_SHOWN])
 
 
-def _head(plan: Plan, labels: Labels, facts: Mapping[str, Any], background: Mapping[str, Any]) -> str:
+def _head(plan: BriefPlan, labels: Labels, facts: Mapping[str, Any], background: Mapping[str, Any]) -> str:
     kind = facts["content_type"] if facts["content_type"] in ASPECTS else "article"
     lines = [
         (labels.kind, labels.kinds[kind]),
@@ -76,7 +76,7 @@ def _head(plan: Plan, labels: Labels, facts: Mapping[str, Any], background: Mapp
     return _table(*lines)
 
 
-def _section(section: Section, plan: Plan, labels: Labels) -> str:
+def _section(section: BriefSection, plan: BriefPlan, labels: Labels) -> str:
     parts = []
     if section.answer:
         parts.append(_line(labels.answer, section.answer, labels))
@@ -93,12 +93,12 @@ def _line(label: str, text: str, labels: Labels) -> str:
     return f"**{label}{labels.colon.rstrip()}** {escape(text)}".rstrip()
 
 
-def _asked(plan: Plan) -> list[Search]:
+def _asked(plan: BriefPlan) -> list[Search]:
     """Questions that no section answers."""
     return [one for one in plan.left_over if one.is_question and one.stems != plan.core][:QUESTIONS_SHOWN]
 
 
-def _keyword_table(plan: Plan, labels: Labels) -> str:
+def _keyword_table(plan: BriefPlan, labels: Labels) -> str:
     shown = plan.searches[:KEYWORDS_SHOWN]
     rows = [(one.head, _others_of(one, labels), plan.number(one.volume)) for one in shown]
     if rest := len(plan.searches) - len(shown):
@@ -115,7 +115,7 @@ def _others_of(search: Search, labels: Labels) -> str:
     return f"{shown} + {rest}" if rest > 0 else shown
 
 
-def _page_table(plan: Plan, labels: Labels, others: Sequence[Mapping[str, str]]) -> str:
+def _page_table(plan: BriefPlan, labels: Labels, others: Sequence[Mapping[str, str]]) -> str:
     rows = [
         f"| {escape(page['main_keyword'] or page['title'])} | {_link(page)} |"
         for page in nearest_pages(plan, others)[:PAGES_SHOWN]
@@ -128,7 +128,7 @@ def _link(page: Mapping[str, str]) -> str:
     return f"[{title}](<{page['url']}>)" if _ADDRESS.fullmatch(page["url"]) else title
 
 
-def _facts(plan: Plan, labels: Labels) -> list[str]:
+def _facts(plan: BriefPlan, labels: Labels) -> list[str]:
     found = []
     for search in plan.searches:
         if is_purchase(search.head, plan.language):
@@ -138,19 +138,19 @@ def _facts(plan: Plan, labels: Labels) -> list[str]:
     return [*found[: FACTS_SHOWN - 1], f"{as_subject(plan.title)} – {labels.proof}"]
 
 
-def _titles(plan: Plan) -> list[str]:
+def _titles(plan: BriefPlan) -> list[str]:
     heads = [as_title(search.head, plan.language) for search in plan.searches if search.stems != plan.core]
     return list(dict.fromkeys([plan.title, *heads]))[:TITLES_SHOWN]
 
 
-def _meta_title(plan: Plan) -> str:
+def _meta_title(plan: BriefPlan) -> str:
     """The title, or as much of it as makes sense by itself."""
     title, subject = plan.title, as_title(plan.subject, plan.language)
     options = (title, title.split(": ")[0], title.split(" – ")[0], subject)
     return next((text for text in options if len(text) <= META_TITLE_LIMIT), title)
 
 
-def _meta_description(plan: Plan, labels: Labels | None) -> str:
+def _meta_description(plan: BriefPlan, labels: Labels | None) -> str:
     """The page's searches, as many as fit in whole."""
     colon, comma = (labels.colon, labels.comma) if labels else (": ", ", ")
     text = as_title(plan.subject, plan.language)
@@ -169,7 +169,7 @@ def _spelled(search: Search) -> str:
     return ", ".join(search.phrases[: SPELLINGS_SHOWN + 1])
 
 
-def _counted(search: Search, plan: Plan) -> str:
+def _counted(search: Search, plan: BriefPlan) -> str:
     return f"{search.head} ({plan.number(search.volume)})" if search.volume else search.head
 
 

@@ -30,7 +30,7 @@ class Search:
 
 
 @dataclass(frozen=True)
-class Page:
+class PlannedPage:
     """A page planned for the cluster; `stems`: of its main keyword. Both decide which searches it answers."""
 
     title: str
@@ -67,12 +67,14 @@ def merged(keywords: Iterable[Mapping[str, Any]], language: str) -> list[Search]
     return sorted(found.values(), key=lambda search: -(search.volume or 0))
 
 
-def page_of(title: str, main_keyword: str, content_type: str, language: str) -> Page:
+def page_of(title: str, main_keyword: str, content_type: str, language: str) -> PlannedPage:
     main = main_keyword or title
-    return Page(title, main, content_type, subject_of(title, language), subject_of(main, language))
+    return PlannedPage(title, main, content_type, subject_of(title, language), subject_of(main, language))
 
 
-def of_page(searches: Sequence[Search], pages: Sequence[Page], own: int, language: str) -> list[Search]:
+def of_page(
+    searches: Sequence[Search], pages: Sequence[PlannedPage], own: int, language: str
+) -> list[Search]:
     """The searches that the page at `own` answers: of several pages each search goes to the one it fits best."""
     if len(pages) < 2:
         return list(searches)
@@ -93,7 +95,7 @@ def topics(searches: Iterable[Search], core: Stems, most: int) -> list[Topic]:
     return found
 
 
-def _best_page(search: Search, pages: Sequence[Page], language: str) -> int:
+def _best_page(search: Search, pages: Sequence[PlannedPage], language: str) -> int:
     """The page whose main keyword is nearest; among equals the one of its kind, then by titles, then the oldest."""
     about = subject_of(search.head, language)
     fits = [
@@ -108,7 +110,7 @@ def _best_page(search: Search, pages: Sequence[Page], language: str) -> int:
     return -max(fits)[-1]
 
 
-def _suits(search: Search, page: Page, language: str) -> bool:
+def _suits(search: Search, page: PlannedPage, language: str) -> bool:
     """Whether the kind of page is the kind that the search asks for."""
     match page.content_type:
         case "how_to":

@@ -60,7 +60,7 @@ def _send_webhook(settings: Settings, clock: Callable[[], datetime]) -> bool:
     except Exception as error:
         # One message must not stop the others.
         log.exception("webhook_not_sent", delivery=sending.id, error=in_one_line(error))
-        answer = deliveries.Answer(None, FAULT)
+        answer = deliveries.AttemptResult(None, FAULT)
     with transaction() as session:
         if not deliveries.record(session, sending, answer, clock()):
             log.warning("delivery_taken_over", delivery=sending.id)

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx2 as httpx
 
-from app.business.outlets.services.deliveries import ANSWER_KEPT, Answer, ClaimedDelivery
+from app.business.outlets.services.deliveries import ANSWER_KEPT, AttemptResult, ClaimedDelivery
 from app.business.plain_characters import without_faults
 from app.infrastructure.outbound.policy import OutboundPolicy, OutboundRefused
 from app.infrastructure.outbound.transport import AnswerTooLarge, Bounds, outbound_client
@@ -35,12 +35,12 @@ STATUS_WORDS: Mapping[int, str] = {
 }
 
 
-def send(sending: ClaimedDelivery, box: SecretBox, policy: OutboundPolicy, now: datetime) -> Answer:
+def send(sending: ClaimedDelivery, box: SecretBox, policy: OutboundPolicy, now: datetime) -> AttemptResult:
     """Post the message under the outbound policy."""
     try:
         secrets = [box.open(sealed) for sealed in sending.sealed]
     except Unreadable:
-        return Answer(None, UNREADABLE)
+        return AttemptResult(None, UNREADABLE)
     headers = signed_headers(secrets, sending.message_id, now, sending.body)
     begun = time.monotonic()
     try:
@@ -49,8 +49,8 @@ def send(sending: ClaimedDelivery, box: SecretBox, policy: OutboundPolicy, now: 
         sentence = fault_sentence(error)
         if sentence is None:
             raise
-        answer = Answer(None, sentence)
-    return Answer(
+        answer = AttemptResult(None, sentence)
+    return AttemptResult(
         answer.status,
         answer.message,
         answer.text,
@@ -69,14 +69,14 @@ def fault_sentence(error: Exception) -> str | None:
     return next((sentence for kind, sentence in FAULTS.items() if isinstance(error, kind)), None)
 
 
-def _post(url: str, headers: Mapping[str, str], body: bytes, policy: OutboundPolicy) -> Answer:
+def _post(url: str, headers: Mapping[str, str], body: bytes, policy: OutboundPolicy) -> AttemptResult:
     with (
         outbound_client(policy, BOUNDS) as client,
         client.stream("POST", url, content=body, headers={**SENT_AS, **headers}) as response,
     ):
         text = _beginning(response)
         status = response.status_code
-        return Answer(
+        return AttemptResult(
             status,
             _words(status),
             without_faults(text.decode("utf-8", "replace")),

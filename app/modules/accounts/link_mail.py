@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from app.business.accounts.models import User
-from app.business.outlets.services.mails import INVITATION, PASSWORD_LINK, Entry, Recipient, write
+from app.business.outlets.services.mails import INVITATION, PASSWORD_LINK, MailItem, Recipient, write
 from app.infrastructure.database import db
 from app.infrastructure.secret_box import SecretBox
 from app.modules.access import current_person
@@ -27,7 +27,7 @@ def mail_link(user: User, path: str, settings: Settings, now: datetime) -> None:
         user.account_id,
         Recipient(user.email, user.id),
         kind,
-        Entry(title, text, label="Sign in"),
+        MailItem(title, text, label="Sign in"),
         link_sealed=SecretBox.of(settings).seal(path),
         now=now,
     )

@@ -25,7 +25,7 @@ STEP, HEIGHT, ROOM = 10, 100, 0.95
 
 
 @dataclass(frozen=True)
-class Line:
+class RuleUse:
     """One rule of the table. `coming`: credits of the next 30 days; `share`: its share of them, 0 to 1."""
 
     entry: PaidRule
@@ -84,11 +84,11 @@ def _offered(entry: PaidRule) -> Sequence[tuple[str, str]]:
     return WHEN_ON if entry.rule.is_active else WHEN_OFF
 
 
-def _lines(outlook: Outlook, forecast: Forecast, choices: Mapping[int, str]) -> list[Line]:
+def _lines(outlook: Outlook, forecast: Forecast, choices: Mapping[int, str]) -> list[RuleUse]:
     """Active rules first, and of them those that will use most."""
     page = "automation.rule" if "automation.rule" in current_app.view_functions else None
     lines = [
-        Line(
+        RuleUse(
             entry,
             url_for(page, id=entry.rule.id) if page else None,
             forecast.uses[entry.rule.id],

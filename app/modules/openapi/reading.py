@@ -15,7 +15,7 @@ _DEEPEST = 3
 
 
 @dataclass(frozen=True)
-class Operation:
+class DocumentedCall:
     """One call of the document."""
 
     method: str
@@ -43,27 +43,27 @@ class Value:
     choices: tuple[str, ...] = ()
 
 
-def operations(document: Document) -> list[Operation]:
+def operations(document: Document) -> list[DocumentedCall]:
     """Every call, sorted by path."""
     return [
-        Operation(method.upper(), path, said)
+        DocumentedCall(method.upper(), path, said)
         for path, methods in document["paths"].items()
         for method, said in methods.items()
     ]
 
 
-def matching(document: Document, text: str) -> list[Operation]:
+def matching(document: Document, text: str) -> list[DocumentedCall]:
     """Calls whose path, summary or description contain all words of the search."""
     words = text.casefold().split()
     return [call for call in operations(document) if all(word in _text(call) for word in words)]
 
 
-def _text(call: Operation) -> str:
+def _text(call: DocumentedCall) -> str:
     said = call.said
     return f"{call.method} {call.path} {call.name} {said['summary']} {said.get('description', '')}".casefold()
 
 
-def parameters(document: Document, call: Operation) -> list[Value]:
+def parameters(document: Document, call: DocumentedCall) -> list[Value]:
     """Path, query and header parameters."""
     found = [_resolved(document, parameter) for parameter in call.said.get("parameters", ())]
     return [
@@ -79,24 +79,24 @@ def parameters(document: Document, call: Operation) -> list[Value]:
     ]
 
 
-def body_fields(document: Document, call: Operation) -> list[Value]:
+def body_fields(document: Document, call: DocumentedCall) -> list[Value]:
     """The fields of the body; nested ones with their path."""
     schema = body_schema(call)
     return [*_fields(document, schema, "", _DEEPEST)] if schema else []
 
 
-def body_schema(call: Operation) -> Document | None:
+def body_schema(call: DocumentedCall) -> Document | None:
     """The schema of the body; None without a body."""
     content = call.said.get("requestBody", {}).get("content", {})
     return next((media["schema"] for media in content.values()), None)
 
 
-def media_type(call: Operation) -> str:
+def media_type(call: DocumentedCall) -> str:
     """The content type of the body; empty without a body."""
     return next(iter(call.said.get("requestBody", {}).get("content", ())), "")
 
 
-def answer_fields(document: Document, call: Operation) -> list[Value]:
+def answer_fields(document: Document, call: DocumentedCall) -> list[Value]:
     """The fields of the successful response."""
     for status, answer in call.said["responses"].items():
         schema = answer.get("content", {}).get("application/json", {}).get("schema")
@@ -114,7 +114,7 @@ def marked(text: str) -> Markup:
     return Markup("").join(drawn)
 
 
-def example(call: Operation) -> str:
+def example(call: DocumentedCall) -> str:
     """An example body as text; empty without a body."""
     body = BODIES.get(call.name)
     return json.dumps(body, indent=2, ensure_ascii=False) if body is not None else ""

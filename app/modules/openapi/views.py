@@ -59,5 +59,5 @@ def _document() -> reading.Document:
     return document_of(current_app._get_current_object())  # type: ignore[attr-defined]
 
 
-def _of_area(calls: list[reading.Operation], area: str) -> list[reading.Operation]:
+def _of_area(calls: list[reading.DocumentedCall], area: str) -> list[reading.DocumentedCall]:
     return [call for call in calls if call.area == area]

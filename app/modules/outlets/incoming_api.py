@@ -27,7 +27,7 @@ SIGNED = Permission(None, has_proof=True)
 WRONG_SIGNATURE = "The signature is wrong, or older than five minutes. Sign with the secret of this address."
 
 
-class Message(RootModel[dict[str, JsonValue]]):
+class IncomingBody(RootModel[dict[str, JsonValue]]):
     """Any JSON object. Rules read its values by their path: `incoming.order.total`."""
 
 
@@ -48,7 +48,7 @@ class Received(BaseModel):
     errors=(TooManyRequests,),
     repeated="asks again",
 )
-def receive_message(token: str, body: CheckedLater[Message]) -> Response:
+def receive_message(token: str, body: CheckedLater[IncomingBody]) -> Response:
     """Start the account's rules with the trigger `incoming` with this message of at most 64 KB.
 
     It is signed as Standard Webhooks defines it, in the headers `webhook-id`, `webhook-timestamp` and

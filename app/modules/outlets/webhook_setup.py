@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from app.business.errors import Invalid
 from app.business.outlets.services import deliveries, webhooks
-from app.business.outlets.services.deliveries import Answer
+from app.business.outlets.services.deliveries import AttemptResult
 from app.business.outlets.services.webhooks import WebhookValues
 from app.business.outlets.webhook_models import Webhook
 from app.infrastructure.database import db
@@ -38,7 +38,7 @@ def rotate(row: Webhook) -> str:
     return webhooks.rotate(db.session(), row, current_person().actor, seal=seal, now=datetime.now(UTC))
 
 
-def test(row: Webhook) -> tuple[int, Answer]:
+def test(row: Webhook) -> tuple[int, AttemptResult]:
     """Send a test message now; returns its id and the result. No transaction is open during the call."""
     sending = deliveries.begin_test(db.session(), row, datetime.now(UTC))
     db.session.commit()
@@ -48,7 +48,7 @@ def test(row: Webhook) -> tuple[int, Answer]:
     return sending.id, answer
 
 
-def sentence_of(answer: Answer) -> str:
+def sentence_of(answer: AttemptResult) -> str:
     """The result of a test as a sentence."""
     return ACCEPTED.format(status=answer.status) if answer.is_accepted else answer.message
 

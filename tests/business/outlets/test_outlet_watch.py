@@ -10,7 +10,7 @@ from app.business.accounts.models import Account, Notice
 from app.business.outlets.incident_models import Incident
 from app.business.outlets.outgoing_models import OutgoingStatus
 from app.business.outlets.services import incidents, mails
-from app.business.outlets.services.mails import INVITATION, Entry, Recipient
+from app.business.outlets.services.mails import INVITATION, MailItem, Recipient
 from app.business.outlets.services.outlet_watch import KEY, watch_outlets
 from tests.factories import NOW, make_account, make_delivery, make_webhook
 
@@ -28,14 +28,14 @@ def told(session: Session) -> list[str]:
 
 
 def test_nothing_is_said_of_what_leaves_in_time(session: Session, account: Account) -> None:
-    mails.write(session, account.id, Recipient("a@example.com"), INVITATION, Entry("Hi", "x"), now=NOW)
+    mails.write(session, account.id, Recipient("a@example.com"), INVITATION, MailItem("Hi", "x"), now=NOW)
     assert watch_outlets(session, SOON) == 0
     make_account(session)
     assert told(session) == []
 
 
 def test_stuck_mails_and_messages_are_named_until_they_have_left(session: Session, account: Account) -> None:
-    mails.write(session, account.id, Recipient("a@example.com"), INVITATION, Entry("Hi", "x"), now=NOW)
+    mails.write(session, account.id, Recipient("a@example.com"), INVITATION, MailItem("Hi", "x"), now=NOW)
     row = make_delivery(
         session, make_webhook(session, account), status="pending", next_at=NOW, created_at=NOW
     )

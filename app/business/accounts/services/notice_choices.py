@@ -51,7 +51,7 @@ MAILED_FROM = Role.EDITOR
 
 
 @dataclass(frozen=True)
-class Choices:
+class NoticeChoices:
     """What a person has chosen, by kind and site; `role` says what holds for the rest."""
 
     role: Role
@@ -68,13 +68,13 @@ def usual(kind: str, role: Role) -> Way:
     return Way.MAIL if kind == NoticeKind.RULE or role.allows(MAILED_FROM) else Way.CONSOLE
 
 
-def choices_of(session: Session, users: Collection[User]) -> dict[int, Choices]:
+def choices_of(session: Session, users: Collection[User]) -> dict[int, NoticeChoices]:
     """The choices of these people, in one query."""
     found: dict[int, dict[tuple[str, int], str]] = {user.id: {} for user in users}
     query = select(NoticeChoice).where(NoticeChoice.user_id.in_(found))
     for row in session.scalars(query):
         found[row.user_id][row.kind, row.site_id] = row.way
-    return {user.id: Choices(Role(user.role), found[user.id]) for user in users}
+    return {user.id: NoticeChoices(Role(user.role), found[user.id]) for user in users}
 
 
 def choose(session: Session, user: User, ways: Mapping[str, Way | None], site_id: int = GENERAL) -> None:

@@ -40,7 +40,7 @@ class ClaimedDelivery:
 
 
 @dataclass(frozen=True)
-class Answer:
+class AttemptResult:
     """Result of one attempt. status: None without an answer · message: why it failed, as a sentence."""
 
     status: int | None
@@ -82,7 +82,7 @@ def take_next(session: Session, now: datetime) -> ClaimedDelivery | None:
     return None
 
 
-def record(session: Session, sending: ClaimedDelivery, answer: Answer, now: datetime) -> bool:
+def record(session: Session, sending: ClaimedDelivery, answer: AttemptResult, now: datetime) -> bool:
     """Record the attempt; False where the message was taken over by another worker, or is deleted."""
     # Lock the webhook before its message, in the same order as an edit, so that they cannot deadlock.
     webhook = session.scalar(
@@ -157,7 +157,7 @@ def prune(session: Session, now: datetime) -> int:
 
 
 def _after_failure(
-    session: Session, webhook: Webhook, row: WebhookDelivery, answer: Answer, now: datetime
+    session: Session, webhook: Webhook, row: WebhookDelivery, answer: AttemptResult, now: datetime
 ) -> None:
     webhook.failing_since = webhook.failing_since or now
     if not webhook.is_active:
@@ -212,7 +212,7 @@ def _sending(row: WebhookDelivery, webhook: Webhook, now: datetime) -> ClaimedDe
     )
 
 
-def _logged(answer: Answer, now: datetime) -> dict[str, Any]:
+def _logged(answer: AttemptResult, now: datetime) -> dict[str, Any]:
     return {
         "at": now.isoformat(),
         "status": answer.status,

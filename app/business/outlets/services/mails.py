@@ -31,7 +31,7 @@ Seal = Callable[[str], str]
 
 
 @dataclass(frozen=True)
-class Entry:
+class MailItem:
     """One item of a mail. path: an address of the console, with the label of its button · site_id: what it is about."""
 
     title: str
@@ -61,7 +61,7 @@ class ClaimedMail:
     address: str
     kind: str
     subject: str
-    entries: tuple[Entry, ...]
+    entries: tuple[MailItem, ...]
     link_sealed: str = field(repr=False)
     message_id: str
     created_at: datetime
@@ -83,7 +83,7 @@ def write(
     account_id: int,
     recipient: Recipient,
     kind: str,
-    entry: Entry,
+    entry: MailItem,
     *,
     link_sealed: str = "",
     now: datetime,
@@ -95,7 +95,7 @@ def write(
 
 
 def gather(
-    session: Session, account_id: int, recipient: Recipient, kind: str, entry: Entry, now: datetime
+    session: Session, account_id: int, recipient: Recipient, kind: str, entry: MailItem, now: datetime
 ) -> bool:
     """Send the entry within an hour: at once, or in the next mail of this kind. False if the recipient unsubscribed."""
     if is_refused(session, account_id, recipient.address, kind):
@@ -206,7 +206,7 @@ def _open_mail(session: Session, account_id: int, group: str) -> Mail | None:
     return session.scalar(query.with_for_update().execution_options(populate_existing=True))
 
 
-def _add_to_open(session: Session, account_id: int, group: str, entry: Entry) -> bool:
+def _add_to_open(session: Session, account_id: int, group: str, entry: MailItem) -> bool:
     row = _open_mail(session, account_id, group)
     if row is None:
         return False
@@ -220,7 +220,7 @@ def _row(
     account_id: int,
     recipient: Recipient,
     kind: str,
-    entries: list[Entry],
+    entries: list[MailItem],
     now: datetime,
     *,
     group: str | None = None,
@@ -283,7 +283,7 @@ def _letter(session: Session, row: Mail) -> ClaimedMail:
         address=row.address,
         kind=row.kind,
         subject=row.subject,
-        entries=tuple(Entry(**entry) for entry in row.entries),
+        entries=tuple(MailItem(**entry) for entry in row.entries),
         link_sealed=row.link_sealed,
         message_id=row.message_id,
         created_at=row.created_at,

@@ -11,7 +11,7 @@ from app.business.accounts.services.notice_choices import NoticeKind, Way, choic
 from app.business.accounts.services.notices import add_notice
 from app.business.accounts.services.scope import scope_of
 from app.business.outlets.services import mails
-from app.business.outlets.services.mails import Entry, Recipient
+from app.business.outlets.services.mails import MailItem, Recipient
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def notify(session: Session, account_id: int, message: Message, now: datetime) -
         if user.id in message.people and not (message.role and Role(user.role).allows(message.role)):
             _add(session, account_id, message, f"{message.key}-{user.id}", user.id, now)
     choices = choices_of(session, users)
-    entry = Entry(message.title, message.body, message.path, message.label, site_id=message.site_id)
+    entry = MailItem(message.title, message.body, message.path, message.label, site_id=message.site_id)
     for user in users:
         if choices[user.id].way(message.kind, message.site_id) == Way.MAIL:
             recipient = Recipient(user.email, user.id)

@@ -19,7 +19,7 @@ from app.business.planner.services.keyword_columns import intent_columns, plain_
 from app.business.planner.services.keyword_file import WRONG_BYTES
 from app.business.planner.services.keyword_headers import ALIASES
 from app.business.planner.services.keyword_layout import Layout
-from app.business.planner.services.keyword_rows_left_out import LeftOut
+from app.business.planner.services.keyword_rows_left_out import RowsLeftOut
 from app.business.planner.services.plain_text import clean_line, keyword_text
 
 Numbered = tuple[int, list[str] | None]
@@ -72,7 +72,7 @@ class RowReader:
         """Read all rows."""
         self.has_marks = self._has_match_types(body)
         names = self.layout.headers if self.layout.header is not None else []
-        out = LeftOut(body, names, self.places["keyword"])
+        out = RowsLeftOut(body, names, self.places["keyword"])
         for number, cells in body:
             if reason := out.reason(number, cells):
                 self.left_out.append(RowError(number, reason))

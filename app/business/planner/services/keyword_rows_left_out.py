@@ -27,7 +27,7 @@ HEADER_AGAIN = "The names of the columns once more."
 ABOVE = "Above the line that names the columns."
 
 
-class LeftOut:
+class RowsLeftOut:
     """Why a line of the table is left out, seen from its neighbours. `lines`: all that are not empty, in order."""
 
     def __init__(

@@ -34,7 +34,7 @@ class KeptPart:
 
 
 @dataclass
-class Section:
+class ArticleSection:
     """One section; the first one is the introduction and has no heading.
 
     words: its budget · numbers: of its parts · repaired: checks for which it was written again.
@@ -58,12 +58,12 @@ class Section:
 
 
 @dataclass
-class Progress:
+class ArticleProgress:
     """The state of an article, from its parts in their order."""
 
     outline: Outline | None = None
     outline_number: int = 0
-    sections: list[Section] = field(default_factory=list)
+    sections: list[ArticleSection] = field(default_factory=list)
     metas: dict[str, str] | None = None
     metas_repaired: bool = False
     question: KeptPart | None = None
@@ -72,7 +72,7 @@ class Progress:
     """What people said when they declined earlier outlines."""
 
     @classmethod
-    def of(cls, parts: Sequence[KeptPart]) -> "Progress":
+    def of(cls, parts: Sequence[KeptPart]) -> "ArticleProgress":
         void = {number for part in parts if part.kind == "rejected" for number in part.data["void"]}
         progress = cls()
         progress.change_requests = [
@@ -104,8 +104,8 @@ class Progress:
 
     def _plan(self, outline: dict[str, Any]) -> None:
         self.outline = Outline.model_validate(outline)
-        self.sections = [Section("", [], []), *(
-            Section(one.heading, list(one.points), list(one.keywords)) for one in self.outline.sections
+        self.sections = [ArticleSection("", [], []), *(
+            ArticleSection(one.heading, list(one.points), list(one.keywords)) for one in self.outline.sections
         )]  # fmt: skip
 
     @property

@@ -12,7 +12,7 @@ from app.business.planner.services.record_versions import differing, lock_versio
 from app.business.writer.models import Content, Task
 from app.business.writer.services.article_checks.facts import CheckFacts, Draft
 from app.business.writer.services.article_checks.keyword_checks import KEYWORDS_CHECKED
-from app.business.writer.services.article_checks.score import Verdict, check_article
+from app.business.writer.services.article_checks.score import ArticleVerdict, check_article
 from app.business.writer.services.article_checks.source_checks import addresses_in
 
 TEXTS = ("title", "html", "meta_title", "meta_description")
@@ -36,7 +36,7 @@ def score_values(session: Session, content: Content, changed: Mapping[str, Any])
     return columns_of(check_article(Draft(**texts), facts))
 
 
-def columns_of(verdict: Verdict) -> dict[str, Any]:
+def columns_of(verdict: ArticleVerdict) -> dict[str, Any]:
     """As it is kept with the article."""
     return {"score": verdict.score, "checks_failed": verdict.failed, "checks": verdict.as_json()}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.business.language_model import Prompt
 from app.business.planner.services.plain_text import clean_line
-from app.business.writer.services.article_checks.facts import CheckFacts, Draft, Finding
+from app.business.writer.services.article_checks.facts import ArticleFinding, CheckFacts, Draft
 from app.business.writer.services.article_checks.form_checks import (
     META_DESCRIPTION_LIMIT,
     META_TITLE_LIMIT,
@@ -17,9 +17,15 @@ from app.business.writer.services.article_checks.form_checks import (
     is_too_short,
 )
 from app.business.writer.services.article_checks.keyword_checks import missing_keywords
-from app.business.writer.services.article_checks.score import Verdict, check_article
+from app.business.writer.services.article_checks.score import ArticleVerdict, check_article
 from app.business.writer.services.article_html import count_words, shorten
-from app.business.writer.services.article_parts import KeptPart, PartKind, Progress, Section, section_text
+from app.business.writer.services.article_parts import (
+    ArticleProgress,
+    ArticleSection,
+    KeptPart,
+    PartKind,
+    section_text,
+)
 from app.business.writer.services.article_prompts import (
     EARLIER_TEXT_SHOWN,
     METAS,
@@ -40,7 +46,7 @@ _MOST_LONGER = 3
 
 
 @dataclass(frozen=True)
-class Call:
+class PartRequest:
     """The next part and what is asked for it; `data` is kept with its answer."""
 
     kind: PartKind
@@ -69,20 +75,20 @@ class Finished:
     """The article, with what the checks say of it."""
 
     draft: Draft
-    verdict: Verdict
+    verdict: ArticleVerdict
 
 
-Next = Call | Approval | Rejected | Finished
+Next = PartRequest | Approval | Rejected | Finished
 
 
 def next_step(
     task: Assignment, facts: CheckFacts, parts: Sequence[KeptPart], *, approve_outline: bool = False
 ) -> Next:
     """What comes after these parts."""
-    progress = Progress.of(parts)
+    progress = ArticleProgress.of(parts)
     if progress.outline is None:
         more = {"wishes": progress.change_requests} if progress.change_requests else {}
-        return Call("outline", task.prompt(OUTLINE, Outline, **more))
+        return PartRequest("outline", task.prompt(OUTLINE, Outline, **more))
     return (
         (_approval(progress) if approve_outline else None)
         or _next_section(task, facts, progress)
@@ -93,7 +99,7 @@ def next_step(
     )
 
 
-def _approval(progress: Progress) -> Approval | Rejected | None:
+def _approval(progress: ArticleProgress) -> Approval | Rejected | None:
     """What is missing until a person has approved the outline."""
     question, answer = progress.question, progress.answer
     if question is None:
@@ -108,11 +114,11 @@ def _approval(progress: Progress) -> Approval | Rejected | None:
     return Rejected(message, [progress.outline_number, question.number, answer.number])
 
 
-def _next_section(task: Assignment, facts: CheckFacts, progress: Progress) -> Call | None:
+def _next_section(task: Assignment, facts: CheckFacts, progress: ArticleProgress) -> PartRequest | None:
     for place, section in enumerate(progress.sections):
         if section.text is None:
             words = _budget(task, progress, place)
-            return Call(
+            return PartRequest(
                 "section",
                 _prompt(task, SECTION, progress, place, words),
                 {"section": place, "words": words},
@@ -123,7 +129,7 @@ def _next_section(task: Assignment, facts: CheckFacts, progress: Progress) -> Ca
     return None
 
 
-def _budget(task: Assignment, progress: Progress, place: int) -> int:
+def _budget(task: Assignment, progress: ArticleProgress, place: int) -> int:
     """Words for this section: what is left for it and the others that are not written, in equal parts."""
     if place == 0:
         return min(INTRODUCTION_WORDS, max(task.word_count // (len(progress.sections) + 1), 30))
@@ -132,17 +138,17 @@ def _budget(task: Assignment, progress: Progress, place: int) -> int:
     return max(round(left / open_ones), FEWEST_WORDS)
 
 
-def _faults_of(section: Section, facts: CheckFacts, progress: Progress) -> list[Finding]:
+def _faults_of(section: ArticleSection, facts: CheckFacts, progress: ArticleProgress) -> list[ArticleFinding]:
     found = check_article(section.draft(progress.title), facts, only=OF_A_SECTION).findings
     faults = [finding for finding in found if not finding.passed]
     off = abs(section.length - section.words) / max(section.words, 1)
     if off > _FAR_OFF:
         message = f"It has {section.length} words; about {section.words} were asked for."
-        faults.append(Finding("length", 1, message))
+        faults.append(ArticleFinding("length", 1, message))
     return faults
 
 
-def _repair_of_whole(task: Assignment, facts: CheckFacts, progress: Progress) -> Call | None:
+def _repair_of_whole(task: Assignment, facts: CheckFacts, progress: ArticleProgress) -> PartRequest | None:
     """One more writing of the section that can mend what is wrong with the article as a whole."""
     draft = progress.draft()
     if call := _repair_of_length(task, facts, progress, count_words(draft.html)):
@@ -150,12 +156,16 @@ def _repair_of_whole(task: Assignment, facts: CheckFacts, progress: Progress) ->
     missing = missing_keywords(draft, facts)
     if missing and not any("keywords" in section.repaired for section in progress.sections):
         place = _best_for(missing, progress)
-        finding = Finding("keywords", 1, f"Work in, in sentences that make sense: {', '.join(missing)}.")
+        finding = ArticleFinding(
+            "keywords", 1, f"Work in, in sentences that make sense: {', '.join(missing)}."
+        )
         return _repair(task, progress, place, max(progress.sections[place].words, FEWEST_WORDS), [finding])
     return None
 
 
-def _repair_of_length(task: Assignment, facts: CheckFacts, progress: Progress, words: int) -> Call | None:
+def _repair_of_length(
+    task: Assignment, facts: CheckFacts, progress: ArticleProgress, words: int
+) -> PartRequest | None:
     if not facts.word_count or abs(words - facts.word_count) <= TOLERANCE * facts.word_count:
         return None
     lacking = facts.word_count - words
@@ -171,18 +181,20 @@ def _repair_of_length(task: Assignment, facts: CheckFacts, progress: Progress, w
     goal = min(section.length + lacking, _MOST_LONGER * max(section.words, FEWEST_WORDS))
     goal = max(goal, FEWEST_WORDS)
     way = "longer, with more that is of use" if lacking > 0 else "shorter, without losing what matters"
-    finding = Finding("length", 1, f"It has {section.length} words; make it about {goal} words, {way}.")
+    finding = ArticleFinding(
+        "length", 1, f"It has {section.length} words; make it about {goal} words, {way}."
+    )
     return _repair(task, progress, place, goal, [finding])
 
 
-def _best_for(missing: Sequence[str], progress: Progress) -> int:
+def _best_for(missing: Sequence[str], progress: ArticleProgress) -> int:
     """The section whose plan names most of the keywords, else the last one."""
     wanted = {keyword.casefold() for keyword in missing}
     named = [len(wanted & {one.casefold() for one in section.keywords}) for section in progress.sections]
     return named.index(max(named)) if max(named) else len(named) - 1
 
 
-def _rejection(facts: CheckFacts, progress: Progress) -> Rejected | None:
+def _rejection(facts: CheckFacts, progress: ArticleProgress) -> Rejected | None:
     draft = progress.draft()
     verdict = check_article(draft, facts, only=NEVER_KEPT)
     if failed := [finding for finding in verdict.findings if not finding.passed]:
@@ -210,17 +222,17 @@ def _rejection(facts: CheckFacts, progress: Progress) -> Rejected | None:
     return None
 
 
-def _next_metas(task: Assignment, facts: CheckFacts, progress: Progress) -> Call | None:
+def _next_metas(task: Assignment, facts: CheckFacts, progress: ArticleProgress) -> PartRequest | None:
     if progress.metas is None:
-        return Call("metas", task.prompt(METAS, Metas, article=_article(progress)))
+        return PartRequest("metas", task.prompt(METAS, Metas, article=_article(progress)))
     finding = check_article(progress.draft(), facts, only=["metas"]).findings[0]
     if finding.passed or progress.metas_repaired:
         return None
     faults = {"earlier_answer": progress.metas, "faults": [finding.message]}
-    return Call("metas_repair", task.prompt(METAS, Metas, article=_article(progress), **faults))
+    return PartRequest("metas_repair", task.prompt(METAS, Metas, article=_article(progress), **faults))
 
 
-def kept_data(call: Call, answer: dict[str, Any]) -> dict[str, Any]:
+def kept_data(call: PartRequest, answer: dict[str, Any]) -> dict[str, Any]:
     """The answer to a call as it is kept."""
     match call.kind:
         case "outline":
@@ -237,7 +249,7 @@ def kept_data(call: Call, answer: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _finished(facts: CheckFacts, progress: Progress) -> Finished:
+def _finished(facts: CheckFacts, progress: ArticleProgress) -> Finished:
     draft = _shortened(progress.draft())
     return Finished(draft, check_article(draft, facts))
 
@@ -252,23 +264,25 @@ def _shortened(draft: Draft) -> Draft:
     )
 
 
-def _repair(task: Assignment, progress: Progress, place: int, words: int, faults: Sequence[Finding]) -> Call:
+def _repair(
+    task: Assignment, progress: ArticleProgress, place: int, words: int, faults: Sequence[ArticleFinding]
+) -> PartRequest:
     section = progress.sections[place]
     sentences = [
         " ".join(filter(None, (finding.message, "; ".join(finding.quotes[:5])))) for finding in faults
     ]
     prompt = _prompt(task, REPAIR, progress, place, words, text=section.text, faults=sentences)
     checks = {finding.check for finding in faults} | section.repaired
-    return Call(
+    return PartRequest(
         "repair", prompt, {"section": place, "words": words, "checks": sorted(checks)}, section.heading
     )
 
 
 def _prompt(
-    task: Assignment, instructions: str, progress: Progress, place: int, words: int, **more: Any
+    task: Assignment, instructions: str, progress: ArticleProgress, place: int, words: int, **more: Any
 ) -> Prompt:
     section = progress.sections[place]
-    before = Progress(progress.outline, sections=progress.sections[:place])
+    before = ArticleProgress(progress.outline, sections=progress.sections[:place])
     facts: dict[str, Any] = {
         "heading": section.heading or "(introduction, without a heading)",
         "points": section.points,
@@ -289,7 +303,7 @@ def _prompt(
     )
 
 
-def _article(progress: Progress) -> dict[str, str]:
+def _article(progress: ArticleProgress) -> dict[str, str]:
     return {"title": progress.title, "text": progress.markdown[:EARLIER_TEXT_SHOWN]}
 
 

@@ -20,15 +20,15 @@ from app.business.planner.services.record_changes import move_status, new_record
 from app.business.writer.models import Content, ContentStatus, Task, TaskStatus
 from app.business.writer.services.article_checks.facts import CheckFacts, Draft
 from app.business.writer.services.article_checks.form_checks import META_DESCRIPTION_LIMIT, META_TITLE_LIMIT
-from app.business.writer.services.article_checks.score import Verdict
+from app.business.writer.services.article_checks.score import ArticleVerdict
 from app.business.writer.services.article_html import count_words, from_markdown, shorten
 from app.business.writer.services.article_parts import KeptPart, NewPart
 from app.business.writer.services.article_prompts import Assignment, SiteProfile
 from app.business.writer.services.article_scores import check_facts, columns_of, linkable_pages
 from app.business.writer.services.article_steps import (
     Approval,
-    Call,
     Finished,
+    PartRequest,
     Rejected,
     kept_data,
     next_step,
@@ -147,14 +147,14 @@ class ContentGenerationService:
         ):
             case Approval(outline):
                 return NewPart("question", outline)
-            case Call() as call:
+            case PartRequest() as call:
                 return self._ask(request, call)
             case Rejected(message, void):
                 return NewPart("rejected", {"message": message, "void": void})
             case Finished(draft, verdict):
                 return _article(request, draft, verdict)
 
-    def _ask(self, request: ContentRequest, call: Call) -> NewPart:
+    def _ask(self, request: ContentRequest, call: PartRequest) -> NewPart:
         if request.refusal:
             raise ProviderFault("over_limit", request.refusal)
         completion = self.language_model.write(call.prompt, request.call_key)
@@ -249,7 +249,7 @@ def _facts(session: Session, task: Task) -> ContentRequest:
     return ContentRequest(task.id, replace(assignment, own_pages=own_pages), is_connected=True, facts=facts)
 
 
-def _article(request: ContentRequest, draft: Draft, verdict: Verdict) -> ContentAnswer:
+def _article(request: ContentRequest, draft: Draft, verdict: ArticleVerdict) -> ContentAnswer:
     return ContentAnswer(
         task_id=request.task_id,
         title=clean_line(draft.title, "title"),

@@ -15,7 +15,7 @@ KEYWORDS_SHOWN, PAGES_SHOWN = 40, 15
 
 
 @dataclass(frozen=True)
-class Search:
+class ClusterSearch:
     """A keyword of the cluster; `volume`: searches a month, where known. `used`: it stands in the text."""
 
     text: str
@@ -32,7 +32,7 @@ class WritingFacts:
 
     brief: str = ""
     words: int | None = None
-    keywords: Sequence[Search] = ()
+    keywords: Sequence[ClusterSearch] = ()
     more: int = 0
     pages: Sequence[dict[str, str]] = field(default_factory=tuple)
 
@@ -55,11 +55,11 @@ def writing_facts(session: Session, content: Content) -> WritingFacts:
     )
 
 
-def _searches(content: Content, keywords: Sequence[dict[str, str | int | None]]) -> list[Search]:
+def _searches(content: Content, keywords: Sequence[dict[str, str | int | None]]) -> list[ClusterSearch]:
     text = fold(nh3.clean(content.html.replace("<", " <"), tags=set()))
     known = [(str(one["text"]), one["volume"]) for one in keywords if one["text"]]
     return [
-        Search(name, volume if isinstance(volume, int) else None, fold(name) in text)
+        ClusterSearch(name, volume if isinstance(volume, int) else None, fold(name) in text)
         for name, volume in known
     ]
 

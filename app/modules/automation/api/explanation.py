@@ -12,7 +12,7 @@ from app.business.automation.services.conditions.nodes import Count
 from app.business.automation.services.why.explanation import Why, why
 from app.business.automation.services.why.history import RuleMoment
 from app.business.automation.services.why.reading import Reading
-from app.business.automation.services.why.smallest_change import Turn
+from app.business.automation.services.why.smallest_change import Flip
 from app.business.errors import Conflict
 from app.infrastructure.database import db
 from app.modules.access import current_person, owned_or_404
@@ -79,7 +79,7 @@ def _reading(reading: Reading | None) -> ReadingShown | None:
     )
 
 
-def _turn(turn: Turn) -> SmallestChange:
+def _turn(turn: Flip) -> SmallestChange:
     question = turn.question
     about = (
         {"count": question.relation, "of": question.of}

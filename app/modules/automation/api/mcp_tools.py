@@ -63,7 +63,7 @@ class ExplainRun(Arguments):
     run: Id = Field(description="Id of the run.")
 
 
-class Why(Arguments):
+class WhyArguments(Arguments):
     rule: Id = Field(description="Id of the rule.")
     record: Id = Field(description="Id of the record that the rule did not take, or did.")
     at: str | None = Field(
@@ -143,7 +143,7 @@ def _list_runs(given: ListRuns) -> ResponseReturnValue:
     return run_lists.list_runs(query, Window(given.limit, None, RUN_FIELDS))
 
 
-def _why(given: Why) -> ResponseReturnValue:
+def _why(given: WhyArguments) -> ResponseReturnValue:
     at: Moment | None = _time(given.at, "at")
     return explanation.explain_rule(given.rule, WhyQuery(record_id=given.record, at=at))
 
@@ -187,7 +187,7 @@ TOOLS: Mapping[str, Tool] = {
         Tool(
             "why_nothing_happened",
             "Say why a rule did not take a record, or did, and what would have to change.",
-            Why,
+            WhyArguments,
             "automation_api.explain_rule",
             _why,
         ),

@@ -65,7 +65,7 @@ class WorkingHoursShown(BaseModel):
     closes: str
 
 
-class PauseShown(BaseModel):
+class CalendarPauseShown(BaseModel):
     """Days on which it is closed, first and last included."""
 
     name: str
@@ -78,7 +78,7 @@ class SiteCalendarShown(BaseModel):
     """When a site, or the account, is open."""
 
     working_hours: list[WorkingHoursShown]
-    pauses: list[PauseShown]
+    pauses: list[CalendarPauseShown]
     country: str | None
     region: str | None
 

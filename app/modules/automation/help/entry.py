@@ -7,7 +7,7 @@ from app.business.folding import fold
 
 
 @dataclass(frozen=True)
-class Entry:
+class HelpTerm:
     """One term. anchor: the end of its address · facts: names and values below the text."""
 
     anchor: str
@@ -30,17 +30,17 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Section:
+class HelpSection:
     """What belongs together; `lead` explains it."""
 
     anchor: str
     title: str
     lead: str = ""
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[HelpTerm, ...] = ()
     tables: tuple[Table, ...] = ()
 
 
-def matching(sections: Iterable[Section], text: str) -> list[Section]:
+def matching(sections: Iterable[HelpSection], text: str) -> list[HelpSection]:
     """The entries and rows that have all these words; a section whose own name has them stays whole."""
     wanted = fold(text).split()
     if not wanted:

@@ -17,7 +17,7 @@ from app.business.automation.services.rules.fields import OPTIONS
 from app.business.automation.services.schedules.presets import PRESETS
 from app.business.folding import fold
 from app.modules.automation.help import texts
-from app.modules.automation.help.entry import Entry, Section, Table
+from app.modules.automation.help.entry import HelpSection, HelpTerm, Table
 from app.modules.automation.help.truth import truth_tables
 from app.modules.automation.labels.runs import ADVICE, REASONS, STATUSES
 from app.modules.automation.rule_form.step_table import STEPS
@@ -37,16 +37,20 @@ KINDS = {
 
 
 @cache
-def sections() -> tuple[Section, ...]:
+def sections() -> tuple[HelpSection, ...]:
     """The whole page; the same for everybody."""
     return (
-        Section("terms", "Words", "What the pages mean.", _entries("term", texts.TERMS)),
-        Section(
+        HelpSection("terms", "Words", "What the pages mean.", _entries("term", texts.TERMS)),
+        HelpSection(
             "steps", "The questions of a rule", "Eight short ones; each can be answered again.", _steps()
         ),
-        Section("triggers", "What starts a rule", "A rule can also be run by hand at any time.", _triggers()),
-        Section("schedules", "Planned times", "", (*_presets(), *_entries("schedule", texts.SCHEDULE_WORDS))),
-        Section(
+        HelpSection(
+            "triggers", "What starts a rule", "A rule can also be run by hand at any time.", _triggers()
+        ),
+        HelpSection(
+            "schedules", "Planned times", "", (*_presets(), *_entries("schedule", texts.SCHEDULE_WORDS))
+        ),
+        HelpSection(
             "operators",
             "Conditions",
             "Every condition is true or false, never unknown: a missing field reads as nothing. Texts compare exactly, "
@@ -54,40 +58,40 @@ def sections() -> tuple[Section, ...]:
             tuple(_operators()),
             truth_tables(),
         ),
-        Section(
+        HelpSection(
             "fields",
             "Fields",
             "What conditions can ask, and what texts may name in braces, like {title}. Fields of what a record was "
             "made from work too: cluster.name of an idea, idea.title of a task.",
             tables=tuple(_fields()),
         ),
-        Section(
+        HelpSection(
             "actions", "Actions", "From top to bottom, each on what the one before made.", tuple(_actions())
         ),
-        Section(
+        HelpSection(
             "options", "Options and limits", "Each has a default that suits most rules.", tuple(_options())
         ),
-        Section("statuses", "Statuses of records", "", tuple(_record_statuses())),
-        Section("runs", "How runs end", "", tuple(_run_states())),
-        Section("reasons", "Why a run was skipped or failed", "And what you can do.", tuple(_reasons())),
-        Section("keys", "Keys", "They are switched off under Your settings.", tables=tuple(_keys())),
+        HelpSection("statuses", "Statuses of records", "", tuple(_record_statuses())),
+        HelpSection("runs", "How runs end", "", tuple(_run_states())),
+        HelpSection("reasons", "Why a run was skipped or failed", "And what you can do.", tuple(_reasons())),
+        HelpSection("keys", "Keys", "They are switched off under Your settings.", tables=tuple(_keys())),
     )
 
 
-def terms(text: str) -> list[Entry]:
+def terms(text: str) -> list[HelpTerm]:
     """The entries with all these words in their names."""
     wanted = fold(text).split()
     entries = (entry for section in sections() for entry in section.entries)
     return [entry for entry in entries if wanted and all(word in fold(entry.title) for word in wanted)]
 
 
-def _entries(kind: str, said: Iterable[tuple[str, str, str]]) -> tuple[Entry, ...]:
-    return tuple(Entry(f"{kind}-{anchor}", title, text) for anchor, title, text in said)
+def _entries(kind: str, said: Iterable[tuple[str, str, str]]) -> tuple[HelpTerm, ...]:
+    return tuple(HelpTerm(f"{kind}-{anchor}", title, text) for anchor, title, text in said)
 
 
-def _steps() -> tuple[Entry, ...]:
+def _steps() -> tuple[HelpTerm, ...]:
     return tuple(
-        Entry(
+        HelpTerm(
             f"step-{step.key}",
             f"{step.title}: {step.question}",
             f"{step.lead} {texts.STEP_WORDS[step.key]}".strip(),
@@ -96,9 +100,9 @@ def _steps() -> tuple[Entry, ...]:
     )
 
 
-def _triggers() -> tuple[Entry, ...]:
+def _triggers() -> tuple[HelpTerm, ...]:
     return tuple(
-        Entry(
+        HelpTerm(
             f"trigger-{entry.key}",
             entry.label,
             texts.TRIGGER_WORDS.get(entry.key, ""),
@@ -108,19 +112,19 @@ def _triggers() -> tuple[Entry, ...]:
     )
 
 
-def _presets() -> Iterator[Entry]:
+def _presets() -> Iterator[HelpTerm]:
     listed = ", ".join(words.lower() for words in PRESETS.values())
-    yield Entry(
+    yield HelpTerm(
         "schedule-presets", "Common times", f"{listed.capitalize()}; once at a certain time; or a cron line."
     )
 
 
-def _operators() -> Iterator[Entry]:
+def _operators() -> Iterator[HelpTerm]:
     for operator in Operator:
         types = [type for type, known in OPERATORS.items() if operator in known]
         labels = dict.fromkeys(operator_text(operator, type) for type in types)
         kinds = ", ".join(dict.fromkeys(KINDS[type] for type in types))
-        yield Entry(
+        yield HelpTerm(
             f"operator-{operator}",
             " / ".join(labels),
             texts.OPERATOR_WORDS.get(operator, ""),
@@ -155,9 +159,9 @@ def _table(title: str, fields: Iterable[Field]) -> Table:
     return Table(title, ("Field", "In texts and the API", "What it is"), tuple(rows))
 
 
-def _actions() -> Iterator[Entry]:
+def _actions() -> Iterator[HelpTerm]:
     for key, action in CATALOGUE.items():
-        yield Entry(
+        yield HelpTerm(
             f"action-{key}", action.label, texts.ACTION_WORDS.get(key, ""), tuple(_action_facts(action))
         )
 
@@ -176,7 +180,7 @@ def _action_facts(action: AnyAction) -> Iterator[tuple[str, str]]:
     yield "In the API", action.key
 
 
-def _options() -> Iterator[Entry]:
+def _options() -> Iterator[HelpTerm]:
     titles = {step.key: step.title for step in STEPS}
     for name, option in OPTIONS.items():
         if option.step in ("name", "when", "where", "do") or name in ("conditions", "schedule"):
@@ -184,23 +188,23 @@ def _options() -> Iterator[Entry]:
         text = " ".join(filter(None, (option.hint, texts.OPTION_WORDS.get(name, ""))))
         choices = "; ".join(label for _, label in option.choices)
         facts = (("Choices", choices), ("Asked under", titles.get(option.step, "")), ("In the API", name))
-        yield Entry(f"option-{name}", option.asked, text, tuple(fact for fact in facts if fact[1]))
+        yield HelpTerm(f"option-{name}", option.asked, text, tuple(fact for fact in facts if fact[1]))
 
 
-def _record_statuses() -> Iterator[Entry]:
+def _record_statuses() -> Iterator[HelpTerm]:
     for type, meanings in texts.RECORD_STATUSES.items():
         facts = tuple((label, meanings.get(status, "")) for status, label in choices_of(type, "status"))
-        yield Entry(f"status-{type}", noun(type).capitalize(), "", facts)
+        yield HelpTerm(f"status-{type}", noun(type).capitalize(), "", facts)
 
 
-def _run_states() -> Iterator[Entry]:
+def _run_states() -> Iterator[HelpTerm]:
     for state, label in STATUSES.items():
-        yield Entry(f"run-{state}", label, texts.RUN_STATUSES.get(state, ""))
+        yield HelpTerm(f"run-{state}", label, texts.RUN_STATUSES.get(state, ""))
 
 
-def _reasons() -> Iterator[Entry]:
+def _reasons() -> Iterator[HelpTerm]:
     for reason, label in REASONS.items():
-        yield Entry(f"reason-{reason}", label, ADVICE.get(reason) or texts.REASON_WORDS.get(reason, ""))
+        yield HelpTerm(f"reason-{reason}", label, ADVICE.get(reason) or texts.REASON_WORDS.get(reason, ""))
 
 
 def _keys() -> Iterator[Table]:

@@ -53,7 +53,7 @@ SERIES = [
 
 
 @dataclass(frozen=True)
-class Part:
+class CreditShare:
     """One line of what used credits; share: of the line with most, 0 to 1."""
 
     name: str
@@ -144,7 +144,7 @@ def _bars(overview: Overview, now: datetime) -> list[dict[str, Any]]:
     return [{"label": day_text(on)} | asdict(found) for on, found in days.items()]
 
 
-def _by_rule(used: CreditUse) -> list[Part]:
+def _by_rule(used: CreditUse) -> list[CreditShare]:
     ids = list(used.by_rule)[:TOP]
     query = select(AutomationRule.id, AutomationRule.name).where(
         AutomationRule.account_id == current_person().account.id, AutomationRule.id.in_(ids)
@@ -154,7 +154,7 @@ def _by_rule(used: CreditUse) -> list[Part]:
     return _parts(used.by_rule, named)
 
 
-def _by_site(used: CreditUse, overview: Overview) -> list[Part]:
+def _by_site(used: CreditUse, overview: Overview) -> list[CreditShare]:
     names = dict(overview.sites)
     named = {
         id: (names[str(id)], overview.url(site=str(id))) if str(id) in names else ("Several sites", "")
@@ -163,7 +163,7 @@ def _by_site(used: CreditUse, overview: Overview) -> list[Part]:
     return _parts(used.by_site, named)
 
 
-def _by_action(used: CreditUse) -> list[Part]:
+def _by_action(used: CreditUse) -> list[CreditShare]:
     """By the paid actions that the rules have now; what a rule with several used stands under them together."""
     rule = AutomationRule
     query = select(rule.id, rule.actions).where(
@@ -175,12 +175,12 @@ def _by_action(used: CreditUse) -> list[Part]:
         paid = dict.fromkeys(entry.label for entry in entries_of(actions.get(id, ())) if entry.is_paid)
         spent[" + ".join(paid) or "Actions that are gone"] += credits
     most = max(spent.values(), default=1)
-    return [Part(name, "", credits, credits / most) for name, credits in spent.most_common(TOP)]
+    return [CreditShare(name, "", credits, credits / most) for name, credits in spent.most_common(TOP)]
 
 
-def _parts(used: Mapping[int, int], named: Mapping[int, tuple[str, str]]) -> list[Part]:
+def _parts(used: Mapping[int, int], named: Mapping[int, tuple[str, str]]) -> list[CreditShare]:
     most = max(used.values(), default=1)
-    return [Part(*named[id], used[id], used[id] / most) for id in named]
+    return [CreditShare(*named[id], used[id], used[id] / most) for id in named]
 
 
 def _coming(overview: Overview, now: datetime) -> dict[str, Any]:

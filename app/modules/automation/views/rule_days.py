@@ -30,7 +30,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Line:
+class GridRow:
     name: str
     url: str
     is_on: bool
@@ -61,9 +61,9 @@ def show() -> str:
     )
 
 
-def day_line(rule: AutomationRule, ends: Mapping[date, DayEnds], days: Sequence[date]) -> Line:
+def day_line(rule: AutomationRule, ends: Mapping[date, DayEnds], days: Sequence[date]) -> GridRow:
     completed, failed = (sum(getattr(end, name) for end in ends.values()) for name in ("completed", "failed"))
-    return Line(
+    return GridRow(
         name=rule.name,
         url=url_for("automation.rule", id=rule.id),
         is_on=rule.is_active,

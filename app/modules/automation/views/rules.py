@@ -46,7 +46,7 @@ from app.modules.automation.labels.starts import cost_of_start, shown_total
 from app.modules.automation.rule_form.choices import load_sites
 from app.modules.automation.rule_table import rule_rows
 from app.modules.automation.run_table import folded, run_rows
-from app.modules.automation.views.rule_days import Line, day_line
+from app.modules.automation.views.rule_days import GridRow, day_line
 from app.modules.run_actor import actor
 from app.modules.sent_once import sent_once
 from app.modules.web import page_or_partial, see_other
@@ -114,7 +114,7 @@ def show(id: int) -> ResponseReturnValue:
     )
 
 
-def _last_days(rule: AutomationRule, now: datetime) -> Line:
+def _last_days(rule: AutomationRule, now: datetime) -> GridRow:
     scope, zone = current_person().scope, current_person().account.timezone
     period = last_days(DAYS, zone, now)
     ends = ends_by_day(db.session(), scope, [rule.id], period, zone, now)

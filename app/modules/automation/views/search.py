@@ -90,7 +90,7 @@ def _explained(text: str) -> list[Hits]:
     return [Hits("Help", "help-circle", lines, rest)] if lines else []
 
 
-def _hits(group: service.Group, text: str) -> Hits:
+def _hits(group: service.FoundGroup, text: str) -> Hits:
     title, icon, hit, all_of = KINDS[group.kind]
     rest = url_for(all_of, text=text) if group.has_more and all_of else ""
     return Hits(title, icon, [hit(row) for row in group.rows], rest)

@@ -16,7 +16,7 @@ from app.business.automation.run_models import RunDetail, ScheduledTask, Status
 from app.business.automation.services.auditing.accounting import unaccounted
 from app.business.automation.services.runs import planned_runs
 from app.business.automation.services.triggering import activations, planning
-from app.business.automation.services.triggering.planning_pace import Pace
+from app.business.automation.services.triggering.planning_pace import PlanningPace
 from tests.business.automation.machine import Machine
 from tests.business.automation.run_rows import make_rule
 from tests.factories import NOW, make_account, make_site
@@ -162,7 +162,7 @@ def test_the_statements_of_a_set_do_not_grow_with_its_rules(
     hours: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(planning, "Pace", lambda: Pace(rows=500))
+    monkeypatch.setattr(planning, "Pace", lambda: PlanningPace(rows=500))
     sent = []
     for rules in (5, 30):
         for _ in range(rules):
@@ -204,8 +204,8 @@ def test_a_row_that_the_database_refuses_harms_its_rule_alone(
 def test_a_planner_killed_between_two_sets_leaves_no_time_out_and_none_twice(
     machine: Machine, session: Session, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planning, "Pace", lambda: Pace(rows=2, aim=0))
-    monkeypatch.setattr(Pace, "FEWEST", 2)
+    monkeypatch.setattr(planning, "Pace", lambda: PlanningPace(rows=2, aim=0))
+    monkeypatch.setattr(PlanningPace, "FEWEST", 2)
     for _ in range(7):
         schedule_rule(session, account, schedule={"cron": "*/10 * * * *"}, catch_up="all")
     session.commit()
@@ -238,7 +238,7 @@ def test_a_set_of_many_rows_is_written_in_several_transactions(
         schedule_rule(session, account, schedule={"cron": "*/5 * * * *"}, catch_up="all")
     session.commit()
     machine.pass_time(hours=4)
-    pace = Pace(rows=60)
+    pace = PlanningPace(rows=60)
     ids = session.scalars(select(AutomationRule.id)).all()
     planned = planning.plan_set(session, ids, machine.now, pace)
     assert 60 <= len(planned.runs) <= 120
@@ -251,7 +251,7 @@ def test_a_set_of_many_rows_is_written_in_several_transactions(
 @pytest.mark.parametrize(("held", "then"), [(0.5, 100), (0.1, 150), (0.05, 300), (0.001, 500)])
 def test_the_pace_follows_how_long_the_lock_was_held(held: float, then: int) -> None:
     times = iter([0.0, 1.0, 1.0 + held])
-    pace = Pace(timer=lambda: next(times), rows=300)
+    pace = PlanningPace(timer=lambda: next(times), rows=300)
     pace.start()
     pace.finish(300)
     assert pace.rows == pytest.approx(then, abs=1)

@@ -12,7 +12,7 @@ from app.business.automation.services.conditions.condition_evaluator import Cond
 from app.business.automation.services.conditions.facts import Facts
 from app.business.automation.services.conditions.parser import Node, parse_conditions
 from app.business.automation.services.why.change_text import turns_text
-from app.business.automation.services.why.smallest_change import Turn, smallest_change
+from app.business.automation.services.why.smallest_change import Flip, smallest_change
 from app.business.errors import Invalid
 from tests.factories import NOW
 from tests.sampling import times
@@ -28,7 +28,7 @@ def leaf(field: str, operator: str, value: Any = None) -> dict[str, Any]:
     return {"field": field, "operator": operator, "value": value}
 
 
-def turns_of(node: Node, values: dict[str, Any], counted: dict[str, int] | None = None) -> list[Turn] | None:
+def turns_of(node: Node, values: dict[str, Any], counted: dict[str, int] | None = None) -> list[Flip] | None:
     facts = Facts(values, now=NOW, today=NOW.date())
     for name, count in (counted or {}).items():
         facts.counted[name] = [Facts({}, now=NOW, today=NOW.date())] * count

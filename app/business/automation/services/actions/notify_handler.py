@@ -22,7 +22,7 @@ from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.unit_receipts import Done, Unit
 from app.business.outlets.services import mails
-from app.business.outlets.services.mails import Entry
+from app.business.outlets.services.mails import MailItem
 
 NAMED_BY_DEFAULT = Role.EDITOR.value
 """Where nobody is named, people of this role and above are told."""
@@ -39,7 +39,7 @@ class NotifyWork(LocalWork):
             if context.run.record_type
             else ""
         )
-        entry = Entry(
+        entry = MailItem(
             title=f"{context.run.rule_name}{about}",
             text=fill(
                 session, context, params.message, context.run.record_type, context.detail.records or []
@@ -60,7 +60,7 @@ class NotifyWork(LocalWork):
         return Done(message=f"Notice sent, with mail to {plural_addresses(sum(mailed))}")
 
     def _add_notices(
-        self, session: Session, context: RunContext, named: list[Recipient], entry: Entry
+        self, session: Session, context: RunContext, named: list[Recipient], entry: MailItem
     ) -> None:
         roles = [Role(one) for one in named if one in ROLES]
         people = session.scalars(_people(context.account.id, [one for one in named if one not in ROLES]))

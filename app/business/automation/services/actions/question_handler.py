@@ -30,19 +30,19 @@ MOST_SEEN = 100
 
 
 @dataclass(frozen=True)
-class Verdict:
+class AnswerOutcome:
     """What follows from an answer, or from none."""
 
     goes_on: bool
     message: str
 
 
-class AskPersonWork(Work[JsonObject | Verdict | Conflict, Verdict]):
+class AskPersonWork(Work[JsonObject | AnswerOutcome | Conflict, AnswerOutcome]):
     """Asks once for the run; the question and its answer are parts of the unit until it is done."""
 
     def read(
         self, session: Session, context: RunContext, unit: Unit
-    ) -> JsonObject | Verdict | Conflict | Ask:
+    ) -> JsonObject | AnswerOutcome | Conflict | Ask:
         """The question to keep, or that it is open, or what its answer means."""
         params: AskPerson = unit.step.params
         kept = unit_parts.parts_of(session, context, unit)
@@ -57,12 +57,14 @@ class AskPersonWork(Work[JsonObject | Verdict | Conflict, Verdict]):
             return Ask(message, until_of(last), tuple(last.data["who"]))
         return _unanswered(params)
 
-    def work(self, request: JsonObject | Verdict | Conflict, key: str) -> Verdict | Part:
+    def work(self, request: JsonObject | AnswerOutcome | Conflict, key: str) -> AnswerOutcome | Part:
         if isinstance(request, Conflict):
             raise request
-        return request if isinstance(request, Verdict) else Part(QUESTION, request)
+        return request if isinstance(request, AnswerOutcome) else Part(QUESTION, request)
 
-    def save(self, session: Session, context: RunContext, unit: Unit, answer: Verdict) -> Done | LeftOut:
+    def save(
+        self, session: Session, context: RunContext, unit: Unit, answer: AnswerOutcome
+    ) -> Done | LeftOut:
         return Done(message=answer.message) if answer.goes_on else LeftOut(f"{answer.message}.")
 
     def give_up(self, session: Session, context: RunContext, unit: Unit) -> None:
@@ -82,20 +84,20 @@ def _question(session: Session, context: RunContext, params: AskPerson) -> JsonO
     return asked.model_dump()
 
 
-def _verdict(part: UnitPart) -> Verdict:
+def _verdict(part: UnitPart) -> AnswerOutcome:
     said, note = part.data, part.data["note"]
     message = f"{said['name']} answered “{said['answer']}”{f': “{note}”' if note else ''}"
     ends = "" if said["approved"] else ", so what was to follow is not done"
-    return Verdict(said["approved"], message + ends)
+    return AnswerOutcome(said["approved"], message + ends)
 
 
-def _unanswered(params: AskPerson) -> Verdict | Conflict:
+def _unanswered(params: AskPerson) -> AnswerOutcome | Conflict:
     message = f"Nobody answered within {plural(params.after_days, 'day')}"
     match params.then:
         case "go_on":
-            return Verdict(True, f"{message}, so the run went on as the rule says")
+            return AnswerOutcome(True, f"{message}, so the run went on as the rule says")
         case "stop":
-            return Verdict(False, f"{message}, so what was to follow is not done")
+            return AnswerOutcome(False, f"{message}, so what was to follow is not done")
     return Conflict(f"{message}. Retry the run to ask again.")
 
 

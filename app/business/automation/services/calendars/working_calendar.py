@@ -26,13 +26,13 @@ Clock = Annotated[str, Field(pattern=_CLOCK, examples=["09:00"])]
 """Local time, `00:00` to `24:00`."""
 
 
-class Part(BaseModel):
+class CalendarPart(BaseModel):
     """Part of a calendar; it never changes, so equal ones share what is computed of them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class WorkingHours(Part):
+class WorkingHours(CalendarPart):
     """The hours of one weekday, 1-7 from Monday."""
 
     weekday: int = Field(ge=1, le=7)
@@ -52,7 +52,7 @@ class WorkingHours(Part):
         return (self.opens, self.closes) == (MIDNIGHT, DAY_END)
 
 
-class Pause(Part):
+class Pause(CalendarPart):
     """Days on which it is closed, first and last included. yearly: on the same days of every year."""
 
     name: str = Field("", max_length=NAME_LIMIT)
@@ -83,7 +83,7 @@ class Pause(Part):
         return first <= on <= last if first <= last else on >= first or on <= last
 
 
-class WorkingCalendar(Part):
+class WorkingCalendar(CalendarPart):
     """When it is open. A weekday without working hours is closed; several entries of one weekday are refused."""
 
     working_hours: tuple[WorkingHours, ...] = tuple(WorkingHours(weekday=day) for day in range(1, 8))

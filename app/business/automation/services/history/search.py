@@ -23,7 +23,7 @@ Rows = Sequence[Any]
 
 
 @dataclass(frozen=True)
-class Group:
+class FoundGroup:
     """What was found of one kind; has_more: not all of it is here."""
 
     kind: str
@@ -31,11 +31,11 @@ class Group:
     has_more: bool = False
 
 
-def search(session: Session, scope: Scope, text: str, each: int = EACH) -> list[Group]:
+def search(session: Session, scope: Scope, text: str, each: int = EACH) -> list[FoundGroup]:
     """Everything in scope with all these words in its name, grouped by kind; kinds without a match are left out."""
     if not is_enough(text):
         return []
-    found = [Group("run", run_by_number(session, scope, text))]
+    found = [FoundGroup("run", run_by_number(session, scope, text))]
     if len(fold(text).strip()) >= SHORTEST:
         found += [_group(kind, find(session, scope, text, each + 1), each) for kind, find in FINDERS]
     return [group for group in found if group.rows]
@@ -59,8 +59,8 @@ def _number(text: str) -> int | None:
     return int(digits) if is_id and int(digits) <= LARGEST_ID else None
 
 
-def _group(kind: str, rows: Rows, each: int) -> Group:
-    return Group(kind, rows[:each], len(rows) > each)
+def _group(kind: str, rows: Rows, each: int) -> FoundGroup:
+    return FoundGroup(kind, rows[:each], len(rows) > each)
 
 
 Finder = Callable[[Session, Scope, str, int], Rows]

@@ -11,7 +11,7 @@ from app.business.accounts.services.notices import notices_since
 from app.business.accounts.services.scope import scope_of
 from app.business.automation.services.history.run_attention import notices_seen
 from app.business.outlets.services import mails
-from app.business.outlets.services.mails import Entry, Recipient
+from app.business.outlets.services.mails import MailItem, Recipient
 from app.business.outlets.services.refusals import DIGEST
 
 MOST = 50
@@ -37,19 +37,19 @@ def send(session: Session, account: Account, since: datetime, now: datetime) -> 
     return sent
 
 
-def _entries(notices: list[Notice]) -> list[Entry]:
+def _entries(notices: list[Notice]) -> list[MailItem]:
     entries = [_entry(notice) for notice in notices[:MOST]]
     if (more := len(notices) - MOST) > 0:
         entries.append(
-            Entry(f"And {more:,} more", "They are in the console.", "/notices", "Open the notices")
+            MailItem(f"And {more:,} more", "They are in the console.", "/notices", "Open the notices")
         )
     return entries
 
 
-def _entry(notice: Notice) -> Entry:
+def _entry(notice: Notice) -> MailItem:
     places = (("incident", notice.incident_id), ("run", notice.run_id), ("rule", notice.rule_id))
     path, label = next(
         ((f"/{name}s/{id}", f"Open the {name}") for name, id in places if id),
         ("/notices", "Open the notices"),
     )
-    return Entry(notice.title, notice.body, path, label, key=f"notice-{notice.id}")
+    return MailItem(notice.title, notice.body, path, label, key=f"notice-{notice.id}")

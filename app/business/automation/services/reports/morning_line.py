@@ -17,7 +17,7 @@ from app.business.automation.services.forecast.credit_watch import lasting
 from app.business.automation.services.forecast.outlook import look_ahead
 from app.business.outlets.incident_models import Incident
 from app.business.outlets.services import incidents, mails
-from app.business.outlets.services.mails import Entry, Recipient
+from app.business.outlets.services.mails import MailItem, Recipient
 from app.business.writer.models import Content, ContentStatus
 
 TITLE = "Good morning"
@@ -57,7 +57,9 @@ def send(session: Session, account: Account, report: DailyReport, now: datetime)
         select(User).where(User.account_id == account.id, User.is_active).order_by(User.id)
     ).all()
     choices = choices_of(session, users)
-    entry = Entry(f"{TITLE}: {account.name}", "\n".join(sentences(report.facts)), "/", "Open the dashboard")
+    entry = MailItem(
+        f"{TITLE}: {account.name}", "\n".join(sentences(report.facts)), "/", "Open the dashboard"
+    )
     wanting = [
         user
         for user in users

@@ -31,7 +31,7 @@ EDITED = "The rule was changed or switched off before we were back."
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CatchUp:
     """Missed times, oldest first: those that run now, and those that do not, with the reason."""
 
     made_up: list[datetime]
@@ -41,22 +41,22 @@ class Verdict:
 
 def apply_catch_up(
     rule: DueRule, missed: list[datetime], now: datetime, due_at: datetime | None = None
-) -> Verdict:
+) -> CatchUp:
     """Apply the rule's catch-up setting to the `missed` times.
 
     due_at: a later time that is due now and runs anyway. A moved time counts as of the moment it was moved to.
     """
     if rule.catch_up == "none":
-        return Verdict([], missed, NONE_MADE_UP)
+        return CatchUp([], missed, NONE_MADE_UP)
     if rule.catch_up == "all":
         why = f"Of the missed times the latest {MOST_ROWS} are made up for; this one is older."
-        return Verdict(missed[-MOST_ROWS:], missed[:-MOST_ROWS], why)
+        return CatchUp(missed[-MOST_ROWS:], missed[:-MOST_ROWS], why)
     if due_at is not None:
-        return Verdict([], missed, _replaced_by(due_at))
+        return CatchUp([], missed, _replaced_by(due_at))
     *older, latest = missed
     if latest < now - timedelta(hours=rule.catch_up_hours):
-        return Verdict([], missed, _too_long_ago(rule.catch_up_hours))
-    return Verdict([latest], older, _replaced_by(latest))
+        return CatchUp([], missed, _too_long_ago(rule.catch_up_hours))
+    return CatchUp([latest], older, _replaced_by(latest))
 
 
 def began_late(run: ScheduledTask, now: datetime) -> bool:

@@ -44,7 +44,7 @@ from app.business.automation.services.schedules.calendar import (
 )
 from app.business.automation.services.transactions import Transaction
 from app.business.automation.services.triggering import activations
-from app.business.automation.services.triggering.planning_pace import Pace
+from app.business.automation.services.triggering.planning_pace import PlanningPace
 from app.business.database_faults import in_one_line, stops_all
 from app.business.errors import Invalid
 
@@ -92,7 +92,7 @@ def plan(transaction: Transaction, now: datetime) -> Planned:
 
 def _by_set(transaction: Transaction, rule_ids: Sequence[int], now: datetime) -> list[tuple[int, Exception]]:
     """Plan the rules in short transactions, so that other writers do not wait long; returns those that failed."""
-    pace, failed = Pace(), []
+    pace, failed = PlanningPace(), []
     while rule_ids:
         some, rest = rule_ids[: pace.rows], rule_ids[pace.rows :]
         try:
@@ -132,7 +132,7 @@ def _replan_one(session: Session, rule_id: int, now: datetime) -> None:
 
 
 def _plan_one(session: Session, rule_id: int, now: datetime) -> None:
-    for _, error in plan_set(session, [rule_id], now, Pace()).failed:
+    for _, error in plan_set(session, [rule_id], now, PlanningPace()).failed:
         raise error
 
 
@@ -142,7 +142,7 @@ def plan_rule(session: Session, rule: AutomationRule, now: datetime) -> None:
     _plan_one(session, rule.id, now)
 
 
-def plan_set(session: Session, rule_ids: Iterable[int], now: datetime, pace: Pace) -> PlannedSet:
+def plan_set(session: Session, rule_ids: Iterable[int], now: datetime, pace: PlanningPace) -> PlannedSet:
     """Plan the rules in bulk, as many as the pace allows. A rule that is not valid is left as it is."""
     until = now + WINDOW
     rules = _hold_due(session, rule_ids, until)

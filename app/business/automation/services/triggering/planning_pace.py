@@ -6,7 +6,7 @@ from time import monotonic
 
 
 @dataclass
-class Pace:
+class PlanningPace:
     """As many rows as the last transaction could have written in `aim` seconds under its lock.
 
     At least `FEWEST`: what the statements cost however few rows they have would make a busy machine slower and slower.

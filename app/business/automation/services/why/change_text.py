@@ -6,7 +6,7 @@ from app.business.automation.services.catalogue.field_types import FieldType
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.conditions.description import describe, operator_text, value_text
 from app.business.automation.services.conditions.nodes import Count, O
-from app.business.automation.services.why.smallest_change import Turn
+from app.business.automation.services.why.smallest_change import Flip
 
 _SUPPOSED = (
     ("is not ", "were not ", "were "),
@@ -25,13 +25,13 @@ _SUPPOSED = (
 """Start of an operator's text -> its subjunctive, positive and negative."""
 
 
-def turns_text(turns: list[Turn], record_type: str | None) -> str:
+def turns_text(turns: list[Flip], record_type: str | None) -> str:
     """All changes in one sentence; empty for none."""
     said = [_turn(turn, record_type) for turn in turns]
     return f"It would match if {', and '.join(said)}." if said else ""
 
 
-def _turn(turn: Turn, record_type: str | None) -> str:
+def _turn(turn: Flip, record_type: str | None) -> str:
     head, operator, rest = _parts(turn, record_type)
     supposed = next((row for row in _SUPPOSED if f"{operator} ".startswith(row[0])), None)
     if supposed is None:
@@ -42,7 +42,7 @@ def _turn(turn: Turn, record_type: str | None) -> str:
     return f"{head} {verb}{' ' + tail if tail else ''}{rest}{_is(turn, record_type)}"
 
 
-def _parts(turn: Turn, record_type: str | None) -> tuple[str, str, str]:
+def _parts(turn: Flip, record_type: str | None) -> tuple[str, str, str]:
     """The subject, the operator, and the rest; together they are the sentence of the condition."""
     question = turn.question
     said = describe(question, record_type)
@@ -59,7 +59,7 @@ def _parts(turn: Turn, record_type: str | None) -> tuple[str, str, str]:
     return label, operator, after.removeprefix(operator)
 
 
-def _is(turn: Turn, record_type: str | None) -> str:
+def _is(turn: Flip, record_type: str | None) -> str:
     question, actual = turn.question, turn.actual
     if isinstance(question, Count):
         return f" (it is {actual:,})"

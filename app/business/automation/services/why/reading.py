@@ -23,7 +23,7 @@ from app.business.automation.services.rule_parts import JsonObject, Stored
 from app.business.automation.services.rules.zone import rule_scope, rule_zone
 from app.business.automation.services.why.change_text import turns_text
 from app.business.automation.services.why.history import RecordEvent
-from app.business.automation.services.why.smallest_change import Turn, smallest_change
+from app.business.automation.services.why.smallest_change import Flip, smallest_change
 from app.business.planner.models import Record
 from app.business.planner.services.record_snapshot import kept_names, restored
 
@@ -45,7 +45,7 @@ class Reading:
     source: Source
     trace: JsonObject
     as_now: list[str]
-    turns: list[Turn] | None
+    turns: list[Flip] | None
     record_type: str
 
     @property

@@ -27,7 +27,7 @@ Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Turn:
+class Flip:
     """One condition that would have to be flipped: `wanted` is its new result; `actual` the value found."""
 
     question: Question
@@ -51,7 +51,7 @@ class _Found:
         return "field", self.question.field + alone
 
 
-def smallest_change(node: Node, trace: Stored, now: datetime, today: date) -> list[Turn] | None:
+def smallest_change(node: Node, trace: Stored, now: datetime, today: date) -> list[Flip] | None:
     """Conditions to flip; empty when the conditions hold, None when no change was found."""
     if trace.get("result", True):
         return []
@@ -62,7 +62,7 @@ def smallest_change(node: Node, trace: Stored, now: datetime, today: date) -> li
     if chosen is None:
         return None
     turned = [found[number] for number in sorted(chosen)]
-    return [Turn(item.question, not item.result, item.actual) for item in turned]
+    return [Flip(item.question, not item.result, item.actual) for item in turned]
 
 
 def _found(node: Node, trace: Stored) -> Iterator[_Found]:

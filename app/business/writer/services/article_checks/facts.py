@@ -45,7 +45,7 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class Finding:
+class ArticleFinding:
     """points: taken off the score, none for a passed check · quotes: the places in the text."""
 
     check: str

@@ -2,7 +2,7 @@
 
 import re
 
-from app.business.writer.services.article_checks.facts import CheckFacts, Draft, Finding
+from app.business.writer.services.article_checks.facts import ArticleFinding, CheckFacts, Draft
 from app.business.writer.services.article_html import count_words
 
 TOLERANCE = 0.15
@@ -11,17 +11,19 @@ WORDS_WITHOUT_HEADINGS = 300
 _NUMBERED = re.compile(r"^(?:\w+ )?(\d{1,2})[.):]?\s")
 
 
-def check_length(draft: Draft, facts: CheckFacts) -> Finding | None:
+def check_length(draft: Draft, facts: CheckFacts) -> ArticleFinding | None:
     if not facts.word_count:
         return None
     words, asked = count_words(draft.html), facts.word_count
     message = f"{words:,} words; {asked:,} were asked for"
     off = abs(words - asked) / asked
     if off <= TOLERANCE:
-        return Finding("length", 0, f"{message}.")
+        return ArticleFinding("length", 0, f"{message}.")
     way = "short" if words < asked else "long"
     points = round(10 + 30 * min(1.0, (off - TOLERANCE) / (1 - TOLERANCE)))
-    return Finding("length", points, f"{message}: {off:.0%} too {way}; up to {TOLERANCE:.0%} is in order.")
+    return ArticleFinding(
+        "length", points, f"{message}: {off:.0%} too {way}; up to {TOLERANCE:.0%} is in order."
+    )
 
 
 def is_too_short(words: int, facts: CheckFacts) -> bool:
@@ -29,7 +31,7 @@ def is_too_short(words: int, facts: CheckFacts) -> bool:
     return bool(facts.word_count) and words < (1 - TOLERANCE) * (facts.word_count or 0)
 
 
-def check_headings(draft: Draft, _facts: CheckFacts) -> Finding:
+def check_headings(draft: Draft, _facts: CheckFacts) -> ArticleFinding:
     faults: dict[str, str] = {}
     headings, above = draft.text.headings, 1
     for heading in headings:
@@ -48,10 +50,10 @@ def check_headings(draft: Draft, _facts: CheckFacts) -> Finding:
     if not headings and count_words(draft.html) > WORDS_WITHOUT_HEADINGS:
         faults["there is no heading at all"] = ""
     if not faults:
-        return Finding("headings", 0, "The headings follow one another level by level.")
+        return ArticleFinding("headings", 0, "The headings follow one another level by level.")
     points = min(10 + 4 * (len(faults) - 1), 20)
     message = _sentence(list(faults))
-    return Finding("headings", points, message, tuple(filter(None, dict.fromkeys(faults.values()))))
+    return ArticleFinding("headings", points, message, tuple(filter(None, dict.fromkeys(faults.values()))))
 
 
 def _out_of_order(draft: Draft) -> str | None:
@@ -67,7 +69,7 @@ def _out_of_order(draft: Draft) -> str | None:
     return None
 
 
-def check_metas(draft: Draft, _facts: CheckFacts) -> Finding:
+def check_metas(draft: Draft, _facts: CheckFacts) -> ArticleFinding:
     faults = []
     for name, text, limit in (
         ("title", draft.meta_title, META_TITLE_LIMIT),
@@ -78,8 +80,8 @@ def check_metas(draft: Draft, _facts: CheckFacts) -> Finding:
         elif len(text) > limit:
             faults.append(f"the {name} for search engines has {len(text)} characters, more than {limit}")
     if not faults:
-        return Finding("metas", 0, "Title and description for search engines are there and fit.")
-    return Finding("metas", 3 * len(faults), _sentence(faults))
+        return ArticleFinding("metas", 0, "Title and description for search engines are there and fit.")
+    return ArticleFinding("metas", 3 * len(faults), _sentence(faults))
 
 
 def _sentence(faults: list[str]) -> str:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from app.business.writer.services.article_checks.facts import CheckFacts, Draft, Finding
+from app.business.writer.services.article_checks.facts import ArticleFinding, CheckFacts, Draft
 from app.business.writer.services.article_checks.languages import FREQUENT, base_of
 from app.business.writer.services.article_checks.text import runs_of_words, words_of
 
@@ -14,21 +14,21 @@ _FEWEST_USES, _IN_ONE_SENTENCE = 5, 3
 _FEWEST_WORDS_REPEATED = 6
 
 
-def check_keywords(draft: Draft, facts: CheckFacts) -> Finding | None:
+def check_keywords(draft: Draft, facts: CheckFacts) -> ArticleFinding | None:
     main = facts.main_keyword
     wanted = list(dict.fromkeys(filter(None, (main, *facts.keywords))))[:KEYWORDS_CHECKED]
     if not wanted:
         return None
     missing = missing_keywords(draft, facts)
     if not missing:
-        return Finding("keywords", 0, f"Covered: {', '.join(wanted)}.")
+        return ArticleFinding("keywords", 0, f"Covered: {', '.join(wanted)}.")
     points = min(25, sum(15 if keyword == main else 5 for keyword in missing))
     message = f"Not covered: {len(missing)} of the {len(wanted)} most important keywords."
     if main in missing:
         message = (
             "The main keyword is not covered." if len(missing) == 1 else f"{message} One is the main keyword."
         )
-    return Finding("keywords", points, message, tuple(missing))
+    return ArticleFinding("keywords", points, message, tuple(missing))
 
 
 def missing_keywords(draft: Draft, facts: CheckFacts) -> list[str]:
@@ -57,7 +57,7 @@ def _stem(word: str) -> str:
     return word if len(word) <= 4 else word[: max(4, len(word) - 2)].removesuffix("i").removesuffix("e")
 
 
-def check_stuffing(draft: Draft, facts: CheckFacts) -> Finding:
+def check_stuffing(draft: Draft, facts: CheckFacts) -> ArticleFinding:
     found: dict[str, str] = {}
     total = max(len(draft.text.words), 1)
     for keyword in dict.fromkeys(filter(None, (facts.main_keyword, *facts.keywords[:KEYWORDS_CHECKED]))):
@@ -72,10 +72,10 @@ def check_stuffing(draft: Draft, facts: CheckFacts) -> Finding:
     for sentence, times in _repeated(draft).items():
         found.setdefault(sentence, f"a sentence stands there {times} times")
     if not found:
-        return Finding("stuffing", 0, "No keyword and no sentence is repeated beyond what reads well.")
+        return ArticleFinding("stuffing", 0, "No keyword and no sentence is repeated beyond what reads well.")
     message = "; ".join(dict.fromkeys(found.values()))
     points = min(10 + 5 * len(found), 30)
-    return Finding("stuffing", points, f"{message[0].upper()}{message[1:]}.", tuple(found))
+    return ArticleFinding("stuffing", points, f"{message[0].upper()}{message[1:]}.", tuple(found))
 
 
 def _uses(words: Sequence[str], phrase: tuple[str, ...]) -> int:

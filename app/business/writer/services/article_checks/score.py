@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.business.writer.services.article_checks.facts import CheckFacts, Draft, Finding
+from app.business.writer.services.article_checks.facts import ArticleFinding, CheckFacts, Draft
 from app.business.writer.services.article_checks.form_checks import (
     check_headings,
     check_length,
@@ -19,7 +19,7 @@ from app.business.writer.services.article_checks.wording_checks import (
     check_placeholder,
 )
 
-Check = Callable[[Draft, CheckFacts], Finding | None]
+Check = Callable[[Draft, CheckFacts], ArticleFinding | None]
 CHECKS: dict[str, tuple[str, Check]] = {
     "length": ("Length", check_length),
     "headings": ("Headings", check_headings),
@@ -39,10 +39,10 @@ QUOTE_LIMIT, QUOTES_KEPT = 300, 30
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ArticleVerdict:
     """What the checks came to."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[ArticleFinding, ...]
 
     @property
     def score(self) -> int:
@@ -54,7 +54,7 @@ class Verdict:
         """Names of the checks that failed."""
         return [finding.check for finding in self.findings if not finding.passed]
 
-    def of(self, check: str) -> Finding | None:
+    def of(self, check: str) -> ArticleFinding | None:
         return next((finding for finding in self.findings if finding.check == check), None)
 
     def as_json(self) -> list[dict[str, Any]]:
@@ -70,7 +70,7 @@ class Verdict:
         ]
 
 
-def check_article(draft: Draft, facts: CheckFacts, only: Sequence[str] = tuple(CHECKS)) -> Verdict:
+def check_article(draft: Draft, facts: CheckFacts, only: Sequence[str] = tuple(CHECKS)) -> ArticleVerdict:
     """The verdict of all checks, or of those named."""
     found = (CHECKS[name][1](draft, facts) for name in only)
-    return Verdict(tuple(finding for finding in found if finding is not None))
+    return ArticleVerdict(tuple(finding for finding in found if finding is not None))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urljoin, urlsplit
 
-from app.business.writer.services.article_checks.facts import CheckFacts, Draft, Finding
+from app.business.writer.services.article_checks.facts import ArticleFinding, CheckFacts, Draft
 from app.business.writer.services.article_checks.text import (
     ArticleText,
     runs_of_words,
@@ -27,7 +27,7 @@ _QUOTES = re.compile(r"“([^“”]{15,})”|„([^„“”]{15,})[“”]|«(
 _FEWEST_WORDS_QUOTED = 4
 
 
-def check_links(draft: Draft, facts: CheckFacts) -> Finding:
+def check_links(draft: Draft, facts: CheckFacts) -> ArticleFinding:
     allowed = {plain_address(link, facts.site_url) for link in (*facts.links, facts.site_url) if link}
     written = [
         match.group(0).rstrip(".,;:!?") for text in draft.all_texts for match in ADDRESS.finditer(text)
@@ -35,12 +35,12 @@ def check_links(draft: Draft, facts: CheckFacts) -> Finding:
     links = dict.fromkeys(link for link in (*draft.text.links, *written) if not link.startswith("#"))
     unknown = tuple(link for link in links if plain_address(link, facts.site_url) not in allowed)
     if not unknown:
-        return Finding("links", 0, f"{len(links)} links, all to known pages." if links else "No link.")
+        return ArticleFinding("links", 0, f"{len(links)} links, all to known pages." if links else "No link.")
     message = (
         f"{len(unknown)} of {len(links)} links {'leads' if len(unknown) == 1 else 'lead'} to pages that were not "
         "given: check that they exist."
     )
-    return Finding("links", min(10 + 5 * len(unknown), 25), message, unknown)
+    return ArticleFinding("links", min(10 + 5 * len(unknown), 25), message, unknown)
 
 
 def plain_address(link: str, site_url: str) -> str:
@@ -61,7 +61,7 @@ def addresses_in(texts: Iterable[str]) -> list[str]:
     return [match.group(0).rstrip(".,;:!?") for text in texts for match in ADDRESS.finditer(text)]
 
 
-def check_copied(draft: Draft, facts: CheckFacts) -> Finding:
+def check_copied(draft: Draft, facts: CheckFacts) -> ArticleFinding:
     runs = _runs_of_sentences(draft, facts)
     wanted = frozenset[tuple[str, ...]]().union(*runs.values())
     found: dict[str, str] = {}
@@ -71,12 +71,12 @@ def check_copied(draft: Draft, facts: CheckFacts) -> Finding:
             if len(own & shared) >= _COPIED_PART * len(own):
                 found.setdefault(sentence, title)
     if not found:
-        return Finding("copied", 0, "No sentence stands on another page of the site.")
+        return ArticleFinding("copied", 0, "No sentence stands on another page of the site.")
     titles = list(dict.fromkeys(found.values()))
     more = f" and {len(titles) - 1} more" if len(titles) > 1 else ""
     count = f"{len(found)} sentence stands" if len(found) == 1 else f"{len(found)} sentences stand"
     message = f"{count} on another page of the site too: “{titles[0]}”{more}."
-    return Finding("copied", min(10 + 5 * len(found), 40), message, tuple(found))
+    return ArticleFinding("copied", min(10 + 5 * len(found), 40), message, tuple(found))
 
 
 def _runs_of_sentences(draft: Draft, facts: CheckFacts) -> dict[str, frozenset[tuple[str, ...]]]:
@@ -90,7 +90,7 @@ def _runs_of_sentences(draft: Draft, facts: CheckFacts) -> dict[str, frozenset[t
     return {text: own for text, own in runs.items() if own}
 
 
-def check_claims(draft: Draft, facts: CheckFacts) -> Finding:
+def check_claims(draft: Draft, facts: CheckFacts) -> ArticleFinding:
     """Figures and quotes that stand in none of the given texts: a person must check them."""
     given = " ".join(facts.given)
     numbers, plain = {_digits(match) for match in re.findall(r"\d[\d.,]*", given)}, _plain(given)
@@ -101,12 +101,12 @@ def check_claims(draft: Draft, facts: CheckFacts) -> Finding:
         or any(_plain(quote) not in plain for quote in _quoted(sentence))
     ]
     if not doubtful:
-        return Finding("claims", 0, "No figure and no quote that was not given.")
+        return ArticleFinding("claims", 0, "No figure and no quote that was not given.")
     message = (
         f"{len(doubtful)} {'sentence has' if len(doubtful) == 1 else 'sentences have'} figures or quotes that nobody "
         "gave: check this."
     )
-    return Finding("claims", min(2 * len(doubtful), 6), message, tuple(doubtful[:_CLAIMS_SHOWN]))
+    return ArticleFinding("claims", min(2 * len(doubtful), 6), message, tuple(doubtful[:_CLAIMS_SHOWN]))
 
 
 def _digits(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import re
 
-from app.business.writer.services.article_checks.facts import CheckFacts, Draft, Finding
+from app.business.writer.services.article_checks.facts import ArticleFinding, CheckFacts, Draft
 from app.business.writer.services.article_checks.languages import other_language
 from app.business.writer.services.article_checks.phrases import AI_TALK, PLACEHOLDERS, found
 from app.business.writer.services.article_checks.text import words_of
@@ -13,20 +13,20 @@ LANGUAGE_NAMES = {
 }  # fmt: skip
 
 
-def check_placeholder(draft: Draft, _facts: CheckFacts) -> Finding:
+def check_placeholder(draft: Draft, _facts: CheckFacts) -> ArticleFinding:
     quotes = _found_in(draft, PLACEHOLDERS)
     if not quotes:
-        return Finding("placeholder", 0, "Nothing is left to be filled in.")
+        return ArticleFinding("placeholder", 0, "Nothing is left to be filled in.")
     count = len(quotes)
     message = f"{'A place is' if count == 1 else f'{count} places are'} left to be filled in."
-    return Finding("placeholder", 40, message, quotes)
+    return ArticleFinding("placeholder", 40, message, quotes)
 
 
-def check_ai_talk(draft: Draft, _facts: CheckFacts) -> Finding:
+def check_ai_talk(draft: Draft, _facts: CheckFacts) -> ArticleFinding:
     quotes = _found_in(draft, AI_TALK)
     if not quotes:
-        return Finding("ai_talk", 0, "The text does not speak of the AI that wrote it.")
-    return Finding(
+        return ArticleFinding("ai_talk", 0, "The text does not speak of the AI that wrote it.")
+    return ArticleFinding(
         "ai_talk", 40, "The text speaks of the AI that wrote it, or to whoever asked for it.", quotes
     )
 
@@ -35,7 +35,7 @@ def _found_in(draft: Draft, patterns: tuple[re.Pattern[str], ...]) -> tuple[str,
     return tuple(dict.fromkeys(part for text in draft.all_texts for part in found(patterns, text)))
 
 
-def check_language(draft: Draft, facts: CheckFacts) -> Finding:
+def check_language(draft: Draft, facts: CheckFacts) -> ArticleFinding:
     names, quotes, foreign, total = set[str](), list[str](), 0, 0
     for block in draft.text.blocks:
         words = words_of(block.text)
@@ -47,20 +47,20 @@ def check_language(draft: Draft, facts: CheckFacts) -> Finding:
             foreign += weight
     asked = LANGUAGE_NAMES.get(facts.language.split("-")[0].casefold(), facts.language)
     if not quotes:
-        return Finding("language", 0, f"The text is in the language of the site ({asked}).")
+        return ArticleFinding("language", 0, f"The text is in the language of the site ({asked}).")
     message = f"Text in {' and '.join(sorted(names))} on a site whose language is {asked}."
-    return Finding("language", round(15 + 45 * foreign / max(total, 1)), message, tuple(quotes))
+    return ArticleFinding("language", round(15 + 45 * foreign / max(total, 1)), message, tuple(quotes))
 
 
-def check_banned_words(draft: Draft, facts: CheckFacts) -> Finding | None:
+def check_banned_words(draft: Draft, facts: CheckFacts) -> ArticleFinding | None:
     if not facts.avoid:
         return None
     texts = [text.casefold().replace("’", "'") for text in draft.all_texts]
     used = tuple(word for word in facts.avoid if any(_holds(text, word) for text in texts))
     if not used:
-        return Finding("banned_words", 0, "None of the words that the site avoids is used.")
+        return ArticleFinding("banned_words", 0, "None of the words that the site avoids is used.")
     message = f"{len(used)} of the words that the site avoids {'is' if len(used) == 1 else 'are'} used."
-    return Finding("banned_words", min(5 + 5 * len(used), 25), message, used)
+    return ArticleFinding("banned_words", min(5 + 5 * len(used), 25), message, used)
 
 
 def _holds(text: str, word: str) -> bool:

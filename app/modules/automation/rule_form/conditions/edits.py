@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 from app.modules.automation.rule_form.base import Pairs
-from app.modules.automation.rule_form.conditions.outline import Branch, Outline
+from app.modules.automation.rule_form.conditions.outline import Branch, ConditionOutline
 
 WHERE = re.compile(r"((?:a\d{1,6}-when-)?(?:c\d{1,6}-where-)?)([cg]\d{1,6})")
 OPPOSITE = {"all": "any"}
@@ -19,7 +19,7 @@ def changed(pairs: Pairs, change: str) -> tuple[Pairs, str]:
     found = WHERE.fullmatch(where)
     if what not in CHANGES or found is None:
         return pairs, ""
-    outline = Outline(pairs, found[1])
+    outline = ConditionOutline(pairs, found[1])
     branch = outline.branches.get(found[2])
     if branch is None:
         return pairs, ""
@@ -27,19 +27,19 @@ def changed(pairs: Pairs, change: str) -> tuple[Pairs, str]:
     return outline.pairs(), f"{found[1]}{focus}" if focus else ""
 
 
-def _add(outline: Outline, group: Branch) -> str:
+def _add(outline: ConditionOutline, group: Branch) -> str:
     row = outline.added("c", ("field", ""))
     group.put(row)
     return f"{row.name}-field"
 
 
-def _add_group(outline: Outline, group: Branch) -> str:
+def _add_group(outline: ConditionOutline, group: Branch) -> str:
     inner = outline.added("g", ("match", OPPOSITE.get(_match(group), "all")))
     group.put(inner)
     return _add(outline, inner)
 
 
-def _remove(outline: Outline, branch: Branch) -> str:
+def _remove(outline: ConditionOutline, branch: Branch) -> str:
     if branch.parent is None:
         return ""
     parent = branch.parent
@@ -47,7 +47,7 @@ def _remove(outline: Outline, branch: Branch) -> str:
     return f"{_tidied(outline, parent).name}-add"
 
 
-def _wrap(outline: Outline, branch: Branch) -> str:
+def _wrap(outline: ConditionOutline, branch: Branch) -> str:
     """Wrap it in a new group."""
     if branch.parent is None:
         return ""
@@ -59,7 +59,7 @@ def _wrap(outline: Outline, branch: Branch) -> str:
     return f"{group.name}-match"
 
 
-def _unwrap(outline: Outline, group: Branch) -> str:
+def _unwrap(outline: ConditionOutline, group: Branch) -> str:
     """Replace the group by its contents."""
     if group.parent is None or not group.is_group:
         return ""
@@ -70,16 +70,16 @@ def _unwrap(outline: Outline, group: Branch) -> str:
     return _start_of(group.inside[0]) if group.inside else f"{_tidied(outline, parent).name}-add"
 
 
-def _up(outline: Outline, branch: Branch) -> str:
+def _up(outline: ConditionOutline, branch: Branch) -> str:
     """Move it up by one: past a condition, into a group there, or out of its own group."""
     return _moved(outline, branch, -1)
 
 
-def _down(outline: Outline, branch: Branch) -> str:
+def _down(outline: ConditionOutline, branch: Branch) -> str:
     return _moved(outline, branch, 1)
 
 
-def _moved(outline: Outline, branch: Branch, by: int) -> str:
+def _moved(outline: ConditionOutline, branch: Branch, by: int) -> str:
     parent = branch.parent
     if parent is None:
         return ""
@@ -99,14 +99,14 @@ def _moved(outline: Outline, branch: Branch, by: int) -> str:
     return _arrow(outline, branch, "up" if by < 0 else "down")
 
 
-def _arrow(outline: Outline, branch: Branch, way: str) -> str:
+def _arrow(outline: ConditionOutline, branch: Branch, way: str) -> str:
     """The same button again, or the opposite one at the end of the list."""
     if branch.parent is outline.root and branch is outline.root.inside[0 if way == "up" else -1]:
         way = "down" if way == "up" else "up"
     return f"{branch.name}-{way}"
 
 
-def _tidied(outline: Outline, group: Branch) -> Branch:
+def _tidied(outline: ConditionOutline, group: Branch) -> Branch:
     """Remove groups that have become empty; returns the nearest remaining group."""
     while not group.inside and group.parent is not None:
         group.parent.inside.remove(group)
@@ -125,7 +125,7 @@ def _start_of(branch: Branch) -> str:
     return f"{branch.name}-{'match' if branch.is_group else 'field'}"
 
 
-CHANGES: dict[str, Callable[[Outline, Branch], str]] = {
+CHANGES: dict[str, Callable[[ConditionOutline, Branch], str]] = {
     "add": _add,
     "add-group": _add_group,
     "remove": _remove,

@@ -11,7 +11,7 @@ from app.business.automation.services.catalogue.record_relations import relation
 from app.business.automation.services.conditions.nodes import EMPTINESS
 from app.modules.automation.rule_form.base import Pairs
 from app.modules.automation.rule_form.conditions.fields import COUNT, NAMED, field_named
-from app.modules.automation.rule_form.conditions.outline import ROOT, Branch, Outline
+from app.modules.automation.rule_form.conditions.outline import ROOT, Branch, ConditionOutline
 from app.modules.automation.rule_form.conditions.tree import ConditionTree
 from app.modules.automation.rule_form.conditions.value import OTHER, inputs_of
 
@@ -20,7 +20,7 @@ def pairs_from(
     conditions: Mapping[str, Any], record_type: str | None, prefix: str = "", *, outside: str | None = None
 ) -> Pairs:
     """Rows and groups in order; a condition that the form has no inputs for is kept as it is."""
-    outline = Outline([], prefix)
+    outline = ConditionOutline([], prefix)
     if conditions:
         match, children = _opened(conditions) or ("all", [conditions])
         is_bare = children == [conditions] or conditions == {"all": []}
@@ -30,7 +30,11 @@ def pairs_from(
 
 
 def _fill(
-    outline: Outline, group: Branch, children: list[Any], record_type: str | None, outside: str | None
+    outline: ConditionOutline,
+    group: Branch,
+    children: list[Any],
+    record_type: str | None,
+    outside: str | None,
 ) -> None:
     for child in children:
         opened = _opened(child)

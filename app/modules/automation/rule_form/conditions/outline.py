@@ -45,7 +45,7 @@ class Branch:
             yield from child.walk()
 
 
-class Outline:
+class ConditionOutline:
     """The tree with the prefix `prefix`, and the rest of the input."""
 
     def __init__(self, pairs: Pairs, prefix: str = "") -> None:

@@ -9,7 +9,7 @@ from wtforms import Field, HiddenField, SelectField
 from app.business.automation.services.conditions.parser import MOST_DEPTH, MOST_LEAVES
 from app.business.automation.services.rule_parts import Json
 from app.modules.automation.rule_form.base import Pairs, PartForm, form_data, offered
-from app.modules.automation.rule_form.conditions.outline import Branch, Outline
+from app.modules.automation.rule_form.conditions.outline import Branch, ConditionOutline
 from app.modules.automation.rule_form.conditions.row import ConditionRow, Named
 
 MATCHES = [
@@ -100,7 +100,7 @@ class ConditionTree:
         self.prefix, self.record_type, self.named, self.is_counted = prefix, record_type, named, is_counted
         self.outside = outside
         self.numbers, self.group_numbers = numbers or count(1), count()
-        outline = Outline(pairs, prefix)
+        outline = ConditionOutline(pairs, prefix)
         self.astray = {f"{prefix}{name}" for name in outline.astray}
         self.rows: list[ConditionRow] = []
         self.root = self._group(outline.root, None, depth)

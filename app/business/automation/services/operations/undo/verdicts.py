@@ -47,7 +47,7 @@ def used_by(run_id: int) -> str:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class UndoVerdict:
     """archive, or the status to give back (`restored`), or why it stays (`left`); none of them: nothing is to do.
 
     A record that the run made and that stays may get its status back. changes: how often the run had set it · keywords:
@@ -69,7 +69,7 @@ class Foreseen:
     gone: set[Key] = field(default_factory=set)
     statuses: dict[Key, str] = field(default_factory=dict)
 
-    def add(self, record_type: str, verdict: Verdict) -> None:
+    def add(self, record_type: str, verdict: UndoVerdict) -> None:
         key = (record_type, verdict.record.id)
         if verdict.archive:
             self.gone.add(key)
@@ -80,7 +80,7 @@ class Foreseen:
 
 def decide(
     session: Session, run: UndoneRun, record_type: str, records: Sequence[Record], foreseen: Foreseen
-) -> Iterator[Verdict]:
+) -> Iterator[UndoVerdict]:
     """The verdict on each of some records of one type; verdicts on their children must have been carried out."""
     ids = [record.id for record in records]
     moves = moves_of(session, run, record_type, ids)
@@ -95,25 +95,25 @@ def decide(
         )
 
 
-def _of_made(record: Record, moves: Moves, stays: "_Stays") -> Verdict:
+def _of_made(record: Record, moves: Moves, stays: "_Stays") -> UndoVerdict:
     fixed = stays.reason(record)
     left = (
         fixed or stays.because_of_use(record) or _touched(record, moves) or stays.because_of_children(record)
     )
     if not left:
-        return Verdict(record, archive=True, keywords=stays.keywords[record.id])
+        return UndoVerdict(record, archive=True, keywords=stays.keywords[record.id])
     return _with_status(record, moves, None if fixed else stays.status_back(record, moves), left)
 
 
-def _of_moved(record: Record, moves: Moves, stays: "_Stays") -> Verdict:
+def _of_moved(record: Record, moves: Moves, stays: "_Stays") -> UndoVerdict:
     fixed = stays.reason(record)
     status = None if fixed else stays.status_back(record, moves)
     return _with_status(record, moves, status, "" if status else fixed or stays.why_not(record, moves))
 
 
-def _with_status(record: Record, moves: Moves, status: str | None, left: str) -> Verdict:
+def _with_status(record: Record, moves: Moves, status: str | None, left: str) -> UndoVerdict:
     changes = moves.ours[record.id].changes if status else 0
-    return Verdict(record, restored=status, left=left, changes=changes)
+    return UndoVerdict(record, restored=status, left=left, changes=changes)
 
 
 def _touched(record: Record, moves: Moves) -> str:

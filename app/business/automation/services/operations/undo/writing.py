@@ -13,7 +13,7 @@ from app.business.accounts.services import audit_log
 from app.business.accounts.services.audit_log import AuditActor
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.operations.undo.footprint import UndoneRun
-from app.business.automation.services.operations.undo.verdicts import Foreseen, Verdict, decide
+from app.business.automation.services.operations.undo.verdicts import Foreseen, UndoVerdict, decide
 from app.business.planner.models import Keyword, KeywordStatus, Record
 from app.business.planner.services.record_archive import archive
 
@@ -35,7 +35,7 @@ class Tally:
         left = [{"type": name, "id": key, "reason": why} for (name, key), why in self.left.items()]
         return {"archived": dict(self.archived), "restored": dict(self.restored), "left": left}
 
-    def note(self, record_type: str, verdict: Verdict) -> None:
+    def note(self, record_type: str, verdict: UndoVerdict) -> None:
         key = (record_type, verdict.record.id)
         self.left.pop(key, None)
         self.archived[record_type] += verdict.archive
@@ -72,7 +72,7 @@ def undo_some(
         tally.note(record_type, verdict)
 
 
-def _carry_out(session: Session, undoing: Undoing, verdict: Verdict, now: datetime) -> None:
+def _carry_out(session: Session, undoing: Undoing, verdict: UndoVerdict, now: datetime) -> None:
     if verdict.keywords:
         _release(session, undoing, verdict, now)
     if verdict.archive:
@@ -82,7 +82,7 @@ def _carry_out(session: Session, undoing: Undoing, verdict: Verdict, now: dateti
         _give_back(session, undoing, verdict, verdict.restored, now)
 
 
-def _release(session: Session, undoing: Undoing, verdict: Verdict, now: datetime) -> None:
+def _release(session: Session, undoing: Undoing, verdict: UndoVerdict, now: datetime) -> None:
     """The keywords of a cluster that goes are new again. No event: undoing starts no rule."""
     ours = update(Keyword).where(
         Keyword.account_id == undoing.run.account_id,
@@ -96,7 +96,7 @@ def _release(session: Session, undoing: Undoing, verdict: Verdict, now: datetime
     )
 
 
-def _give_back(session: Session, undoing: Undoing, verdict: Verdict, status: str, now: datetime) -> None:
+def _give_back(session: Session, undoing: Undoing, verdict: UndoVerdict, status: str, now: datetime) -> None:
     record: Any = verdict.record
     model, former = type(record), record.status
     # Where only this run has changed it since its maker did, it counts as untouched again: that can be undone next.
