@@ -162,7 +162,7 @@ def test_the_statements_of_a_set_do_not_grow_with_its_rules(
     hours: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(planning, "Pace", lambda: PlanningPace(rows=500))
+    monkeypatch.setattr(planning, "PlanningPace", lambda: PlanningPace(rows=500))
     sent = []
     for rules in (5, 30):
         for _ in range(rules):
@@ -204,7 +204,7 @@ def test_a_row_that_the_database_refuses_harms_its_rule_alone(
 def test_a_planner_killed_between_two_sets_leaves_no_time_out_and_none_twice(
     machine: Machine, session: Session, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planning, "Pace", lambda: PlanningPace(rows=2, aim=0))
+    monkeypatch.setattr(planning, "PlanningPace", lambda: PlanningPace(rows=2, aim=0))
     monkeypatch.setattr(PlanningPace, "FEWEST", 2)
     for _ in range(7):
         schedule_rule(session, account, schedule={"cron": "*/10 * * * *"}, catch_up="all")
