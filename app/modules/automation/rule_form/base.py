@@ -1,7 +1,7 @@
 """Shared by the steps of the rule form: forms filled from stored input, and errors placed beside their fields."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField, Field, Form, FormField, IntegerField, SelectMultipleField
@@ -39,20 +39,33 @@ class RuleSoFar(Protocol):
 
 
 class StepForm:
-    """One step of the rule form: reads the input, and provides its fields of the rule."""
+    """One step of the rule form: reads the input, and provides its fields of the rule.
+
+    Each step has the methods declared without a body. They are declared to the type checker alone, because a form of
+    WTForms, whose class has a metaclass of its own, cannot be derived from an abstract class.
+    """
 
     places: ClassVar[Mapping[str, str]] = {}
     """Rule field -> form field, where their names differ; errors of other fields are shown beside the first."""
 
-    @classmethod
-    def build(cls, so_far: RuleSoFar, pairs: Pairs | None) -> Self:
-        """The step with its input; None: not answered yet."""
-        raise NotImplementedError
+    if TYPE_CHECKING:
 
-    @classmethod
-    def pairs(cls, rule: Mapping[str, Any], choices: Choices) -> Pairs:
-        """The input for this rule."""
-        raise NotImplementedError
+        @classmethod
+        def build(cls, so_far: RuleSoFar, pairs: Pairs | None) -> Self:
+            """The step with its input; None: not answered yet."""
+
+        @classmethod
+        def pairs(cls, rule: Mapping[str, Any], choices: Choices) -> Pairs:
+            """The input for this rule."""
+
+        def validate(self) -> bool:
+            """Add an error to each invalid field; everything else is validated with the rule."""
+
+        def part(self) -> JsonObject:
+            """The rule's fields of this step."""
+
+        def fields_by_path(self) -> dict[str, Field]:
+            """Path in the rule -> field of the form."""
 
     @classmethod
     def is_answer(cls, pairs: Pairs) -> bool:
@@ -63,18 +76,6 @@ class StepForm:
     def unanswered(cls, so_far: RuleSoFar) -> JsonObject:
         """Placeholder for the step's fields while it has no answer."""
         return {}
-
-    def validate(self) -> bool:
-        """Add an error to each invalid field; everything else is validated with the rule."""
-        raise NotImplementedError
-
-    def part(self) -> JsonObject:
-        """The rule's fields of this step."""
-        raise NotImplementedError
-
-    def fields_by_path(self) -> dict[str, Field]:
-        """Path in the rule -> field of the form."""
-        raise NotImplementedError
 
 
 class PartForm(ConsoleForm):
