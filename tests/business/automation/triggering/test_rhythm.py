@@ -163,7 +163,7 @@ def test_at_most_one_false_alarm_in_a_quarter(pattern: Pattern) -> None:
 @pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.name)
 def test_a_stop_is_named_within_three_usual_gaps(pattern: Pattern) -> None:
     """Whenever it stops, in hours in which something may happen: give or take an hour and a tenth, because the rule
-    knows those hours only from what it has heard in eight weeks.
+    knows those hours only from the events of eight weeks.
     """
     for seed in range(SEEDS):
         times = quarter(pattern, seed)

@@ -41,7 +41,7 @@ def workdays(weeks: int) -> list[datetime]:
     return sorted(day + timedelta(hours=hour) for day in days for hour in WORKDAY_HOURS if day.weekday() < 5)
 
 
-def told(session: Session, rule: AutomationRule) -> list[str]:
+def notice_titles(session: Session, rule: AutomationRule) -> list[str]:
     session.expire_all()
     query = select(Notice.title).where(Notice.key == notice_key(rule.id), Notice.read_at.is_(None))
     return list(session.scalars(query))
@@ -60,13 +60,13 @@ def test_a_stop_is_named_once_and_withdrawn_with_the_next_event(
 ) -> None:
     quiet = [MONDAY.replace(hour=hour) for hour in (0, 9, 11)]
     assert [watch_silence(session, at) for at in quiet] == [0, 0, 0]
-    assert told(session, rule) == []
+    assert notice_titles(session, rule) == []
     assert watch_silence(session, MONDAY.replace(hour=16)) == 1
     assert watch_silence(session, MONDAY.replace(hour=17)) == 1
-    assert told(session, rule) == ["Nothing has started “Cluster what comes” for unusually long"]
+    assert notice_titles(session, rule) == ["Nothing has started “Cluster what comes” for unusually long"]
     hear(session, rule, [MONDAY.replace(hour=18)], "skipped")
     assert watch_silence(session, MONDAY.replace(hour=18, minute=5)) == 0
-    assert told(session, rule) == []
+    assert notice_titles(session, rule) == []
 
 
 @pytest.mark.both_databases
@@ -115,13 +115,13 @@ def test_what_a_rule_did_not_hear_while_it_was_off_is_no_silence(
     service.enable(session, rule, Actor(None), thursday.replace(hour=8, minute=30), backfill=False)
     session.commit()
     assert [watch_silence(session, thursday.replace(hour=hour)) for hour in (9, 11, 12)] == [0, 0, 0]
-    assert told(session, rule) == []
+    assert notice_titles(session, rule) == []
     assert watch_silence(session, thursday + timedelta(days=1, hours=-3)) == 1
-    # Once it hears again, the days without it are no gap that it has had.
+    # Once events start it again, the days without it are no gap that it has had.
     hear(session, rule, [thursday + timedelta(days=1, hours=number) for number in (-6, -4, -2, 0)])
     assert watch_silence(session, thursday + timedelta(days=1, minutes=10)) == 0
     assert watch_silence(session, MONDAY + timedelta(days=7, hours=1)) == 1
-    assert len(told(session, rule)) == 1
+    assert len(notice_titles(session, rule)) == 1
 
 
 def test_a_named_silence_is_withdrawn_when_the_rule_is_changed_to_hear_something_else(
@@ -133,12 +133,12 @@ def test_a_named_silence_is_withdrawn_when_the_rule_is_changed_to_hear_something
     AutomationService().update_rule(session, rule, definition | {"description": "Same"}, Actor(None), late)
     session.commit()
     assert watch_silence(session, late) == 1
-    assert len(told(session, rule)) == 1, "it is as silent as before"
+    assert len(notice_titles(session, rule)) == 1, "it is as silent as before"
     changed = definition_of(rule) | {"trigger": "idea_created", "record_type": "idea"}
     AutomationService().update_rule(session, rule, changed, Actor(None), late)
     session.commit()
     assert watch_silence(session, late + timedelta(minutes=10)) == 0
-    assert told(session, rule) == []
+    assert notice_titles(session, rule) == []
 
 
 def test_a_rule_that_hears_every_monday_is_named_after_two_have_passed(

@@ -1,4 +1,4 @@
-"""When a rule has listened to what it listens to now, from its versions."""
+"""Since when a rule has been started by the events that start it now, from its versions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import RuleVersion
 
-HEARD = ("trigger", "trigger_options", "site", "sector")
+DECIDING_WHAT_MATCHES = ("trigger", "trigger_options", "site", "sector")
 """Fields of its definition that say which events reach it; those that miss its conditions reach it too."""
 
 
 @dataclass(frozen=True)
 class Listening:
-    """since: when what it listens to was changed last (None: never) · switched_on: each time it was switched on again,
-    oldest first; it heard nothing before, however much there was to hear.
+    """since: when what starts it was changed last (None: never) · switched_on: each time it was switched on again,
+    oldest first; nothing started it before, however many events there were.
     """
 
     since: datetime | None
     switched_on: Sequence[datetime]
 
     def silence_from(self, last_event_at: datetime) -> datetime:
-        """When the silence after this event began: it has listened all the time since."""
+        """When the silence after this event began: events could start the rule all the time since."""
         return max([last_event_at, *self.switched_on[-1:], *([self.since] if self.since else [])])
 
 
@@ -36,7 +36,7 @@ def listening_of(session: Session, account_id: int, rule_id: int) -> Listening:
     since, switched_on, before = None, list[datetime](), None
     for created_at, definition in session.execute(query):
         if before is not None:
-            if any(definition.get(name) != before.get(name) for name in HEARD):
+            if any(definition.get(name) != before.get(name) for name in DECIDING_WHAT_MATCHES):
                 since = created_at
             if definition.get("is_active") and not before.get("is_active"):
                 switched_on.append(created_at)
