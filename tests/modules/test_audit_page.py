@@ -137,7 +137,16 @@ def test_rows_that_are_gone_and_values_of_any_kind_are_shown(
     session: Session, people: People, owner: FlaskClient
 ) -> None:
     now = datetime.now(UTC)
-    odd = {"from_": "<b>", "minutes_saved": {"idea": 5}, "events": [], "is_active": True, "url": "x" * 500}
+    odd = {
+        "working_hours": "often",
+        "pauses": [{"days": 3}],
+        "country": ["DE"],
+        "from_": "<b>",
+        "minutes_saved": {"idea": 5},
+        "events": [],
+        "is_active": True,
+        "url": "x" * 500,
+    }
     for kind in ("webhook", "scheduled_task", "nothing_known", "incoming_address"):
         session.add(
             AuditEntry(
@@ -152,3 +161,35 @@ def test_rows_that_are_gone_and_values_of_any_kind_are_shown(
     assert "odd thing the webhook “" in page.text
     assert "<b>" not in page.text
     assert "idea 5" in page.text
+    assert "often" in page.text
+    assert "days 3" in page.text
+
+
+def test_calendars_and_connections_are_named_by_their_site_and_in_words(
+    session: Session, people: People, owner: FlaskClient
+) -> None:
+    now, site = datetime.now(UTC), make_site(session, people.account, name="Boots")
+    pause = {"name": "Outing", "starts_on": "2026-12-24", "ends_on": "2027-01-02", "yearly": True}
+    days = [{"weekday": day, "opens": "09:00", "closes": "17:00"} for day in range(1, 6)]
+    said = {"working_hours": {"from": None, "to": days}, "pauses": {"from": None, "to": [pause]},
+            "country": {"from": "FR", "to": "DE"}}  # fmt: skip
+    for kind, action, data in (
+        ("site_calendar", "calendar.changed", said | {"site_id": site.id}),
+        ("site_calendar", "calendar.removed", None),
+        ("wordpress_connection", "wordpress.connected", {"site_id": site.id}),
+    ):
+        session.add(
+            AuditEntry(
+                account_id=people.account.id, user_id=people.owner.id, action=action, subject_type=kind,
+                subject_id=7, data=data, created_at=now,
+            )
+        )  # fmt: skip
+    session.commit()
+    shown = "\n".join(lines(owner.get("/audit").text))
+    for words in (
+        "changed the calendar of “Boots”", "Working hours: – → Open Monday to Friday 09:00 to 17:00",
+        "Pauses: – → Outing, 24 Dec 2026 to 2 Jan 2027, every year", "Public holidays of: France → Germany",
+        "removed the calendar of the account", "connected the WordPress of “Boots”",
+    ):  # fmt: skip
+        assert words in shown, words
+    assert "{" not in shown

@@ -217,10 +217,15 @@ def test_pages_ask_few_queries(
 
 def test_resuming_names_what_waits_and_wakes_it(owner: FlaskClient, session: Session, people: People) -> None:
     rule = make_rule(session, people.account)
+    assert "there is nothing to resume" in owner.get("/resume-all").text
     owner.post("/pause-all")
     run = make_run(session, rule, "pending", attempt=0, waiting_for="pause")
     text = owner.get("/resume-all").text
     assert "1 run waits and starts at once, for at most 100 credits." in text
+    assert "may not be enough" not in text
+    session.get_one(Account, people.account.id).credits_balance = 99
+    session.commit()
+    assert "may not be enough for all of them" in owner.get("/resume-all").text
     owner.post("/resume-all")
     session.expire_all()
     assert session.get_one(ScheduledTask, run.id).waiting_for is None

@@ -1,15 +1,20 @@
 """Entries of the audit log as a page shows them: who did what to which row, and what differs."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from flask import url_for
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import ColumnElement, select
 
 from app.business.accounts.models import Account, ApiKey, AuditEntry, User
 from app.business.archived_rows import WITH_ARCHIVED
 from app.business.automation.models import AutomationRule, RuleVersion
+from app.business.automation.services.calendars.description import pause_words, week_words
+from app.business.automation.services.calendars.public_holidays import countries
+from app.business.automation.services.calendars.working_calendar import Pause, WorkingHours
 from app.business.automation.services.rule_parts import Json
 from app.business.base import AccountOwned
 from app.business.outlets.webhook_models import Webhook
@@ -18,7 +23,7 @@ from app.business.writer.models import Content, Task
 from app.infrastructure.database import db
 from app.modules.access import current_person
 from app.modules.automation.diff.rules import rule_changes
-from app.modules.automation.labels.audit import NOT_SHOWN, NOUNS, action_words, field_words
+from app.modules.automation.labels.audit import NOT_SHOWN, NOUNS, action_words, field_words, look_of
 from app.modules.automation.rule_form.choices import load_choices
 from app.modules.changes import Change
 
@@ -42,17 +47,26 @@ PAGES = {
     "incident": "automation.incident",
 }
 """Kinds of rows that have a number only."""
+OF_A_SITE = ("site_calendar", "wordpress_connection")
+"""Kinds of rows that are named by their site; a calendar without one is the account's."""
 LONGEST = 160
 CHANGE = ("from", "to")
-COMMAND = "A command, or the product itself"
+CALENDAR_WORDS: Mapping[str, Callable[[Json], str]] = {
+    "working_hours": lambda hours: week_words(TypeAdapter(tuple[WorkingHours, ...]).validate_python(hours)),
+    "pauses": lambda pauses: "; ".join(map(pause_words, TypeAdapter(list[Pause]).validate_python(pauses))),
+    "country": lambda code: countries().get(str(code), str(code)),
+}
+"""Values of calendars that are stored for programs."""
+COMMAND = "The console, or a command"
 
 
 @dataclass(frozen=True)
 class AuditLine:
-    """who: a person or key · done: what they did · subject, url: what it was done to, and its page · facts: what the
-    entry says beside the differences, by name."""
+    """look: tone and drawing · who: a person or key · done: what they did · subject, url: what it was done to, and its
+    page · facts: what the entry says beside the differences, by name."""
 
     entry: AuditEntry
+    look: tuple[str, str]
     who: str
     done: str
     subject: str
@@ -70,9 +84,10 @@ def audit_lines(entries: Sequence[AuditEntry]) -> list[AuditLine]:
     return [
         AuditLine(
             entry,
+            look_of(entry.action),
             _who(entry, people, keys),
             action_words(entry.action),
-            "" if entry.action == "user.signed_in" else _subject(entry, names[entry.subject_type]),
+            "" if entry.action == "user.signed_in" else _subject(entry, names[entry.subject_type], sites),
             _page_of(entry, names[entry.subject_type]),
             changes.get(entry.id, []) + _changes(entry, sites),
             _facts(entry, sites),
@@ -111,9 +126,11 @@ def _who(entry: AuditEntry, people: Mapping[int, str], keys: Mapping[int, str]) 
     return f"{person}, by the key “{keys.get(entry.api_key_id, '?')}”" if entry.api_key_id else person
 
 
-def _subject(entry: AuditEntry, names: Mapping[int, str]) -> str:
+def _subject(entry: AuditEntry, names: Mapping[int, str], sites: Mapping[int, str]) -> str:
     noun = NOUNS.get(entry.subject_type, f"the {entry.subject_type.replace('_', ' ')}")
     name = names.get(entry.subject_id or 0)
+    if entry.subject_type in OF_A_SITE:
+        return f"{noun} {_site(entry, sites)}"
     if entry.subject_type == "user":
         return name or f"person {entry.subject_id}"
     if name:
@@ -124,6 +141,13 @@ def _subject(entry: AuditEntry, names: Mapping[int, str]) -> str:
     return (
         noun if entry.subject_type in ("ai_connection", "incoming_address") else f"{noun} {entry.subject_id}"
     )
+
+
+def _site(entry: AuditEntry, sites: Mapping[int, str]) -> str:
+    site_id = (entry.data or {}).get("site_id")
+    if not isinstance(site_id, int):
+        return "the account"
+    return f"“{sites[site_id]}”" if site_id in sites else f"site {site_id}"
 
 
 def _page_of(entry: AuditEntry, names: Mapping[int, str]) -> str:
@@ -193,13 +217,20 @@ def _words(name: str, value: Json, sites: Mapping[int, str]) -> str:
         ids = value if isinstance(value, list) else []
         named = (sites.get(id, f"site {id}") for id in ids if isinstance(id, int))
         return "All" if value is None else ", ".join(named)
+    if name in CALENDAR_WORDS and value:
+        with suppress(ValidationError):  # One that an older version has written otherwise.
+            return CALENDAR_WORDS[name](value)
+    return _plain(value)
+
+
+def _plain(value: Json) -> str:
     if value is None or value in ("", []):
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return ", ".join(map(str, value))
+        return ", ".join(map(_plain, value))
     if isinstance(value, dict):
-        return ", ".join(f"{key} {one}" for key, one in value.items())
+        return ", ".join(f"{key} {_plain(one)}" for key, one in value.items())
     text = f"{value:,}" if isinstance(value, int) else str(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -90,7 +90,7 @@ NOUNS: Mapping[str, str] = {
     "incoming_address": "the address for messages",
     "operation": "operation",
     "scheduled_task": "run",
-    "site_calendar": "the calendar",
+    "site_calendar": "the calendar of",
     "user": "",
     "wordpress_connection": "the WordPress of",
 }
@@ -115,10 +115,9 @@ FIELDS: Mapping[str, str] = {
     "may_approve": "May approve articles",
     "minutes_saved": "Minutes that a person takes",
     "monthly_budget": "Credits a month",
+    "operator_credit_limit": "Largest run an operator may start",
     "pauses": "Pauses",
     "region": "Region",
-    "working_hours": "Working hours",
-    "operator_credit_limit": "Largest run an operator may start",
     "requests_per_minute": "Requests a minute",
     "role": "Role",
     "second_factor": "Second factor",
@@ -127,6 +126,7 @@ FIELDS: Mapping[str, str] = {
     "timezone": "Time zone",
     "url": "Address",
     "username": "User name",
+    "working_hours": "Working hours",
 }
 """Names of values in entries; others read as they are stored, without underscores."""
 
@@ -142,3 +142,29 @@ def action_words(action: str) -> str:
 
 def field_words(name: str) -> str:
     return FIELDS.get(name) or name.replace("_", " ").capitalize()
+
+
+ADDED = (
+    "made",
+    "added",
+    "created",
+    "connected",
+    "enabled",
+    "switched_on",
+    "second_factor_on",
+    "restored",
+    "resumed",
+)
+ENDED = ("removed", "revoked", "archived", "closed", "ended", "share_ended", "disabled", "stopped", "paused",
+         "switched_off", "second_factor_off", "disconnected", "undone")  # fmt: skip
+SIGNED = ("signed_in", "signed_out")
+
+
+def look_of(action: str) -> tuple[str, str]:
+    """The tone and drawing that stand before an entry: what came, what went, who signed in, or what changed."""
+    done = action.partition(".")[2]
+    if done in ADDED:
+        return "good", "plus"
+    if done in ENDED:
+        return "bad", "x"
+    return ("quiet", "key") if done in SIGNED else ("info", "pencil")

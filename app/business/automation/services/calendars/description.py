@@ -7,6 +7,7 @@ from app.business.automation.services.calendars.working_calendar import (
     DAY_END,
     MIDNIGHT,
     WEEKDAYS,
+    Pause,
     WorkingCalendar,
     WorkingHours,
 )
@@ -27,10 +28,11 @@ def calendar_words(calendar: WorkingCalendar | None) -> str:
     count = len(calendar.pauses)
     pauses = f"in {count:,} {'pause' if count == 1 else 'pauses'}" if count else ""
     closed = " and ".join(filter(None, [holidays, pauses]))
-    return ", closed ".join(filter(None, [_week(calendar.working_hours), closed]))
+    return ", closed ".join(filter(None, [week_words(calendar.working_hours), closed]))
 
 
-def _week(hours: tuple[WorkingHours, ...]) -> str:
+def week_words(hours: tuple[WorkingHours, ...]) -> str:
+    """`Open Monday to Friday 09:00 to 17:00`."""
     if len(hours) == len(WEEKDAYS) and all(one.is_whole_day for one in hours):
         return "Open every day"
     parts = []
@@ -46,3 +48,10 @@ def _days(days: list[int]) -> str:
     if len(days) > 2 and days == list(range(days[0], days[-1] + 1)):
         return f"{names[0]} to {names[-1]}"
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def pause_words(pause: Pause) -> str:
+    """`Company holidays, 24 Dec 2026 to 2 Jan 2027, every year`."""
+    first, last = (f"{on.day} {on:%b %Y}" for on in (pause.starts_on, pause.ends_on))
+    days = first if first == last else f"{first} to {last}"
+    return ", ".join(filter(None, [pause.name, days, "every year" if pause.yearly else ""]))

@@ -105,7 +105,7 @@ ALWAYS_THERE = (
     ),
     Field(
         "account.credits_percent",
-        "credits left in percent of the month's",
+        "percent of the month's credits left",
         FieldType.NUMBER,
         _credits_percent,
     ),
