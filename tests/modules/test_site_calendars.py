@@ -1,9 +1,11 @@
 """Calendars by page and API: who may change them, what is refused beside its field, and what two people do at once."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -14,6 +16,7 @@ from app.business.automation.calendar_models import SiteCalendar
 from app.business.planner.models import Site
 from tests.factories import make_site
 from tests.modules.automation_pages import make_rule
+from tests.modules.rule_form_answers import DAILY, up_to_check
 from tests.people import People, browser_of, make_people, program_of
 
 OFFICE = {"working_hours": [{"weekday": day, "opens": "09:00", "closes": "17:00"} for day in range(1, 6)]}
@@ -207,3 +210,33 @@ def test_pages_and_api_say_what_closed_days_do(
     assert shown["run"] < shown["skip"]
     found = owner.post(f"/api/automation/rules/{rules['skip'].id}/preflight/").text
     assert "planned times fall on closed days. The site is closed on" in found
+
+
+def test_a_split_rule_says_what_each_site_does_on_closed_days(
+    page: FlaskClient, owner: FlaskClient, session: Session, people: People, site: Site
+) -> None:
+    """Two sites closed for different days, one open: in the checks of a saved rule, and before it is saved."""
+    today = datetime.now(UTC).date()
+    other, always = (make_site(session, people.account, name=name) for name in ("Blog", "Always"))
+    closed_on = today + timedelta(days=2)
+    weekly = {"cron": f"30 2 * * {closed_on.isoweekday() % 7}", "timezone": "UTC"}
+    split = {"split_by": "site", "on_closed_days": "move"}
+    rule = make_rule(session, people.account, schedule=weekly, **split)
+    session.commit()
+    for closed, days in ((site, 6), (other, 3)):
+        pause = {"starts_on": str(today), "ends_on": str(today + timedelta(days=days))}
+        owner.put(of_site(closed), json={"pauses": [pause]})
+    found = owner.post(f"/api/automation/rules/{rule.id}/preflight/").json["findings"]
+    (said,) = (one["message"] for one in found if one["code"] == "closed_days")
+    assert said.startswith(
+        "On 2 of its 3 sites the next planned times fall on closed days. Example Shop moves 1: "
+    )
+    assert re.search(r"by the calendar of Blog, so it was moved to \w+ \d", said)
+    assert always.name not in said
+    draft, often = up_to_check(page), DAILY | split | {"at": "02:30", "timezone": "UTC"}
+    shown = BeautifulSoup(page.post(f"{draft}/often/preview", data=often).text, "html.parser")
+    lines = [" ".join(line.text.split()) for line in shown.select(".preview-notes li")]
+    for line, name, counts in zip(lines, ("Example Shop", "Blog"), ("[67]", "[34]"), strict=True):
+        assert re.match(
+            f"{name} skips {counts} of its next 10. First: The site is closed on .*takes its place", line
+        )

@@ -4,6 +4,7 @@ from datetime import date, datetime
 from typing import Any
 
 from app.business.automation.operation_models import Operation
+from app.business.automation.run_models import Reason
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.catalogue.record_relations import NOUNS
 from app.business.automation.services.history.run_page import record_names
@@ -103,6 +104,8 @@ def _rests(result: dict[str, Any]) -> list[str]:
         )
     if rests["gone"]:
         said.append(f"{plural(rests['gone'], record_type).capitalize()} could not be read any more.")
+    if result["outcomes"][0]["skips"].get(Reason.CLOSED_DAY):
+        said.append("Closed days are those of the calendars as they are today.")
     if is_schedule:
         said.append("Runs that would have met one still going on are counted as if it had ended.")
     said.append(

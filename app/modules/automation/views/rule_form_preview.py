@@ -9,7 +9,7 @@ from flask import render_template
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause
 from app.business.automation.services.automation_service import shortest_interval
-from app.business.automation.services.calendars.applied_calendars import RulePlace, closed_rules
+from app.business.automation.services.calendars.applied_calendars import RulePlace
 from app.business.automation.services.catalogue.field_types import Frame, RuleScope
 from app.business.automation.services.catalogue.run_fields import FINISHED_RUN
 from app.business.automation.services.catalogue.triggers import subject_of
@@ -20,6 +20,7 @@ from app.business.automation.services.conditions.match_preview import (
     preview_matches,
 )
 from app.business.automation.services.conditions.parser import parse_conditions
+from app.business.automation.services.preflight.closed_ahead import PlaceAhead, closed_ahead, does_to
 from app.business.automation.services.preflight.start_price import unsaved_rule
 from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.rules.author_scope import ALL_SITES
@@ -34,7 +35,6 @@ from app.business.automation.services.rules.sentence import (
 from app.business.automation.services.schedules.calendar import (
     Schedule,
     due_instants,
-    next_instants,
     parse_schedule,
     preview,
 )
@@ -166,7 +166,7 @@ def _times(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
     return {
         "said": describe(schedule),
         "times": preview(schedule, now, TIMES),
-        "closed": _closed(rule_form, data, schedule, now),
+        **_closed(rule_form, data, schedule, now),
         "in_a_day": in_a_day,
         "limit": limit,
         "too_many": in_a_day > limit,
@@ -175,18 +175,25 @@ def _times(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
 
 def _closed(
     rule_form: RuleForm, data: dict[str, Any], schedule: Schedule, now: datetime
-) -> dict[datetime, str]:
-    """Why the calendar is closed, by planned time; sites of a split rule each have their own."""
-    if data.get("split_by", "none") != "none":
-        return {}
+) -> dict[str, dict[datetime, str] | list[str]]:
+    """What calendars do to these times: by planned time, or in a line for each site of a split rule."""
     place = RulePlace(rule_form.account.id, data.get("site"), data.get("on_closed_days", "skip"))
-    times = closed_rules(rule_form.session, [place]).of(place)
-    settled = (times.settle(schedule, at) for at in next_instants(schedule, now, TIMES))
+    is_split = data.get("split_by", "none") != "none"
+    found = closed_ahead(rule_form.session, place, schedule, is_split=is_split, now=now, count=TIMES).places
+    if is_split:
+        return {"closed_sites": [_closed_site(one) for one in found]}
     return {
-        one.planned_at: "closed day: runs later" if one.start_at else "closed day: left out"
-        for one in settled
-        if one.why
+        "closed": {
+            time.planned_at: "closed day: runs later" if time.start_at else "closed day: left out"
+            for one in found
+            for time in one.closed
+        }
     }
+
+
+def _closed_site(place: PlaceAhead) -> str:
+    first = place.closed[0]
+    return f"{place.name} {does_to(place.closed)} of its next {len(place.ahead):,}. First: {first.why}"
 
 
 def _cost(edited: AutomationRule, now: datetime, came: list[int] | None) -> StartCost | None:

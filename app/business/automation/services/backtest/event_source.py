@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.business.automation.run_models import Reason
 from app.business.automation.services.backtest.eligibility import own_values, past_eligibility
 from app.business.automation.services.backtest.past_facts import PastConditions, handled_before
 from app.business.automation.services.backtest.past_records import RecordTimeline
@@ -206,7 +207,7 @@ class EventSource:
         self, at: datetime, batch: EventRow, records: list[int] | None, part: int, site_id: int = UNSPLIT
     ) -> Opened:
         is_loop = bool(batch.chain) and (self.trial.rule_id in batch.chain or batch.depth > MOST_DEPTH)
-        return Opened(at, records, site_id, batch.id, part, is_loop)
+        return Opened(at, records, site_id, batch.id, part, Reason.LOOP if is_loop else None)
 
     def _events(self, batch_ids: list[int]) -> dict[int, list[EventRow]]:
         found: dict[int, list[EventRow]] = {}

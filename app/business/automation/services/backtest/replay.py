@@ -24,14 +24,15 @@ MANY_WAIT = 1_000
 
 @dataclass
 class Opened:
-    """A run that would be opened. records: given by events; None where the run selects them itself."""
+    """A run that would be opened. records: given by events; None where the run selects them itself · refused: why it
+    is skipped before all checks."""
 
     at: datetime
     records: list[int] | None
     site_id: int = 0
     batch_id: int | None = None
     part: int | None = None
-    is_loop: bool = False
+    refused: Reason | None = None
     follows: bool = False
     waits_for: Reason | None = None
 
@@ -120,8 +121,8 @@ class Replay:
 
     def _decide(self, opened: Opened, at: datetime, queue: deque[Opened]) -> Iterator[ReplayDecision]:
         """The checks of a real run, in their order."""
-        if opened.is_loop:
-            yield ReplayDecision(opened, at, Reason.LOOP)
+        if opened.refused:
+            yield ReplayDecision(opened, at, opened.refused)
             return
         records = self.source.choose(opened, at)
         if records is None:

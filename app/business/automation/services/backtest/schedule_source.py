@@ -1,7 +1,7 @@
 """The planned times of a period as runs of a scheduled rule, and the records it would have selected at each."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from heapq import merge
 from itertools import islice
@@ -9,12 +9,14 @@ from typing import Any
 
 from sqlalchemy import select
 
+from app.business.automation.run_models import Reason
 from app.business.automation.services.backtest.eligibility import own_values, past_eligibility
 from app.business.automation.services.backtest.past_facts import CHUNK, PastConditions, handled_before
 from app.business.automation.services.backtest.past_order import ReplayOrder
 from app.business.automation.services.backtest.past_records import RecordTimeline
 from app.business.automation.services.backtest.replay import Opened, ReplayMoment
 from app.business.automation.services.backtest.trial import OnProgress, Trial
+from app.business.automation.services.calendars.applied_calendars import RulePlace
 from app.business.automation.services.catalogue.field_types import FieldValue
 from app.business.automation.services.conditions.facts import Facts
 from app.business.automation.services.rules.definition import usual_limit
@@ -23,6 +25,8 @@ from app.business.automation.services.transactions import Transaction
 from app.business.automation.services.triggering.activations import site_schedules
 from app.business.errors import Invalid
 
+TrialTime = tuple[datetime, int, bool]
+"""When, on which site of a split rule, and whether a closed day leaves it out."""
 MOST_TIMES = 10_000
 MOST_EVALUATIONS = 5_000_000
 """Limit of evaluations (records × planned times) of conditions that depend on the time."""
@@ -67,9 +71,10 @@ class TimeSource:
 
     def moments(self) -> Iterator[ReplayMoment]:
         """One moment for each planned time and site."""
-        for at, site_id in self.times:
+        for at, site_id, is_closed in self.times:
             self.on_progress(1)
-            yield ReplayMoment(at, [Opened(at, None, site_id=site_id)], offered=1)
+            refused = Reason.CLOSED_DAY if is_closed else None
+            yield ReplayMoment(at, [Opened(at, None, site_id, refused=refused)], offered=1)
 
     def choose(self, opened: Opened, at: datetime) -> list[int] | None:
         """The first records that match and may be taken, at most as many as a run takes."""
@@ -98,7 +103,7 @@ class TimeSource:
             if self._is_done_with(record_id) and self._in_order[place : place + 1] == [record_id]:
                 del self._in_order[place]
 
-    def _times(self) -> list[tuple[datetime, int]]:
+    def _times(self) -> list[TrialTime]:
         zones = {str(site_id): self._zone(site_id) for site_id in self._sites()}
         schedules = site_schedules(self.definition, zones)
         found = (self._due(schedule, site_id) for site_id, schedule in schedules.items())
@@ -109,8 +114,16 @@ class TimeSource:
             )
         return times
 
-    def _due(self, schedule: Schedule, site_id: int) -> Iterator[tuple[datetime, int]]:
-        return ((at, site_id) for at in due_instants(schedule, self.trial.start, self.trial.until))
+    def _due(self, schedule: Schedule, site_id: int) -> Iterable[TrialTime]:
+        """The times at which a run starts, or would without the closed day that leaves it out, in order."""
+        trial, rule = self.trial, self.definition
+        place = RulePlace(trial.account_id, rule.site, rule.on_closed_days)
+        times = trial.closed.of(place, site_id)
+        due = due_instants(schedule, times.planned_since(trial.start), trial.until)
+        settled = (times.settle(schedule, at) for at in due)
+        found = ((one.start_at or one.planned_at, site_id, one.start_at is None) for one in settled)
+        within = (one for one in found if trial.start < one[0] <= trial.until)
+        return sorted(within) if times.may_move else within
 
     def _sites(self) -> list[int]:
         return [site_id for site_id in self.trial.sites if self.definition.site in (None, site_id)]

@@ -1,13 +1,14 @@
 """The subject of a replay: one definition of a rule over one period of the past."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
 from app.business.accounts.models import Account
+from app.business.automation.services.calendars.applied_calendars import ClosedRules, openings_of
 from app.business.automation.services.catalogue.field_types import RuleScope
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.transactions import Transaction
@@ -21,7 +22,7 @@ OnProgress = Callable[[int], None]
 class Trial:
     """`rule_id`: the saved rule that is tested or changed; None for a rule that is not saved.
 
-    sites: id -> time zone of the account's active sites.
+    sites: id -> time zone of the account's active sites · closed: the account's present calendars.
     """
 
     account_id: int
@@ -32,6 +33,7 @@ class Trial:
     definition: RuleDefinition
     start: datetime
     until: datetime
+    closed: ClosedRules = field(default_factory=ClosedRules)
 
     @property
     def scope(self) -> RuleScope:
@@ -61,5 +63,6 @@ def make_trial(
             Site.account_id == account_id, Site.status == SiteStatus.ACTIVE
         )
         zones = dict(session.execute(active.order_by(Site.id)).all())
+        closed = ClosedRules(openings_of(session, [account_id]))
     sites = {site_id: zone or account_zone for site_id, zone in zones.items()}
-    return Trial(account_id, ZoneInfo(account_zone), sites, zones, rule_id, definition, start, until)
+    return Trial(account_id, ZoneInfo(account_zone), sites, zones, rule_id, definition, start, until, closed)

@@ -13,7 +13,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from app.business.automation.services.calendars.opening_times import FARTHEST, OpeningTimes
-from app.business.automation.services.schedules.calendar import Schedule, due_with_walls
+from app.business.automation.services.schedules.calendar import Schedule, due_instants, due_with_walls
 from app.business.automation.services.schedules.wall_clock import first_instant
 
 OnClosedDays = Literal["skip", "move", "run"]
@@ -49,11 +49,39 @@ class ClosedRule:
         """Whether a time may start later than it is planned."""
         return self.opening is not None and self.choice == "move"
 
+    @property
+    def obeyed(self) -> OpeningTimes | None:
+        """The opening times that the planned times follow; None where they all start as planned."""
+        return None if self.choice == "run" else self.opening
+
     def settle(self, schedule: Schedule, planned_at: datetime) -> Settled:
         """What becomes of one planned time of the schedule."""
-        if self.opening is None or self.choice == "run" or self.opening.is_open(planned_at):
+        opening = self.obeyed
+        if opening is None or opening.is_open(planned_at):
             return Settled(planned_at, planned_at)
-        return _settled(schedule, self.opening, self.choice, planned_at)
+        return _settled(schedule, opening, self.choice, planned_at)
+
+    def planned_since(self, start_at: datetime) -> datetime:
+        """No time planned earlier than this starts at `start_at` or later."""
+        if self.opening is None or not self.may_move:
+            return start_at
+        since = _last_open_day(self.opening, self.opening.local(start_at).date())
+        return first_instant(ZoneInfo(self.opening.zone), _midnight(since))
+
+    def moment(self, schedule: Schedule, planned_at: datetime) -> datetime | None:
+        """When a run starts for this planned time: its own run, or that of a time which takes its place."""
+        opening = self.obeyed
+        if opening is None or opening.is_open(planned_at):
+            return planned_at
+        found = opening.next_opening(planned_at) if self.may_move else None
+        return _same_time(schedule, opening, _wall_of(schedule, planned_at), *found) if found else None
+
+    def starts(self, schedule: Schedule, after: datetime, until: datetime) -> Iterator[datetime]:
+        """Every moment in (after, until] at which a run of the schedule starts, in order."""
+        since = self.planned_since(after)
+        settled = (self.settle(schedule, at) for at in due_instants(schedule, since, until))
+        found = (one.start_at for one in settled if one.start_at)
+        return (at for at in (sorted(found) if self.may_move else found) if after < at <= until)
 
 
 ALWAYS_OPEN = ClosedRule()

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from app.business.automation.services.calendars.working_calendar import WorkingCalendar
-from app.business.automation.services.schedules.wall_clock import stretches
+from app.business.automation.services.schedules.wall_clock import first_instant, stretches
 
 FARTHEST = timedelta(days=800)
 """A planned time is not moved farther than this."""
@@ -33,6 +33,15 @@ class OpeningTimes:
         return (
             hours is not None and hours[0] <= local.time() and (hours[1] is None or local.time() < hours[1])
         )
+
+    def closing_at(self, open_at: datetime) -> datetime:
+        """The end of the working hours that an open moment lies in, or an earlier one after it where the clock shows
+        that time twice."""
+        local = self.local(open_at)
+        hours = self.calendar.hours_on(local.date())
+        closes = hours[1] if hours else None
+        end = datetime.combine(local.date(), closes) if closes else _midnight(local.date() + _DAY)
+        return max(first_instant(ZoneInfo(self.zone), end), open_at + datetime.resolution)
 
     def next_opening(self, closed_at: datetime) -> tuple[datetime, date] | None:
         """The first open moment after an instant at which it is closed, and its local day; None within `FARTHEST`."""

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
+from app.business.automation.services.calendars.closed_times import ALWAYS_OPEN, ClosedRule
 from app.business.automation.services.catalogue.field_types import RuleScope
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope
 from app.business.automation.services.conditions.parser import parse_conditions
@@ -37,16 +38,18 @@ def estimate_use(
     zone: ZoneInfo,
     now: datetime,
     connected: bool,
+    times: ClosedRule = ALWAYS_OPEN,
 ) -> UseEstimate:
     """Estimate from the records that match now; those since `since` give the rate.
 
-    `due`: share of each day since then · connected: to an AI service, whose work has other prices.
+    `due`: share of each day since then · connected: to an AI service, whose work has other prices · times: how its
+    planned times follow their calendar.
     """
     per_run = most_per_run(definition, connected=connected)
-    most = per_run * most_runs_per_day(definition, now)
+    most_runs = most_runs_per_day(definition, now, times)
+    most = per_run * most_runs
     if definition.record_type is None:
-        runs = most_runs_per_day(definition, now) if definition.trigger == "schedule" else 1
-        return UseEstimate(runs * per_run, 0, most)
+        return UseEstimate(most if definition.trigger == "schedule" else per_run, 0, most)
     came, waiting = _counts(session, account_id, definition, since, zone, now)
     about = about_credits(definition, came, connected=connected)
     per_day = min(about / max(sum(due), 1), most)

@@ -72,6 +72,7 @@ def look_ahead(
     spent = history.spent_by_source(session, account.id, days, account.timezone)
     rules = _paid_rules(session, account.id)
     streams = Streams(session, account, days, coming, now)
+    every_day = streams.rule_days.every_day
     versions = history.versions_since(session, account.id, [rule.id for rule in rules], days.starts[0])
     # What is shown of a rule counts today and runs by hand too; its pace is measured over whole days without them.
     period = last_days(PAST_DAYS, account.timezone, now)
@@ -81,11 +82,11 @@ def look_ahead(
         for rule in rules
     ]
     hand = [
-        Stream(None, None, past.used, streams.always, streams.every_day)
+        Stream(None, None, past.used, streams.always, every_day)
         for (rule_id, _), past in spent.items()
         if rule_id is None
     ]
-    funds = replace(_funds(session, account, rules, coming, today), left_of_today=streams.every_day[0])
+    funds = replace(_funds(session, account, rules, coming, today), left_of_today=every_day[0])
     return Outlook(days, coming, funds, found, hand, span=span)
 
 

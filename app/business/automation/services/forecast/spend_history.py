@@ -13,13 +13,10 @@ from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import Cause
 from app.business.automation.services.history.credit_days import sources
 from app.business.automation.services.rule_parts import Stored
-from app.business.automation.services.schedules.calendar import Schedule, due_instants, first_due_after
-from app.business.automation.services.schedules.cron_grammar import parse_cron
 from app.business.periods import Period
 from app.business.time_zones import start_of_day
 
 BY_HAND = (Cause.MANUAL, Cause.API)
-TINY = timedelta(microseconds=1)
 
 Source = tuple[int | None, int | None]
 """(rule, site of the run) of credits; the rule is None where a person or a program started the run."""
@@ -128,34 +125,3 @@ def parts_on(
             part = due_parts[number]
             parts[number] += part * max((min(end, last) - max(version.at, first)) / (last - first), 0)
     return parts
-
-
-def parts_due(schedule: Schedule | None, days: Days) -> list[float]:
-    """1 for each day on which the schedule is due, else 0; without a schedule every day is due."""
-    if schedule is None:
-        return [1.0] * len(days.dates)
-    parts = [0.0] * len(days.dates)
-    number = 0
-    while number < len(parts):
-        due_at = first_due_after(schedule, days.starts[number] - TINY)
-        while number < len(parts) and due_at and days.starts[number + 1] <= due_at:
-            number += 1
-        if due_at is None or number == len(parts):
-            break
-        parts[number] = 1.0
-        number += 1
-    return parts
-
-
-def times_a_day(schedule: Schedule | None) -> int:
-    """The number of times the schedule is due on a due day; 1 without a schedule."""
-    return len(parse_cron(schedule.cron).times) if schedule and schedule.cron else 1
-
-
-def rest_of_day(schedule: Schedule | None, start: datetime, end: datetime, now: datetime) -> float:
-    """The share of the day from `start` to `end` that lies ahead of `now`: by due times, or by time without a
-    schedule."""
-    if schedule is None:
-        return (end - now) / (end - start)
-    times = list(due_instants(schedule, start - TINY, end - TINY))
-    return sum(at > now for at in times) / len(times) if times else 0.0

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from itertools import islice, takewhile
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -11,25 +11,18 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.calendars.applied_calendars import RulePlace, closed_rules
 from app.business.automation.services.catalogue.triggers import RunFinishedOptions
 from app.business.automation.services.conditions.analysis.satisfiability import possible
 from app.business.automation.services.conditions.nodes import field_names
 from app.business.automation.services.conditions.parser import parse_conditions
+from app.business.automation.services.preflight.closed_findings import closed_findings
 from app.business.automation.services.preflight.finding import Finding, Level
 from app.business.automation.services.preflight.rule_graph import REPORTED_ENDS
 from app.business.automation.services.rule_parts import Json, JsonObject
 from app.business.automation.services.rules.cost import DAYS_AHEAD
 from app.business.automation.services.rules.definition import RuleDefinition
-from app.business.automation.services.schedules.calendar import (
-    Schedule,
-    due_instants,
-    first_due_after,
-    next_instants,
-)
+from app.business.automation.services.schedules.calendar import Schedule, due_instants, first_due_after
 
-CLOSED_TIMES = 20
-"""Next planned times that are looked up in the calendar."""
 TIMES = 300
 """Planned times that are checked against conditions on hour and weekday."""
 
@@ -45,7 +38,7 @@ def start_findings(
             return
         yield from _limited(account, rule, schedule, now)
         yield from _another_hour(rule, schedule, now)
-        yield from _closed(session, account, rule, schedule, now)
+        yield from closed_findings(session, account.id, rule, schedule, now)
     elif rule.trigger in ("run_finished", "credits_granted", "incoming") and rule.record_type is not None:
         sentence = f"It would never start: this trigger brings no {rule.record_type} records with it."
         advice = "Choose “no records” as what it works on, or another trigger."
@@ -96,26 +89,6 @@ def _another_hour(rule: RuleDefinition, schedule: Schedule, now: datetime) -> It
         sentence = "At its planned times the conditions never hold: they ask for another hour or weekday."
         advice = "Make the planned times and the conditions name the same hours and days."
         yield Finding("schedule_against_conditions", Level.WARN, sentence, advice, "schedule")
-
-
-def _closed(
-    session: Session, account: Account, rule: RuleDefinition, schedule: Schedule, now: datetime
-) -> Iterator[Finding]:
-    """Whether the calendar is closed at the next planned times; sites of a split rule each have their own."""
-    if rule.split_by == "site" or rule.on_closed_days == "run":
-        return
-    place = RulePlace(account.id, rule.site, rule.on_closed_days)
-    times = closed_rules(session, [place]).of(place)
-    ahead = [times.settle(schedule, at) for at in next_instants(schedule, now, CLOSED_TIMES)]
-    closed = list(takewhile(lambda one: one.why, ahead))
-    if not closed:
-        return
-    said = "planned time falls" if len(closed) == 1 else f"{len(closed):,} planned times fall"
-    sentence = f"The next {said} on closed days. {closed[0].why}"
-    advice = "Choose other times, what it does “On closed days”, or change the calendar."
-    never = len(closed) == len(ahead) and not any(one.start_at for one in ahead)
-    level = Level.WARN if never or (rule.on_closed_days == "skip" and len(closed) > 1) else Level.HINT
-    yield Finding("closed_days", level, sentence, advice, "on_closed_days")
 
 
 def _one_of(field: str, values: set[int]) -> JsonObject:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from app.business.automation.services.calendars.closed_times import ALWAYS_OPEN, ClosedRule
 from app.business.automation.services.catalogue.actions.base import Action
 from app.business.automation.services.catalogue.actions.registry import (
     CATALOGUE,
@@ -12,7 +13,6 @@ from app.business.automation.services.catalogue.actions.registry import (
     usual_amounts,
 )
 from app.business.automation.services.rules.definition import RuleDefinition, usual_limit
-from app.business.automation.services.schedules.calendar import due_instants
 
 DAYS_AHEAD = 14
 
@@ -78,15 +78,15 @@ def most_per_run(definition: RuleDefinition, *, connected: bool) -> int:
     return min(about_credits(definition, records, connected=connected), definition.credit_limit_per_execution)
 
 
-def most_runs_per_day(definition: RuleDefinition, now: datetime) -> int:
+def most_runs_per_day(definition: RuleDefinition, now: datetime, closed: ClosedRule = ALWAYS_OPEN) -> int:
     """Upper bound of runs per day: the daily limit, or fewer where the schedule has fewer times in the next two
-    weeks."""
+    weeks, or fewer on the days on which its calendar is open (`closed`)."""
     limit = definition.max_executions_per_day
     if definition.trigger != "schedule" or definition.split_by == "site":
         return limit
     schedule = definition.times
     days = (now + timedelta(days=number) for number in range(DAYS_AHEAD))
-    busiest = max(sum(1 for _ in due_instants(schedule, day, day + timedelta(days=1))) for day in days)
+    busiest = max(sum(1 for _ in closed.starts(schedule, day, day + timedelta(days=1))) for day in days)
     return min(limit, max(busiest, 1))
 
 

@@ -35,9 +35,16 @@ def site_schedules(rule: RuleDefinition | DueRule, zones: Mapping[str, str]) -> 
     return {int(site_id): rule.times.in_zone(zone) for site_id, zone in zones.items()}
 
 
+def zones_of(rule: RuleDefinition, sites: Sequence[Place]) -> dict[str, str]:
+    """The sites that a split rule is planned for, each with the zone of its times."""
+    if rule.split_by != "site":
+        return {}
+    return {str(site_id): rule.named_zone or zone for site_id, zone in sites if rule.site in (None, site_id)}
+
+
 def open_span(session: Session, rule: AutomationRule, now: datetime) -> RuleActivation:
     """From `now` on the times of the rule's present version on its present sites must have runs."""
-    zones = _zones(rule, _places(session, [rule.account_id])[rule.account_id])
+    zones = _zones(rule, active_sites(session, [rule.account_id])[rule.account_id])
     span = RuleActivation(
         account_id=rule.account_id, rule_id=rule.id, version=rule.version, from_at=now, zones=zones
     )
@@ -115,7 +122,7 @@ def _split_rules() -> Any:
 
 def _moved(session: Session, rules: Sequence[Any]) -> Iterator[int]:
     """Rules split by site whose sites or zones differ from those of their open period."""
-    places = _places(session, {rule.account_id for rule in rules}) if rules else {}
+    places = active_sites(session, {rule.account_id for rule in rules}) if rules else {}
     for start in range(0, len(rules), MOST_AT_ONCE):
         part = rules[start : start + MOST_AT_ONCE]
         planned = present_zones(session, [rule.id for rule in part])
@@ -131,7 +138,7 @@ def _zones(rule: Any, places: Sequence[Place]) -> dict[str, str]:
     return {str(site_id): named or zone for site_id, zone in places if rule.site_id in (None, site_id)}
 
 
-def _places(session: Session, account_ids: Iterable[int]) -> dict[int, list[Place]]:
+def active_sites(session: Session, account_ids: Iterable[int]) -> dict[int, list[Place]]:
     """The active sites of the accounts, each with its own zone or that of its account."""
     query = (
         select(Site.account_id, Site.id, Site.timezone, Account.timezone)
