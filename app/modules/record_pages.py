@@ -12,6 +12,8 @@ from app.business.accounts.models import User
 from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.catalogue.nouns import plural as counted
 from app.business.automation.services.catalogue.record_models import record_type_of
+from app.business.automation.services.history.past_events import PastEvent, past_events
+from app.business.automation.services.history.record_path import PathStep, record_path
 from app.business.automation.services.history.record_trail import RecordOrigin, origin_of
 from app.business.base import AccountOwned
 from app.business.errors import Invalid
@@ -27,6 +29,7 @@ from app.modules.gate.numbers import row_id
 
 Row = TypeVar("Row", bound=AccountOwned)
 IDS_MOST = 1_000
+EVENTS_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,13 @@ class ListView(Generic[Row]):
 class Trail:
     """Where a record comes from (a run of a rule, or none: a person), its assignee, and the link to why.
 
-    cost: what the work that made it cost, in words · use: what an AI service was asked for it.
+    cost: what the work that made it cost, in words · use: what an AI service was asked for it · path: what it comes
+    from and what has come of it · events: what happened to it, the newest first.
     """
 
     assignee: str | None
+    path: Sequence[PathStep]
+    events: Sequence[PastEvent]
     why_url: str | None = None
     run_id: int | None = None
     rule_name: str = ""
@@ -62,6 +68,11 @@ class Trail:
     url: str | None = None
     cost: str = ""
     use: ModelUse | None = None
+
+    @property
+    def cluster_id(self) -> int | None:
+        """The cluster on its path."""
+        return next((step.record.id for step in self.path if step.type == "cluster" and step.record), None)
 
 
 def read_list(
@@ -116,16 +127,18 @@ def trail_of(record: Record) -> Trail:
     type = record_type_of(record)
     pages = current_app.view_functions
     why = url_for("automation.why", record_type=type, id=record.id) if "automation.why" in pages else None
+    path = record_path(db.session(), current_person().scope, record, type)
+    events = past_events(db.session(), record, type, EVENTS_SHOWN)
     run = db.session.execute(
         select(ScheduledTask.id, ScheduledTask.rule_name, ScheduledTask.rule_version).where(
             ScheduledTask.account_id == record.account_id, ScheduledTask.id == record.made_by_run_id
         )
     ).first()
     if run is None:
-        return Trail(assignee, why)
+        return Trail(assignee, path, events, why)
     url = url_for("automation.run", id=run.id) if "automation.run" in pages else None
     making = origin_of(db.session(), record, type)
-    return Trail(assignee, why, *run, url, _cost(making, type), making.use if making else None)
+    return Trail(assignee, path, events, why, *run, url, _cost(making, type), making.use if making else None)
 
 
 def _cost(making: RecordOrigin | None, type: str) -> str:

@@ -91,12 +91,12 @@ def test_the_page_of_the_article_lists_links_with_their_last_opening(
     app: Flask, session: Session, content: Content, operator: FlaskClient
 ) -> None:
     path = made_by(operator, content)
-    assert "Not yet" in operator.get(f"/content/{content.id}").text
+    assert "Not opened yet" in operator.get(f"/content/{content.id}").text
     app.test_client().get(path)
     app.test_client().get(path)
     session.expire_all()
     page = operator.get(f"/content/{content.id}").text
-    assert "2 times in all" in page
+    assert "Opened 2 times" in page
     share = session.scalars(select(ContentShare)).one()
     assert operator.post(f"/content/{content.id}/shares/{share.id}/end").status_code == 303
     assert operator.post(f"/content/{content.id}/shares/{share.id}/end").status_code == 404
