@@ -1,13 +1,15 @@
 """Base for all tables: constraint names, UTC instants, JSON, and account ownership."""
 
-from datetime import UTC, datetime
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any, ClassVar, TypedDict
 
 from pydantic import JsonValue
 from sqlalchemy import (
     JSON,
     BigInteger,
     CheckConstraint,
+    ClauseElement,
     ColumnElement,
     DateTime,
     ForeignKey,
@@ -20,7 +22,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column, registry
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.schema import SchemaItem
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -29,6 +32,30 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+
+class Document(TypedDict):
+    """A JSON document with keys of its own: any typed dictionary."""
+
+
+ColumnValue = (
+    str
+    | int
+    | float
+    | bytes
+    | date
+    | None
+    | Mapping[str, JsonValue]
+    | Mapping[str, list[int]]
+    | Sequence[JsonValue]
+    | Document
+    | Sequence[Document]
+)
+"""What one column of a row can be given. Instants are dates, and the words of an enumeration texts."""
+RowValues = dict[str, ColumnValue]
+"""Column -> value, of a row to insert or to update."""
+Assigned = ColumnValue | ClauseElement
+"""What an UPDATE sets a column to: a value, or an expression."""
 
 Id = BigInteger().with_variant(Integer, "sqlite")
 """Row ids: 64 bits; SQLite numbers rows by itself only for plain INTEGER keys."""
@@ -67,13 +94,13 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class Json(TypeDecorator[Any]):
+class Json(TypeDecorator[JsonValue]):
     """A JSON document; absent is SQL NULL, never JSON null."""
 
     impl = JSON(none_as_null=True)
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: Dialect) -> Any:
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[JsonValue]:
         if dialect.name == "postgresql":
             return dialect.type_descriptor(JSONB(none_as_null=True))
         return dialect.type_descriptor(JSON(none_as_null=True))
@@ -89,6 +116,7 @@ class Base(DeclarativeBase):
             str: Text(),
             dict[str, Any]: Json,
             dict[str, JsonValue]: Json,
+            dict[str, int]: Json,
             dict[str, str]: Json,
             dict[str, list[int]]: Json,
             dict[str, list[list[str]]]: Json,
@@ -131,7 +159,7 @@ class AccountOwned:
         return mapped_column(Id, ForeignKey("account.id", ondelete="RESTRICT"), sort_order=-1)
 
 
-def owner_key(*extra: Any) -> tuple[Any, ...]:
+def owner_key(*extra: SchemaItem) -> tuple[SchemaItem, ...]:
     """Table arguments of an account-owned table: its tenant key, then `extra`."""
     return (UniqueConstraint("account_id", "id"), *extra)
 

@@ -10,10 +10,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from pydantic import BaseModel, Field, JsonValue
 from sqlalchemy import Index, UniqueConstraint, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.business.base import AccountOwned, Base, Id, Text, one_of, owner_key, same_account
+from app.business.base import AccountOwned, Base, Id, RowValues, Text, one_of, owner_key, same_account
 from app.business.upsert import insert_many_new
 
 EVENTS_QUEUE = "events"
@@ -81,8 +82,15 @@ class Event(AccountOwned, Base):
     record_id: Mapped[int] = mapped_column(Id)
     site_id: Mapped[int | None] = mapped_column(Id)
     sector_id: Mapped[int | None] = mapped_column(Id)
-    data: Mapped[dict[str, Any] | None]
-    snapshot: Mapped[dict[str, Any] | None]
+    data: Mapped[dict[str, JsonValue] | None]
+    snapshot: Mapped[dict[str, JsonValue] | None]
+
+
+class StatusMove(BaseModel):
+    """The data of an event of a changed status."""
+
+    came_from: str = Field(alias="from")
+    to: str
 
 
 @dataclass(frozen=True)
@@ -133,12 +141,10 @@ def open_batch(session: Session, type: EventType, origin: Origin, now: datetime)
     return batch
 
 
-def record_events(
-    session: Session, batch: EventBatch, record_type: str, rows: Sequence[dict[str, Any]]
-) -> None:
+def record_events(session: Session, batch: EventBatch, record_type: str, rows: Sequence[RowValues]) -> None:
     """Add one event for each row `{"record_id", "site_id", "sector_id", "data"?, "snapshot"?}` to `batch`."""
     if rows:
-        common = {
+        common: RowValues = {
             "account_id": batch.account_id,
             "batch_id": batch.id,
             "record_type": record_type,

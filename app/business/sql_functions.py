@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import Float, Integer
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 
@@ -15,17 +16,21 @@ class position(FunctionElement[int]):  # noqa: N801 - read as an SQL function
     name = "position"
 
 
-def _arguments(element: Any, compiler: Any, **options: Any) -> list[str]:
+Option = Any
+"""What SQLAlchemy passes on from one compiler call to the next. Any: it is typed so there."""
+
+
+def _arguments(element: "position | seconds_between", compiler: SQLCompiler, **options: Option) -> list[str]:
     return [compiler.process(clause, **options) for clause in element.clauses]
 
 
 @compiles(position, "sqlite")
-def _(element: Any, compiler: Any, **options: Any) -> str:
+def _(element: position, compiler: SQLCompiler, **options: Option) -> str:
     return "instr({}, {})".format(*_arguments(element, compiler, **options))
 
 
 @compiles(position, "postgresql")
-def _(element: Any, compiler: Any, **options: Any) -> str:
+def _(element: position, compiler: SQLCompiler, **options: Option) -> str:
     return "strpos({}, {})".format(*_arguments(element, compiler, **options))
 
 
@@ -38,12 +43,12 @@ class seconds_between(FunctionElement[float]):  # noqa: N801 - read as an SQL fu
 
 
 @compiles(seconds_between, "sqlite")
-def _(element: Any, compiler: Any, **options: Any) -> str:
+def _(element: seconds_between, compiler: SQLCompiler, **options: Option) -> str:
     start, end = _arguments(element, compiler, **options)
     return f"((julianday({end}) - julianday({start})) * 86400.0)"
 
 
 @compiles(seconds_between, "postgresql")
-def _(element: Any, compiler: Any, **options: Any) -> str:
+def _(element: seconds_between, compiler: SQLCompiler, **options: Option) -> str:
     start, end = _arguments(element, compiler, **options)
     return f"extract(epoch FROM {end} - {start})"

@@ -3,22 +3,42 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import JSON, CursorResult, String, bindparam, column, func, literal, select
+from sqlalchemy import (
+    JSON,
+    ClauseElement,
+    ColumnElement,
+    Select,
+    String,
+    Table,
+    bindparam,
+    column,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
+from sqlalchemy.sql.elements import KeyedColumnElement
 
-from app.business.base import Base
+from app.business.base import Assigned, Base, ColumnValue
+from app.business.updates import changed_rows
+
+Insert = postgresql.Insert | sqlite.Insert
+Given = ReadOnlyColumnCollection[str, KeyedColumnElement[Any]]
+"""The columns of the row that was given for an existing one. Any: each has a type of its own."""
+Values = Mapping[str, ColumnValue]
 
 
-def insert_missing(session: Session, model: type[Base], values: Mapping[str, Any]) -> None:
+def insert_missing(session: Session, model: type[Base], values: Values) -> None:
     """Insert the row; an existing one with the same unique key stays as it is."""
     session.execute(_insert(session, model).values(**values).on_conflict_do_nothing())
 
 
-def insert_new(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> Any:
+def insert_new(session: Session, model: type[Base], rows: Sequence[Values]) -> Insert:
     """The statement that inserts the rows except those whose unique key exists."""
     return _insert(session, model).values(list(rows)).on_conflict_do_nothing()
 
@@ -26,8 +46,8 @@ def insert_new(session: Session, model: type[Base], rows: Sequence[Mapping[str, 
 def insert_many_new(
     session: Session,
     model: type[Base],
-    rows: Sequence[Mapping[str, Any]],
-    *returning: Any,
+    rows: Sequence[Values],
+    *returning: InstrumentedAttribute[Any],
     is_shown: bool = True,
 ) -> Sequence[Any]:
     """Insert the rows except those whose unique key exists; returns `returning` of the inserted ones.
@@ -36,25 +56,25 @@ def insert_many_new(
     it names the accounts whose rows change.
     """
     # By the table: for a model the rows that differ in what they leave out would be statements of their own.
-    statement: Any = _insert(session, model.__table__)
-    values: Sequence[Mapping[str, Any]] | None = rows
+    statement = _insert(session, _table(model))
+    values: Sequence[Values] | None = rows
     if session.get_bind().dialect.name == "postgresql":
         # As one JSON value: the driver is slow with thousands of parameters, and one statement per row is slower.
         statement = statement.from_select(list(rows[0]), _as_rows(model, rows))
         values = None
-    columns = [model.__table__.c[attribute.key] for attribute in returning]
-    statement = statement.on_conflict_do_nothing().returning(*columns)
-    return session.execute(statement, values and list(values), execution_options={"is_shown": is_shown}).all()
+    columns = [_table(model).c[attribute.key] for attribute in returning]
+    inserted = statement.on_conflict_do_nothing().returning(*columns)
+    return session.execute(inserted, values and list(values), execution_options={"is_shown": is_shown}).all()
 
 
-def _as_rows(model: type[Base], rows: Sequence[Mapping[str, Any]]) -> Any:
-    types = {name: model.__table__.c[name].type for name in rows[0]}
+def _as_rows(model: type[Base], rows: Sequence[Values]) -> Select[Any]:
+    types = {name: _table(model).c[name].type for name in rows[0]}
     document = sql_cast(literal(json.dumps([dict(row) for row in rows], default=_as_text), String), JSON)
     function = func.json_to_recordset(document)
     derived = function.table_valued(*(column(*named) for named in types.items())).render_derived(
         with_types=True
     )
-    values = dict(derived.c)
+    values: dict[str, ColumnElement[Any]] = dict(derived.c)
     accounts = {row.get("account_id") for row in rows}
     if len(accounts) == 1 and "account_id" in values:
         # Change hints read the account from the parameters of the statement.
@@ -65,14 +85,14 @@ def _as_rows(model: type[Base], rows: Sequence[Mapping[str, Any]]) -> Any:
 def upsert(
     session: Session,
     model: type[Base],
-    values: Mapping[str, Any],
+    values: Values,
     *,
     unique: Sequence[str],
-    change: Mapping[str, Any],
+    change: Mapping[str, Assigned],
 ) -> None:
     """Insert the row, or apply `change` (values or expressions) to the one with the same `unique` columns."""
     session.execute(
-        upserting(session, model, values, unique=unique, change=change),
+        upserting(session, model, [values], unique=unique, change=change),
         execution_options={"synchronize_session": False},
     )
 
@@ -80,27 +100,27 @@ def upsert(
 def upserting(
     session: Session,
     model: type[Base],
-    values: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    rows: Sequence[Values],
     *,
     unique: Sequence[str],
-    change: Mapping[str, Any],
-    where: Any = None,
-) -> Any:
-    """The statement of `upsert`, for one row or many; existing rows are changed only where `where` holds."""
-    statement = _insert(session, model).values(values)
+    change: Mapping[str, Assigned],
+    where: ColumnElement[bool] | None = None,
+) -> Insert:
+    """The statement of `upsert`, for many rows; existing ones are changed only where `where` holds."""
+    statement = _insert(session, model).values(list(rows))
     return statement.on_conflict_do_update(index_elements=list(unique), set_=dict(change), where=where)
 
 
 def upserting_as_given(
     session: Session,
     model: type[Base],
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Values],
     *,
     unique: Sequence[str],
-    change: Mapping[str, Callable[[Any], Any]],
-    where: Callable[[Any], Any],
-) -> Any:
-    """The same for many rows, where `change` and `where` depend on the row that was given for the existing one."""
+    change: Mapping[str, Callable[[Given], ClauseElement]],
+    where: Callable[[Given], ColumnElement[bool]],
+) -> Insert:
+    """The same where `change` and `where` depend on the row that was given for the existing one."""
     statement = _insert(session, model).values(list(rows))
     new = statement.excluded
     values = {name: value(new) for name, value in change.items()}
@@ -110,25 +130,28 @@ def upserting_as_given(
 def upsert_each(
     session: Session,
     model: type[Base],
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Values],
     *,
     unique: Sequence[str],
     change: Sequence[str],
-    where: Any,
+    where: ColumnElement[bool],
 ) -> int:
     """Insert the rows; existing ones take the `change` columns of the row that was given for them, where `where`
     holds. Returns the number of rows written. The statement is the same for any number of rows."""
-    statement = _insert(session, model.__table__)
+    statement = _insert(session, _table(model))
     values = {name: statement.excluded[name] for name in change}
     upserting = statement.on_conflict_do_update(index_elements=list(unique), set_=values, where=where)
-    written = session.execute(upserting, list(rows), execution_options={"preserve_rowcount": True})
-    return cast(CursorResult[Any], written).rowcount
+    return changed_rows(session, upserting, [dict(row) for row in rows])
 
 
 def _as_text(value: date) -> str:
     return value.isoformat()
 
 
-def _insert(session: Session, model: Any) -> Any:
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    return dialect.insert(model)
+def _table(model: type[Base]) -> Table:
+    return model.metadata.tables[model.__tablename__]
+
+
+def _insert(session: Session, model: type[Base] | Table) -> Insert:
+    is_postgresql = session.get_bind().dialect.name == "postgresql"
+    return postgresql.insert(model) if is_postgresql else sqlite.insert(model)

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
+from pydantic import JsonValue
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -66,7 +66,7 @@ class Account(Stamped, Base):
     daily_ceiling: Mapped[int | None]
     operator_credit_limit: Mapped[int] = mapped_column(default=100)
     chain_notice_credits: Mapped[int | None]
-    minutes_saved: Mapped[dict[str, Any] | None]
+    minutes_saved: Mapped[dict[str, int] | None]
     second_factor_required: Mapped[bool] = mapped_column(default=False, server_default=false())
     paused_at: Mapped[datetime | None]
     paused_by_id: Mapped[int | None] = mapped_column(Id)
@@ -224,7 +224,7 @@ class AuditEntry(AccountOwned, Base):
     action: Mapped[str] = mapped_column(Text(64))
     subject_type: Mapped[str] = mapped_column(Text(64))
     subject_id: Mapped[int | None] = mapped_column(Id)
-    data: Mapped[dict[str, Any] | None]
+    data: Mapped[dict[str, JsonValue] | None]
     created_at: Mapped[datetime]
 
 

@@ -1,7 +1,6 @@
 """Calendars of sites, and of the account for sites without their own."""
 
-from typing import Any
-
+from pydantic import JsonValue
 from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -28,4 +27,4 @@ class SiteCalendar(AccountOwned, Stamped, Versioned, Base):
     )
 
     site_id: Mapped[int | None] = mapped_column(Id)
-    definition: Mapped[dict[str, Any] | None]
+    definition: Mapped[dict[str, JsonValue] | None]

@@ -1,7 +1,6 @@
 """Rules: their definitions, versions and drafts, planned times, and the records they have taken."""
 
 from datetime import date, datetime
-from typing import Any
 
 from pydantic import JsonValue
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
@@ -78,7 +77,7 @@ class AutomationRule(AccountOwned, Stamped, Base):
     trigger_options: Mapped[dict[str, JsonValue]] = mapped_column(default=dict)
     record_type: Mapped[str | None] = mapped_column(Text(16))
     conditions: Mapped[dict[str, JsonValue]] = mapped_column(default=dict)
-    actions: Mapped[list[Any]] = mapped_column(default=list)
+    actions: Mapped[list[JsonValue]] = mapped_column(default=list)
     schedule: Mapped[dict[str, JsonValue]] = mapped_column(default=dict)
     is_active: Mapped[bool] = mapped_column(default=True)
     max_executions_per_day: Mapped[int] = mapped_column(default=10)
@@ -125,7 +124,7 @@ class RuleVersion(AccountOwned, Base):
 
     rule_id: Mapped[int] = mapped_column(Id)
     version: Mapped[int]
-    definition: Mapped[dict[str, Any]]
+    definition: Mapped[dict[str, JsonValue]]
     created_by_id: Mapped[int | None] = mapped_column(Id)
     created_at: Mapped[datetime]
 

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
+from pydantic import JsonValue
 from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -45,11 +45,11 @@ class Operation(AccountOwned, Base):
     )
 
     kind: Mapped[str] = mapped_column(Text(32))
-    params: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    params: Mapped[dict[str, JsonValue]] = mapped_column(default=dict)
     state: Mapped[str] = mapped_column(Text(16), default=OperationState.PENDING)
     done: Mapped[int] = mapped_column(default=0)
     total: Mapped[int | None]
-    result: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    result: Mapped[dict[str, JsonValue]] = mapped_column(default=dict)
     error_message: Mapped[str] = mapped_column(Text(), default="")
     user_id: Mapped[int | None] = mapped_column(Id)
     site_ids: Mapped[list[int] | None]

@@ -1,8 +1,8 @@
 """The daily report of an account: one row for each of its days."""
 
 from datetime import date, datetime
-from typing import Any
 
+from pydantic import JsonValue
 from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -20,5 +20,5 @@ class DailyReport(AccountOwned, Base):
 
     on: Mapped[date]
     since: Mapped[datetime]
-    facts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    facts: Mapped[dict[str, JsonValue]] = mapped_column(default=dict)
     created_at: Mapped[datetime]

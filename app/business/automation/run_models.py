@@ -2,13 +2,20 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
 
+from pydantic import JsonValue
 from sqlalchemy import CheckConstraint, ColumnElement, Index, UniqueConstraint, func, text
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.business.base import AccountOwned, Base, Id, Text, one_of, owner_key, same_account
+from app.business.automation.run_documents import (
+    ConditionTrace,
+    ExhaustedBudget,
+    GateLine,
+    RunOptions,
+    RunResult,
+)
+from app.business.base import AccountOwned, Base, Id, Json, Text, one_of, owner_key, same_account
 
 
 class Cause(StrEnum):
@@ -235,7 +242,7 @@ class ScheduledTask(AccountOwned, Base):
     retry_at: Mapped[datetime | None]
     counted_day: Mapped[date | None]
     budget_day: Mapped[date | None]
-    budget: Mapped[dict[str, Any] | None]
+    budget: Mapped[ExhaustedBudget | None] = mapped_column(Json)
     batch_id: Mapped[int | None] = mapped_column(Id)
     part: Mapped[int | None]
     follows_id: Mapped[int | None] = mapped_column(Id)
@@ -254,7 +261,7 @@ class ScheduledTask(AccountOwned, Base):
     record_type: Mapped[str | None] = mapped_column(Text(16))
     record_count: Mapped[int] = mapped_column(default=0)
     credits_used: Mapped[int] = mapped_column(default=0)
-    result: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    result: Mapped[RunResult] = mapped_column(Json, default=dict)
     error_message: Mapped[str] = mapped_column(Text(), default="")
     count: Mapped[int | None]
     first_at: Mapped[datetime | None]
@@ -289,9 +296,9 @@ class RunDetail(AccountOwned, Base):
     run_id: Mapped[int] = mapped_column(Id)
     chain: Mapped[list[int]] = mapped_column(default=list)
     records: Mapped[list[int] | None]
-    options: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    gates: Mapped[list[Any]] = mapped_column(default=list)
-    trace: Mapped[dict[str, Any] | None]
+    options: Mapped[RunOptions] = mapped_column(Json, default=dict)
+    gates: Mapped[list[GateLine]] = mapped_column(Json, default=list)
+    trace: Mapped[ConditionTrace | None] = mapped_column(Json)
     start_records: Mapped[list[int] | None] = mapped_column(deferred=True)
     error_detail: Mapped[str] = mapped_column(Text(), default="")
 
@@ -371,7 +378,7 @@ class UnitPart(AccountOwned, Base):
     key: Mapped[str] = mapped_column(Text(64))
     attempt: Mapped[int]
     kind: Mapped[str] = mapped_column(Text(16))
-    data: Mapped[dict[str, Any]]
+    data: Mapped[dict[str, JsonValue]]
     created_at: Mapped[datetime]
 
 
@@ -416,5 +423,5 @@ class BatchDelivery(AccountOwned, Base):
     not_before: Mapped[datetime | None]
     error: Mapped[str | None] = mapped_column(Text())
     run_id: Mapped[int | None] = mapped_column(Id)
-    planned: Mapped[dict[str, Any] | None]
+    planned: Mapped[dict[str, JsonValue] | None]
     created_at: Mapped[datetime]

@@ -160,9 +160,11 @@ def _page_of(entry: AuditEntry, names: Mapping[int, str]) -> str:
 def _changes_of_rules(entries: Sequence[AuditEntry]) -> dict[int, list[Change]]:
     """Entry -> what a saved version of a rule says otherwise than the one before."""
     saved = {
-        entry.id: (entry.subject_id, entry.data["version"])
+        entry.id: (entry.subject_id, version)
         for entry in entries
-        if entry.action == "rule.changed" and entry.subject_id and entry.data and "version" in entry.data
+        if entry.action == "rule.changed"
+        and entry.subject_id
+        and isinstance(version := (entry.data or {}).get("version"), int)
     }
     if not saved:
         return {}
@@ -191,9 +193,9 @@ def _changes(entry: AuditEntry, sites: Mapping[int, str]) -> list[Change]:
     if _is_change(data):
         return [Change(field_words("role"), str(data["from"]), str(data["to"]))]
     return [
-        Change(field_words(name), *(_words(name, value[key], sites) for key in CHANGE))
+        Change(field_words(name), _words(name, value["from"], sites), _words(name, value["to"], sites))
         for name, value in data.items()
-        if _is_change(value)
+        if isinstance(value, dict) and _is_change(value)
     ]
 
 

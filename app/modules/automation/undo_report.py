@@ -4,6 +4,7 @@ from typing import Any
 
 from app.business.automation.operation_models import Operation
 from app.business.automation.services.history.run_page import record_names
+from app.business.automation.services.operations.undo.operation import UndoParams
 from app.business.automation.services.operations.undo.writing import Tally
 from app.infrastructure.database import db
 
@@ -23,5 +24,5 @@ def left_named(account_id: int, tally: Tally) -> dict[str, Any]:
 def undone(operation: Operation) -> dict[str, Any]:
     """What the template of the result gets."""
     tally = Tally.read(operation.result)
-    run = {"tally": tally, "run_id": operation.params["run"]}
+    run = {"tally": tally, "run_id": UndoParams.model_validate(operation.params).run}
     return run | left_named(operation.account_id, tally)

@@ -1,9 +1,7 @@
 """REST: a whole keyword file in one request."""
 
 import json
-from collections.abc import Mapping
 from contextlib import closing
-from typing import Any
 
 from flask import Response, request
 
@@ -12,7 +10,7 @@ from app.business.automation.operation_models import Operation, OperationState
 from app.business.errors import Busy, Conflict, Invalid, NotFound
 from app.business.planner.models import Sector, Site
 from app.business.planner.services.import_file import ImportFile
-from app.business.planner.services.import_parts import Destination
+from app.business.planner.services.import_parts import Destination, ImportCounts
 from app.business.planner.services.keyword_file import BYTES_LIMIT
 from app.infrastructure.database import only_reading
 from app.modules.access import owned_or_404
@@ -45,12 +43,11 @@ def import_keywords(body: FormUpload[KeywordFile]) -> Response:  # noqa: ARG001 
     operation = begin(file, to, existing, here=True)
     if operation.state != OperationState.DONE:
         raise Conflict(_not_done(operation))
-    return report(shown(operation.result, file), 201)
+    return report(shown(ImportCounts.model_validate(operation.result), file), 201)
 
 
-def shown(result: Mapping[str, Any], file: ImportFile) -> ImportShown:
+def shown(counts: ImportCounts, file: ImportFile) -> ImportShown:
     """What came of the import."""
-    counts = {name: result[name] for name in ("created", "updated", "duplicates", "rejected")}
     errors = [RowRefused(row=error.row, message=error.message) for error in file.errors]
     sheets = [
         SheetShown(
@@ -63,7 +60,10 @@ def shown(result: Mapping[str, Any], file: ImportFile) -> ImportShown:
         for sheet in file.sheets
     ]
     return ImportShown(
-        **counts,
+        created=counts.created,
+        updated=counts.updated,
+        duplicates=counts.duplicates,
+        rejected=counts.rejected,
         left_out=len(file.left_out),
         unread=file.unread,
         errors=errors,

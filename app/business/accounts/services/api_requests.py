@@ -9,6 +9,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import ApiRequest
+from app.business.base import RowValues
 from app.business.upsert import insert_new
 
 KEPT_FOR = timedelta(days=2)
@@ -22,7 +23,7 @@ def take(
     session.execute(
         delete(ApiRequest).where(ApiRequest.account_id == account_id, ApiRequest.created_at < now - KEPT_FOR)
     )
-    values = {
+    values: RowValues = {
         "account_id": account_id,
         "user_id": user_id,
         "key": key,

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, and_, delete, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import FormRequest
+from app.business.base import RowValues
 from app.business.upsert import insert_missing
 
 KEPT_FOR = timedelta(days=2)
@@ -28,7 +29,7 @@ def take(session: Session, account_id: int, user_id: int, key: str, now: datetim
             FormRequest.account_id == account_id, FormRequest.created_at < now - KEPT_FOR
         )
     )
-    mine = {"account_id": account_id, "user_id": user_id, "key": key}
+    mine: RowValues = {"account_id": account_id, "user_id": user_id, "key": key}
     before = session.scalar(select(FormRequest.id).where(_is(account_id, key)))
     if before is not None:
         return False

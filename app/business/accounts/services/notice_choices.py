@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Notice, NoticeChoice, Role, User
+from app.business.base import RowValues
 from app.business.upsert import upsert
 
 GENERAL = 0
@@ -80,7 +81,12 @@ def choices_of(session: Session, users: Collection[User]) -> dict[int, NoticeCho
 def choose(session: Session, user: User, ways: Mapping[str, Way | None], site_id: int = GENERAL) -> None:
     """Keep what a person has chosen for this site, or for everything else; None: as for everything else."""
     for kind, way in ways.items():
-        place = {"account_id": user.account_id, "user_id": user.id, "kind": kind, "site_id": site_id}
+        place: RowValues = {
+            "account_id": user.account_id,
+            "user_id": user.id,
+            "kind": kind,
+            "site_id": site_id,
+        }
         if way is None:
             session.execute(delete(NoticeChoice).filter_by(**place))
         else:

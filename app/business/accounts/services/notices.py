@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Notice, Role, User
 from app.business.accounts.services.notice_choices import is_wanted_by
 from app.business.accounts.services.scope import is_row_id
-from app.business.base import UtcDateTime
+from app.business.base import RowValues, UtcDateTime
 from app.business.errors import NotFound
 from app.business.paging import Page, keyset_page
 from app.business.upsert import upsert
@@ -35,8 +35,19 @@ def add_notice(  # noqa: PLR0913 - the columns of one row
     about_site_id: int | None = None,
 ) -> None:
     """Notify one user, all from `role` upward, or (neither given) everyone; a known `key` renews its notice."""
-    said = {"level": level, "title": title[:255], "body": body, "run_id": run_id, "created_at": now}
-    about = {"rule_id": rule_id, "incident_id": incident_id, "kind": kind, "about_site_id": about_site_id}
+    said: RowValues = {
+        "level": level,
+        "title": title[:255],
+        "body": body,
+        "run_id": run_id,
+        "created_at": now,
+    }
+    about: RowValues = {
+        "rule_id": rule_id,
+        "incident_id": incident_id,
+        "kind": kind,
+        "about_site_id": about_site_id,
+    }
     upsert(
         session,
         Notice,

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Role, User
 from app.business.accounts.saved_filter_models import SavedFilter
+from app.business.base import RowValues
 from app.business.errors import Forbidden, Invalid, NotFound
 from app.business.folding import fold
 from app.business.upsert import upsert
@@ -73,11 +74,11 @@ def save_filter(
     )
     if (others or 0) >= MOST:
         raise Invalid({"name": [f"You keep {MOST} filters already. Remove one first."]})
-    row = {
+    row: RowValues = {
         "account_id": user.account_id, "user_id": user.id, "page": page, "name": name, "query": query,
         "is_shared": is_shared, "created_at": now,
     }  # fmt: skip
-    change = {"query": query, "is_shared": is_shared}
+    change: RowValues = {"query": query, "is_shared": is_shared}
     upsert(session, SavedFilter, row, unique=("account_id", "user_id", "page", "name"), change=change)
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import User
 from app.business.accounts.second_factor_models import RecoveryCode, SecondFactor
 from app.business.accounts.services.tokens import fingerprint
+from app.business.base import RowValues
 from app.business.errors import Conflict, Invalid
 from app.business.upsert import insert_missing
 
@@ -61,7 +62,12 @@ def switch_on(
     if step is None:
         raise Invalid({"code": [WRONG]})
     sealed = seal(secret)
-    values = {"account_id": user.account_id, "user_id": user.id, "secret_sealed": sealed, "last_step": step}
+    values: RowValues = {
+        "account_id": user.account_id,
+        "user_id": user.id,
+        "secret_sealed": sealed,
+        "last_step": step,
+    }
     insert_missing(session, SecondFactor, values | {"created_at": now})
     kept = find(session, user)
     if kept is None or kept.secret_sealed != sealed:

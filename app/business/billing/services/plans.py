@@ -4,11 +4,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
+from app.business.base import RowValues
 from app.business.billing.models import Plan
 from app.business.errors import Invalid
 from app.business.upsert import insert_missing
 
-PLANS = (
+PLANS: tuple[RowValues, ...] = (
     {
         "code": "starter",
         "name": "Starter",

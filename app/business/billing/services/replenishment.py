@@ -15,6 +15,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, AccountStatus
+from app.business.base import RowValues
 from app.business.billing.models import CreditEntry, EntryKind, Plan, Rollover
 from app.business.billing.services.credit_service import CreditService
 from app.business.database_faults import stops_all
@@ -121,7 +122,7 @@ def _expire(session: Session, account_id: int, plan: Plan, month: str, now: date
 
 def _notify(session: Session, account_id: int, amount: int, month: str, now: datetime) -> None:
     batch = open_batch(session, EventType.CREDITS_GRANTED, Origin(account_id), now)
-    place = {"record_id": account_id, "site_id": None, "sector_id": None}
+    place: RowValues = {"record_id": account_id, "site_id": None, "sector_id": None}
     record_events(session, batch, "account", [place | {"data": {"amount": amount, "month": month}}])
     close_batch(session, batch, now)
 

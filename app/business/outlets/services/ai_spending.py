@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, select, true, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
+from app.business.base import RowValues
 from app.business.language_model import ModelConnection, ModelUse
 from app.business.outlets.models import AiReservation, AiSpend
 from app.business.upsert import insert_missing, upsert
@@ -43,8 +44,14 @@ def reserve(
     )
     if taken is None:
         return _refusal(session, account.id, period, connection, amount)
-    row = {"account_id": account.id, "key": key, "period": period, "amount": amount, "created_at": now}
-    opened = {"period": period, "amount": amount, "created_at": now, "is_open": True}
+    row: RowValues = {
+        "account_id": account.id,
+        "key": key,
+        "period": period,
+        "amount": amount,
+        "created_at": now,
+    }
+    opened: RowValues = {"period": period, "amount": amount, "created_at": now, "is_open": True}
     upsert(session, AiReservation, row | {"is_open": True}, unique=["account_id", "key"], change=opened)
     return None
 
@@ -132,7 +139,7 @@ def _of(account_id: int, period: str) -> tuple[ColumnElement[bool], ...]:
     return AiSpend.account_id == account_id, AiSpend.period == period
 
 
-def _empty(account_id: int, period: str) -> dict[str, object]:
+def _empty(account_id: int, period: str) -> RowValues:
     figures = dict.fromkeys(("spent", "held", "tokens_in", "tokens_out"), 0)
     return {"account_id": account_id, "period": period, **figures}
 

@@ -18,6 +18,7 @@ from app.business.accounts.services.audit_log import AuditActor
 from app.business.accounts.services.notice_choices import NoticeKind
 from app.business.accounts.services.notices import settle_notice
 from app.business.accounts.services.scope import LARGEST_ID, Scope
+from app.business.base import RowValues
 from app.business.errors import Conflict, NotFound
 from app.business.outlets.incident_models import Incident, IncidentFailure, IncidentStatus
 from app.business.outlets.services.incident_words import over, title_of, words_of
@@ -69,9 +70,14 @@ def note_failure(
         _unmute_if_changed(session, account_id, incident_id, touched)
     for site_id in touched.site_ids or (None,):
         key = f"{touched.key}-{site_id}" if site_id else touched.key
-        values = {"account_id": account_id, "incident_id": incident_id, "key": key, "site_id": site_id}
+        values: RowValues = {
+            "account_id": account_id,
+            "incident_id": incident_id,
+            "key": key,
+            "site_id": site_id,
+        }
         values |= {"run_id": touched.run_id, "rule_id": touched.rule_id}
-        renewed = {"message": message, "at": now}
+        renewed: RowValues = {"message": message, "at": now}
         upsert(session, IncidentFailure, values | renewed, unique=["incident_id", "key"], change=renewed)
     if is_new:
         incident = session.get_one(Incident, incident_id)
@@ -225,7 +231,7 @@ def _open(
         )
         .with_for_update(read=True)
     )
-    row = {
+    row: RowValues = {
         "account_id": account_id,
         "place": cause.place,
         "fault": cause.fault,

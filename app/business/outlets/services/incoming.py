@@ -12,6 +12,7 @@ from app.business.accounts.models import Account, AccountStatus
 from app.business.accounts.services import audit_log
 from app.business.accounts.services.audit_log import AuditActor
 from app.business.accounts.services.tokens import new_secret
+from app.business.base import RowValues
 from app.business.errors import Forbidden, NotFound
 from app.business.events import EventType, Origin, close_batch, open_batch, record_events
 from app.business.outlets.incoming_models import IncomingAddress, IncomingMessage
@@ -88,7 +89,7 @@ def receive(
             IncomingMessage.account_id == to.account_id, IncomingMessage.received_at < now - KEPT_FOR
         )
     )
-    values = {"account_id": to.account_id, "message_id": message_id, "received_at": now}
+    values: RowValues = {"account_id": to.account_id, "message_id": message_id, "received_at": now}
     row_id = session.scalar(insert_new(session, IncomingMessage, [values]).returning(IncomingMessage.id))
     if row_id is None:
         return False

@@ -16,6 +16,7 @@ from app.business.accounts.services.notice_choices import (
     choose,
     sites_with_choices,
 )
+from app.business.base import RowValues
 from app.business.outlets.mail_models import MailRefusal
 from app.business.upsert import insert_missing
 
@@ -35,7 +36,12 @@ GATHERED = tuple(KIND_WORDS)
 
 def refuse(session: Session, account_id: int, address: str, kind: str, now: datetime) -> None:
     """Unsubscribe the address from this kind; pending mails of it are not sent either."""
-    values = {"account_id": account_id, "address": address.lower(), "kind": kind, "created_at": now}
+    values: RowValues = {
+        "account_id": account_id,
+        "address": address.lower(),
+        "kind": kind,
+        "created_at": now,
+    }
     insert_missing(session, MailRefusal, values)
 
 

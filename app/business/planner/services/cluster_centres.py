@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import BigInteger, ColumnElement, Select, cast, delete, func, select
 from sqlalchemy.orm import Session
 
+from app.business.base import RowValues
 from app.business.folding import name_key
 from app.business.planner.grouping_models import ClusterCentre, SectorCut
 from app.business.planner.models import Cluster, Idea, Keyword, KeywordStatus
@@ -90,7 +91,7 @@ def keep_centres(
             members = now.get(cluster_id)
             if members is None or members.size != expected[cluster_id]:
                 continue
-            row = {
+            row: RowValues = {
                 "account_id": account_id,
                 "cluster_id": cluster_id,
                 "model": model,
@@ -131,8 +132,14 @@ def cut_of(session: Session, account_id: int, sector_id: int, model: str, size: 
 
 
 def keep_cut(session: Session, account_id: int, sector_id: int, model: str, cut: float, size: int) -> None:
-    row = {"account_id": account_id, "sector_id": sector_id, "model": model, "cut": cut, "size": size}
-    change = {"model": model, "cut": cut, "size": size}
+    row: RowValues = {
+        "account_id": account_id,
+        "sector_id": sector_id,
+        "model": model,
+        "cut": cut,
+        "size": size,
+    }
+    change: RowValues = {"model": model, "cut": cut, "size": size}
     upsert(session, SectorCut, row, unique=["sector_id"], change=change)
 
 

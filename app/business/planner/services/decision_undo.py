@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.services.scope import Scope
-from app.business.events import Event, EventBatch, EventType, Origin
+from app.business.events import Event, EventBatch, EventType, Origin, StatusMove
 from app.business.planner.services.record_changes import IDS_AT_ONCE, Kind, move_status
 
 MOST_BATCHES = 6
@@ -59,7 +59,8 @@ def _moved(
     )
     found: dict[tuple[str, str, str, datetime], list[int]] = defaultdict(list)
     for name, record_id, data, at in session.execute(query):
-        found[name, data["from"], data["to"], at].append(record_id)
+        change = StatusMove.model_validate(data)
+        found[name, change.came_from, change.to, at].append(record_id)
     return found
 
 

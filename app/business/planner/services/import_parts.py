@@ -11,6 +11,7 @@ from datetime import datetime
 from statistics import median
 from time import monotonic
 
+from pydantic import BaseModel
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
@@ -185,10 +186,29 @@ def end_import(session: Session, found: KeywordImport, state: ImportState, now: 
     session.flush()
 
 
-def result_of(found: KeywordImport) -> dict[str, int]:
+class ImportCounts(BaseModel):
     """created + duplicates + rejected = rows of the file (of one that is done); duplicates includes updated."""
-    counts = ("created", "updated", "duplicates", "rejected", "taken_back", "left")
-    return {name: getattr(found, name) for name in counts} | {"sectors": len(found.sectors)}
+
+    created: int
+    updated: int
+    duplicates: int
+    rejected: int
+    taken_back: int = 0
+    left: int = 0
+    sectors: int = 0
+
+
+def counts_of(found: KeywordImport) -> ImportCounts:
+    """What the import has come to so far."""
+    return ImportCounts(
+        created=found.created,
+        updated=found.updated,
+        duplicates=found.duplicates,
+        rejected=found.rejected,
+        taken_back=found.taken_back,
+        left=found.left,
+        sectors=len(found.sectors),
+    )
 
 
 @dataclass

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
+from app.business.base import RowValues
 from app.business.events import Origin
 from app.business.folded_columns import folds_of, with_folded
 from app.business.folding import fold
@@ -109,9 +110,9 @@ def _sectors(
     missing = [(key, name) for key, name in wanted.items() if key not in places]
     if not missing:
         return places, []
-    stamps = {"account_id": target.account_id, "created_at": now, "updated_at": now}
-    new = [
-        {"site_id": site, "name": name, "name_folded": folded} | stamps for (site, folded), name in missing
+    stamps: RowValues = {"account_id": target.account_id, "created_at": now, "updated_at": now}
+    new: list[RowValues] = [
+        {"site_id": site, "name": name, "name_folded": folded, **stamps} for (site, folded), name in missing
     ]
     made = session.scalars(insert_new(session, Sector, new).returning(Sector.id)).all()
     return places | _find_sectors(session, [key for key, _ in missing]), list(made)

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from flask import url_for
 
 from app.business.accounts.models import Role
+from app.business.automation.run_documents import ExhaustedBudget
 from app.business.automation.run_models import Reason, ScheduledTask, Waiting
-from app.business.automation.services.rule_parts import Stored
 from app.business.billing.models import BudgetScope
 from app.business.billing.services.ledger import next_grant_on
 from app.business.time_zones import start_of_day
@@ -68,7 +68,7 @@ def remedy(run: ScheduledTask) -> Remedy | None:
     return None
 
 
-def _of_budget(run: ScheduledTask, budget: Stored) -> Remedy | None:
+def _of_budget(run: ScheduledTask, budget: ExhaustedBudget) -> Remedy | None:
     match budget["scope"]:
         case BudgetScope.ACCOUNT:
             url = url_for("accounts.settings", _anchor="daily_ceiling")

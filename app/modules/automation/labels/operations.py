@@ -8,6 +8,7 @@ from app.business.automation.operation_models import Operation
 from app.business.automation.services.backtest import back_test
 from app.business.automation.services.operations import bulk_retry, keyword_import
 from app.business.automation.services.operations.undo import operation as undo
+from app.business.planner.services.import_parts import ImportCounts
 from app.modules.automation.back_test_report import report_of
 from app.modules.automation.undo_report import undone
 from app.modules.automation.views.bulk_retry import follow
@@ -16,17 +17,17 @@ from app.modules.display import plural
 
 def cancelled_import(operation: Operation) -> str:
     """What a cancelled import has undone, and what stays."""
-    result = operation.result
-    if not result:
+    if not operation.result:
         return "It had not begun yet."
-    if not result["created"] and not result["updated"]:
+    result = ImportCounts.model_validate(operation.result)
+    if not result.created and not result.updated:
         return "No keyword was in yet, so nothing had to be taken back."
-    sentences = [f"{plural(result['taken_back'], 'new keyword')} taken back."]
-    if result["left"]:
-        stay = plural(result["left"], "new keyword stays", "new keywords stay")
+    sentences = [f"{plural(result.taken_back, 'new keyword')} taken back."]
+    if result.left:
+        stay = plural(result.left, "new keyword stays", "new keywords stay")
         sentences.append(f"{stay}: somebody, a rule or another import has worked on them meanwhile.")
-    if result["updated"]:
-        keep = plural(result["updated"], "keyword keeps", "keywords keep")
+    if result.updated:
+        keep = plural(result.updated, "keyword keeps", "keywords keep")
         sentences.append(f"{keep} the new figures: they were here before.")
     return " ".join(sentences)
 

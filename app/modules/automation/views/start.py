@@ -53,7 +53,7 @@ def test(id: int) -> ResponseReturnValue:
     except Invalid as error:
         refusal = error.message
     session.rollback()
-    trace = (report or {}).get("conditions") or {}
+    trace = report["conditions"] if report else {}
     return render_template(
         "pages/automation/test.html",
         rule=rule,

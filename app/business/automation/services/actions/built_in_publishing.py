@@ -4,6 +4,7 @@ So what a person asks for, and looking at a scheduled post once its time has com
 """
 
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -19,7 +20,7 @@ from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.opening import Opening, open_run
 from app.business.writer.models import Content
 
-WISH = "publishing"
+WISH: Final = "publishing"
 """The option of a run that a person has asked for on an article's page: its `PublishOptions`."""
 READ_BACK_AFTER = timedelta(minutes=1)
 BUILT_IN = "publishing"

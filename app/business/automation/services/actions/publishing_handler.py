@@ -122,7 +122,12 @@ def _options(session: Session, context: RunContext, unit: Unit) -> PublishOption
     if by_hand := context.detail.options.get(WISH):
         at = by_hand.get("publish_at")
         return PublishOptions(
-            by_hand=True, **by_hand | {"publish_at": datetime.fromisoformat(at) if at else None}
+            by_hand=True,
+            status=by_hand.get("status"),
+            overwrite=by_hand.get("overwrite", False),
+            publish_at=datetime.fromisoformat(at) if at else None,
+            featured_image=by_hand.get("featured_image", ""),
+            only_reads=by_hand.get("only_reads", False),
         )
     params: PublishContent = unit.step.params
     days = params.publish_in_days

@@ -16,6 +16,7 @@ from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.person_questions import (
     ANSWER,
     QUESTION,
+    Answered,
     Asked,
     until_of,
     who_words,
@@ -52,9 +53,10 @@ class AskPersonWork(Work[JsonObject | AnswerOutcome | Conflict, AnswerOutcome]):
         if last.kind == ANSWER:
             return _verdict(last)
         if last.kind == QUESTION and context.now < until_of(last):
-            who = who_words(session, context.account.id, last.data["who"])
-            message = f"Waits for an answer of {who}: “{last.data['text']}”"
-            return Ask(message, until_of(last), tuple(last.data["who"]))
+            asked = Asked.model_validate(last.data)
+            who = who_words(session, context.account.id, asked.who)
+            message = f"Waits for an answer of {who}: “{asked.text}”"
+            return Ask(message, until_of(last), tuple(asked.who))
         return _unanswered(params)
 
     def work(self, request: JsonObject | AnswerOutcome | Conflict, key: str) -> AnswerOutcome | Part:
@@ -85,10 +87,10 @@ def _question(session: Session, context: RunContext, params: AskPerson) -> JsonO
 
 
 def _verdict(part: UnitPart) -> AnswerOutcome:
-    said, note = part.data, part.data["note"]
-    message = f"{said['name']} answered “{said['answer']}”{f': “{note}”' if note else ''}"
-    ends = "" if said["approved"] else ", so what was to follow is not done"
-    return AnswerOutcome(said["approved"], message + ends)
+    said = Answered.model_validate(part.data)
+    message = f"{said.name} answered “{said.answer}”{f': “{said.note}”' if said.note else ''}"
+    ends = "" if said.approved else ", so what was to follow is not done"
+    return AnswerOutcome(said.approved, message + ends)
 
 
 def _unanswered(params: AskPerson) -> AnswerOutcome | Conflict:

@@ -6,11 +6,11 @@ The report has a fixed size limit: totals, one line per day, samples of ten. Its
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from time import monotonic
-from typing import Any
 
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
@@ -21,33 +21,39 @@ from app.business.automation.services.automation_service import AutomationServic
 from app.business.automation.services.backtest.event_source import EventSource
 from app.business.automation.services.backtest.prices import Prices
 from app.business.automation.services.backtest.replay import Replay, ReplayDecision, ReplayMoment
+from app.business.automation.services.backtest.report import (
+    Assumptions,
+    BackTestReport,
+    DayLine,
+    Difference,
+    OutcomeReport,
+    TakenRecord,
+)
 from app.business.automation.services.backtest.schedule_source import TimeSource
 from app.business.automation.services.backtest.trial import OnProgress, Trial, make_trial
 from app.business.automation.services.operations import lifecycle
 from app.business.automation.services.operations.lifecycle import OperationRequest, Progress
-from app.business.automation.services.rules.definition import definition_from
-from app.business.automation.services.rules.versions import definition_of
+from app.business.automation.services.rule_parts import Json, JsonObject
+from app.business.automation.services.rules.definition import RuleDefinition, definition_from
+from app.business.automation.services.rules.versions import definition_of, read_definition
 from app.business.automation.services.transactions import Clock, Transaction
 from app.business.errors import Invalid
 
 KIND = "back_test"
-TESTED = ("definition", "saved")
-"""Parameters that hold a definition to replay; the first there is the one asked about."""
 USUAL_DAYS, MOST_DAYS = 30, 90
 SAMPLE = 10
 SECONDS_BETWEEN_REPORTS = 1.0
 
 
-@dataclass
-class DayLine:
-    """One day in the account's zone. offered: events in the rule's scope, or planned times."""
+class BackTestParams(BaseModel):
+    """What was asked for: the definition to test, the saved rule, or one beside the other. draft: the one edited."""
 
-    on: date
-    offered: int = 0
-    matched: int = 0
-    runs: int = 0
-    skipped: int = 0
-    credits: int = 0
+    days: int
+    name: str
+    rule: int | None = None
+    draft: int | None = None
+    definition: JsonObject | None = None
+    saved: JsonObject | None = None
 
 
 @dataclass
@@ -76,7 +82,7 @@ def begin_back_test(
     user_id: int | None,
     now: datetime,
     rule: AutomationRule | None = None,
-    data: Mapping[str, Any] | None = None,
+    data: Mapping[str, Json] | None = None,
     draft_id: int | None = None,
     scope: Scope | None = None,
 ) -> Operation:
@@ -90,45 +96,42 @@ def begin_back_test(
         raise Invalid({"days": [f"Choose from 1 to {MOST_DAYS} days."]})
     if rule is None and data is None:
         raise ValueError("a back-test needs a rule or a definition")
-    params: dict[str, Any] = {"days": days, "rule": rule.id if rule else None, "draft": draft_id}
+    params: JsonObject = {"days": days, "rule": rule.id if rule else None, "draft": draft_id}
+    tested: list[RuleDefinition] = []
     if data is not None:
-        params["definition"] = (
-            AutomationService()
-            .checked(session, account, dict(data), rule, scope=scope)
-            .model_dump(mode="json")
-        )
+        tested.append(AutomationService().checked(session, account, dict(data), rule, scope=scope))
+        params["definition"] = tested[0].model_dump(mode="json")
     if rule is not None:
+        tested.append(read_definition(rule))
         params |= {"saved": definition_of(rule), "version": rule.version}
-    tested = [params[name] for name in TESTED if name in params]
-    params["name"] = tested[0]["name"]
+    params["name"] = tested[0].name
     return lifecycle.begin_operation(
         session,
         account_id=account.id,
         kind=KIND,
         params=params,
         user_id=user_id,
-        sites={definition["site"] for definition in tested},
+        sites={definition.site for definition in tested},
         now=now,
     )
 
 
-def run_back_test(
-    read: Transaction, asked: OperationRequest, progress: Progress, clock: Clock
-) -> dict[str, Any]:
+def run_back_test(read: Transaction, asked: OperationRequest, progress: Progress, clock: Clock) -> JsonObject:
     """Executes the operation: replays the requested definitions and returns the report."""
+    params = BackTestParams.model_validate(asked.params)
     until = clock()
-    start = until - timedelta(days=asked.params["days"])
-    wanted = [name for name in TESTED if name in asked.params]
+    start = until - timedelta(days=params.days)
     trials = [
         make_trial(
             read,
             account_id=asked.account_id,
-            rule_id=asked.params["rule"],
-            definition=definition_from(asked.params[name]),
+            rule_id=params.rule,
+            definition=definition_from(definition),
             start=start,
             until=until,
         )
-        for name in wanted
+        for definition in (params.definition, params.saved)
+        if definition is not None
     ]
     reporter = _ProgressReporter(progress)
     replays = [open_replay(trial, read, reporter.add) for trial in trials]
@@ -187,49 +190,45 @@ def _count(
             outcome.taken.update(dict.fromkeys(decision.records, decision.at))
 
 
-def _report(trials: list[Trial], outcomes: list[BackTestOutcome]) -> dict[str, Any]:
-    """The first trial is the requested definition; a second one is the saved rule."""
+def _report(trials: list[Trial], outcomes: list[BackTestOutcome]) -> JsonObject:
     trial = trials[0]
-    report: dict[str, Any] = {
-        "from": trial.start.isoformat(),
-        "to": trial.until.isoformat(),
-        "trigger": trial.definition.trigger,
-        "record_type": trial.definition.record_type,
-        "outcomes": [_shown(outcome) for outcome in outcomes],
-    }
+    report = BackTestReport(
+        start=trial.start,
+        until=trial.until,
+        trigger=trial.definition.trigger,
+        record_type=trial.definition.record_type,
+        outcomes=[_shown(outcome) for outcome in outcomes],
+    )
     if len(outcomes) > 1 and trials[1].definition.record_type == trial.definition.record_type:
-        report["changes"] = _changes(*outcomes)
-    return report
+        report.changes = _difference(*outcomes)
+    return report.as_result()
 
 
-def _shown(outcome: BackTestOutcome) -> dict[str, Any]:
+def _shown(outcome: BackTestOutcome) -> OutcomeReport:
     days = list(outcome.days.values())
-    totals = {
-        name: sum(getattr(day, name) for day in days) for name in ("offered", "matched", "runs", "credits")
-    }
     latest = sorted(outcome.taken, key=lambda key: (outcome.taken[key], key), reverse=True)[:SAMPLE]
-    return totals | {
-        "records": len(outcome.taken),
-        "unmatched": outcome.unmatched,
-        "waiting": outcome.waiting,
-        "skips": dict(outcome.skips.most_common()),
-        "days": [asdict(day) | {"on": day.on.isoformat()} for day in days],
-        "sample": [{"id": key, "at": outcome.taken[key].isoformat()} for key in latest],
-        "is_estimate": outcome.is_estimate,
-        "rests": {"assumed": outcome.assumed, "gone": outcome.gone, "as_today": outcome.as_today},
-    }
+    return OutcomeReport(
+        offered=sum(day.offered for day in days),
+        matched=sum(day.matched for day in days),
+        runs=sum(day.runs for day in days),
+        credits=sum(day.credits for day in days),
+        records=len(outcome.taken),
+        unmatched=outcome.unmatched,
+        waiting=outcome.waiting,
+        skips=dict(outcome.skips.most_common()),
+        days=days,
+        sample=[TakenRecord(id=key, at=outcome.taken[key]) for key in latest],
+        is_estimate=outcome.is_estimate,
+        rests=Assumptions(assumed=outcome.assumed, gone=outcome.gone, as_today=outcome.as_today),
+    )
 
 
-def _changes(new: BackTestOutcome, saved: BackTestOutcome) -> dict[str, Any]:
-    """Records on which the two differ: `more` taken only by the new one, `fewer` only by the saved one."""
+def _difference(new: BackTestOutcome, saved: BackTestOutcome) -> Difference:
     more = sorted(new.taken.keys() - saved.taken.keys())
     fewer = sorted(saved.taken.keys() - new.taken.keys())
-    return {
-        "more": len(more),
-        "more_sample": more[-SAMPLE:],
-        "fewer": len(fewer),
-        "fewer_sample": fewer[-SAMPLE:],
-    }
+    return Difference(
+        more=len(more), more_sample=more[-SAMPLE:], fewer=len(fewer), fewer_sample=fewer[-SAMPLE:]
+    )
 
 
 class _ProgressReporter:

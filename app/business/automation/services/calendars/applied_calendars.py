@@ -69,6 +69,7 @@ def openings_of(session: Session, account_ids: Iterable[int]) -> dict[Place, Ope
     found = {
         (account_id, site_id or OF_NO_SITE): stored_calendar(definition)
         for account_id, site_id, definition in session.execute(query)
+        if definition is not None
     }
     if not found:
         return {}

@@ -1,17 +1,18 @@
 """A calendar as people write it: weekly working hours, pauses, and the public holidays of a country."""
 
-from collections.abc import Mapping
 from datetime import date, time, timedelta
 from functools import lru_cache
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from app.business.automation.services.calendars.public_holidays import (
     checked_country,
     checked_region,
     holidays_of,
 )
+from app.business.automation.services.rule_parts import JsonObject, Stored
 from app.business.errors import Invalid
 from app.business.plain_characters import fault_of_line
 
@@ -106,7 +107,7 @@ class WorkingCalendar(CalendarPart):
     def _in_order(cls, pauses: tuple[Pause, ...]) -> tuple[Pause, ...]:
         return tuple(sorted(pauses, key=lambda pause: (pause.starts_on, pause.ends_on, pause.name)))
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
         """As it is stored and sent."""
         return self.model_dump(mode="json")
 
@@ -140,12 +141,12 @@ def _hours(calendar: WorkingCalendar, day: date) -> tuple[time, time | None] | N
     return time.fromisoformat(hours.opens), closes
 
 
-def stored_calendar(data: Mapping[str, Any]) -> WorkingCalendar:
+def stored_calendar(data: Stored) -> WorkingCalendar:
     """A calendar as it is stored; it was checked when it was saved."""
     return WorkingCalendar.model_validate(data)
 
 
-def parse_calendar(data: Mapping[str, Any], today: date) -> WorkingCalendar:
+def parse_calendar(data: Stored, today: date) -> WorkingCalendar:
     """A checked calendar that is open on some day within a year from `today`. Raises Invalid by field path."""
     try:
         calendar = WorkingCalendar.model_validate(dict(data))
@@ -174,7 +175,7 @@ def _errors(error: ValidationError) -> dict[str, list[str]]:
     return errors
 
 
-def _sentence(fault: Any) -> str:
+def _sentence(fault: ErrorDetails) -> str:
     if fault["type"] == "extra_forbidden":
         return f"Unknown key '{fault['loc'][-1]}'."
     if fault["type"] == "string_pattern_mismatch":

@@ -12,6 +12,7 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, select, update
 from sqlalchemy.orm import Session
 
+from app.business.automation.run_documents import GateLine, RunResult
 from app.business.automation.run_models import ActionRun, Reason, ScheduledTask, Status
 from app.business.automation.services.actions.local_handlers import UPDATED, changed_labels
 from app.business.automation.services.catalogue.record_models import MODELS
@@ -70,8 +71,8 @@ class SetExecution:
         self.slots: dict[int, int] = {}
         """Run -> the number with which it counts today."""
         self.receipts: Receipts = defaultdict(lambda: defaultdict(list))
-        self.lines: dict[Hashable, list[Row]] = {}
-        self.results: dict[Hashable, Row] = {}
+        self.lines: dict[Hashable, list[GateLine]] = {}
+        self.results: dict[Hashable, RunResult] = {}
         """What is the same for many runs: entries of the gates, and results."""
 
     def execute(self) -> list[int]:
@@ -179,7 +180,7 @@ class SetExecution:
         if context.definition.conditions:
             context.detail.trace = {"records": self.records.traces(context, 1)}
 
-    def _same_lines(self, context: RunContext, admission: Admission) -> list[Row]:
+    def _same_lines(self, context: RunContext, admission: Admission) -> list[GateLine]:
         """What each gate says of all runs that differ in nothing that it reads; those of conditions and of the daily
         limit are placeholders."""
         key = (*_alike(context), len(admission.records))
@@ -189,8 +190,8 @@ class SetExecution:
 
     def _lines(
         self, context: RunContext, admission: Admission, without: set[str], stop: tuple[str, Stop] | None
-    ) -> list[Row]:
-        lines: list[Row] = []
+    ) -> list[GateLine]:
+        lines: list[GateLine] = []
         for name, gate in gates.GATES:
             if lines and lines[-1]["result"] in ("stop", "not_evaluated"):
                 lines.append(gates.not_evaluated(name))
@@ -273,7 +274,7 @@ class SetExecution:
         run.credits_used = run.remaining = 0
         run.result = self._result(context)
 
-    def _result(self, context: RunContext) -> Row:
+    def _result(self, context: RunContext) -> RunResult:
         notes = list(context.detail.options["notes"])
         receipts = self.receipts[context.run.id]
         ends = tuple(tuple(row["status"] for row in receipts[step]) for step in sorted(receipts))

@@ -10,6 +10,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import RuleRecord
+from app.business.automation.run_documents import ConditionSample
 from app.business.automation.services.catalogue.field_types import Field, FieldValue
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.record_models import MODELS, columns_of
@@ -73,7 +74,7 @@ class SetRecords:
         found = (self.seen.get((record_type, key)) for key in context.detail.records or ())
         return sum(1 for row in found if row is not None and _is_in_scope(context, row))
 
-    def traces(self, context: RunContext, most: int) -> list[JsonObject]:
+    def traces(self, context: RunContext, most: int) -> list[ConditionSample]:
         """The evaluation of the rule's conditions on the run's first records, leaf by leaf."""
         record_type = str(context.run.record_type)
         rows = ((key, self.seen.get((record_type, key))) for key in (context.detail.records or ())[:most])

@@ -208,7 +208,7 @@ def _add(session: Session, account_id: int, sums: dict[Key, int]) -> None:
             upsert(
                 session,
                 RunDay,
-                dict(zip(KEY, key, strict=True)) | {"account_id": account_id, "runs": runs},
+                {**dict(zip(KEY, key, strict=True)), "account_id": account_id, "runs": runs},
                 unique=("account_id", *KEY),
                 change={"runs": RunDay.runs + runs},
             )

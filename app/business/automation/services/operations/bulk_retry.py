@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TypeVar
 
-from sqlalchemy import case, func, select
+from pydantic import BaseModel
+from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Role
@@ -26,14 +27,17 @@ from app.business.automation.services.operations.lifecycle import OperationReque
 from app.business.automation.services.operations.retry_chain import retry_chain
 from app.business.automation.services.operations.retry_price import MOST_RUNS as PRICED_TOGETHER
 from app.business.automation.services.operations.retry_price import retry_prices
+from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.runs import commands
 from app.business.automation.services.runs.start_list import start_of
 from app.business.automation.services.runs.start_total import allow
 from app.business.automation.services.transactions import Clock, Transaction
 from app.business.automation.services.triggering import redelivery
+from app.business.base import AccountOwned
 from app.business.errors import Conflict, Forbidden
 from app.business.planner.models import Site, SiteStatus
 
+Owned = TypeVar("Owned", bound=AccountOwned)
 KIND = "bulk_retry"
 MOST_RUNS = 2000
 """Runs of one operation; the newest are taken first."""
@@ -96,6 +100,14 @@ class RetryReport:
     sites: set[int | None] = field(default_factory=set)
 
 
+class RetryParams(BaseModel):
+    """The runs to retry, each with the number of its failed attempt, and what was shown of them."""
+
+    runs: list[tuple[int, int]]
+    finished_units: int
+    credits_most: int
+
+
 def dry_report(
     session: Session,
     account: Account,
@@ -148,23 +160,21 @@ def begin_bulk_retry(
     require_as_named(report.credits_most, named)
     if not report.runs:
         raise Conflict(nothing_to_retry(report))
-    params = {
-        "runs": [list(run) for run in report.runs],
-        "finished_units": report.finished_units,
-        "credits_most": report.credits_most,
-    }
+    params = RetryParams(
+        runs=list(report.runs), finished_units=report.finished_units, credits_most=report.credits_most
+    )
     operation = begin_operation(
         session,
         account_id=account.id,
         kind=KIND,
-        params=params,
+        params=params.model_dump(mode="json"),
         user_id=actor.user_id,
         sites=report.sites,
         now=now,
     )
     operation.total = len(report.runs)
     who = audit_log.AuditActor(actor.user_id, actor.api_key_id)
-    counts = {"runs": len(report.runs), "credits_most": report.credits_most}
+    counts: JsonObject = {"runs": len(report.runs), "credits_most": report.credits_most}
     audit_log.record(session, account.id, who, "runs.retried", operation, counts, now)
     return operation
 
@@ -215,9 +225,9 @@ def nothing_to_retry(report: RetryReport) -> str:
 
 def run_bulk_retry(
     transaction: Transaction, asked: OperationRequest, progress: Progress, clock: Clock
-) -> dict[str, Any]:
+) -> JsonObject:
     """Retry the runs, chunk by chunk; runs retried by others in the meantime are left alone."""
-    runs = [(run_id, attempt) for run_id, attempt in asked.params["runs"]]
+    runs = RetryParams.model_validate(asked.params).runs
     progress.report(0, len(runs))
     for start in range(0, len(runs), CHUNK):
         chunk = runs[start : start + CHUNK]
@@ -234,7 +244,7 @@ def runs_of(
     session: Session, operation: Operation, limit: int
 ) -> tuple[Counter[str], Sequence[ScheduledTask]]:
     """The number of the operation's runs by state (waiting ones separately), and the runs to check first."""
-    ids = [run_id for run_id, _ in operation.params["runs"]]
+    ids = [run_id for run_id, _ in RetryParams.model_validate(operation.params).runs]
     mine = [ScheduledTask.account_id == operation.account_id, ScheduledTask.id.in_(ids)]
     state = case((ScheduledTask.waiting_for.is_not(None), "waiting"), else_=ScheduledTask.status)
     counts = session.execute(select(state, func.count()).where(*mine).group_by(state))
@@ -292,7 +302,7 @@ def _dearest_first(item: tuple[int, OfRule]) -> tuple[int, int, str, int]:
     return -part.credits_most, -part.runs, part.name, rule_id
 
 
-def _paused_sites(account_id: int) -> Any:
+def _paused_sites(account_id: int) -> Select[int]:
     return select(Site.id).where(Site.account_id == account_id, Site.status == SiteStatus.PAUSED)
 
 
@@ -323,12 +333,12 @@ def _retry_chunk(
     allow(session, asked.account_id, needs)
 
 
-def _own(model: Any, asked: OperationRequest) -> Any:
+def _own(model: type[Owned], asked: OperationRequest) -> Select[Owned]:
     return select(model).where(model.account_id == asked.account_id).execution_options(populate_existing=True)
 
 
 def _retried_by(session: Session, asked: OperationRequest) -> int:
-    ids = [run_id for run_id, _ in asked.params["runs"]]
+    ids = [run_id for run_id, _ in RetryParams.model_validate(asked.params).runs]
     options = session.scalars(
         select(RunDetail.options).where(RunDetail.account_id == asked.account_id, RunDetail.run_id.in_(ids))
     )

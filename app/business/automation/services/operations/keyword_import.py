@@ -4,7 +4,7 @@ cancelled."""
 import time
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
@@ -19,6 +19,7 @@ from app.business.automation.services.operations.lifecycle import (
     OperationRequest,
     Progress,
 )
+from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.transactions import Clock, Transaction
 from app.business.collecting import collector_paused
 from app.business.database_faults import is_passing
@@ -30,9 +31,9 @@ from app.business.planner.services.import_parts import (
     ImportPart,
     WritePace,
     begin_import,
+    counts_of,
     end_import,
     import_of,
-    result_of,
     stored_rows,
     target_of,
 )
@@ -65,15 +66,15 @@ def ask_import(
     now: datetime,
 ) -> Operation:
     """Add the import and its operation. `here`: this process executes it. Raises Invalid, Conflict."""
-    params = {
-        "columns": file.columns,
+    params: JsonObject = {
+        "columns": {**file.columns},
         "errors": [[error.row, error.message] for error in file.errors[:ERRORS_KEPT]],
         "left_out": len(file.left_out),
         "lines_left_out": [[line.row, line.message] for line in file.left_out[:ERRORS_KEPT]],
         "repeats": file.repeats,
-        "unread": file.unread,
+        "unread": {**file.unread},
         "notes": [[note.row, note.message] for note in file.notes],
-        "unknown_columns": file.unknown_columns,
+        "unknown_columns": [*file.unknown_columns],
     }
     begin = lifecycle.begin_here if here else lifecycle.begin_operation
     rows = [] if to.site else read_rows(unpack_lines(file.rows))
@@ -97,7 +98,7 @@ def ask_import(
 
 def execute_import(
     transaction: Transaction, asked: OperationRequest, progress: Progress, clock: Clock
-) -> dict[str, Any]:
+) -> JsonObject:
     """Write the remaining rows, or undo a cancelled import. When executed again, it continues from its position."""
     with transaction() as session:
         found = import_of(session, asked.id)
@@ -112,7 +113,7 @@ def execute_import(
         work.write(unpack_lines(packed))
     state = work.take_back()
     with transaction() as session:
-        result = result_of(import_of(session, asked.id)) | dict(asked.params)
+        result = {**counts_of(import_of(session, asked.id)).model_dump(), **asked.params}
     if state == ImportState.CANCELLED:
         raise OperationCancelled(result)
     return result
@@ -253,7 +254,7 @@ def settle_imports(session: Session, now: datetime) -> None:
     for found, operation in left_open:
         cancelled = operation.state == OperationState.CANCELLED
         end_import(session, found, ImportState.CANCELLED if cancelled else ImportState.FAILED, now)
-        operation.result = result_of(found) | dict(operation.params)
+        operation.result = {**counts_of(found).model_dump(), **operation.params}
 
 
 def any_to_settle(session: Session) -> bool:

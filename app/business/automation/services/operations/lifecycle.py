@@ -6,15 +6,16 @@ import secrets
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.services.scope import Scope, owned
 from app.business.automation.operation_models import ENDED, Operation, OperationState
+from app.business.automation.services.rule_parts import JsonObject, Stored
 from app.business.automation.services.runs.opening import LONG_QUEUE
 from app.business.automation.services.transactions import Clock, Transaction
+from app.business.base import RowValues
 from app.business.database_faults import is_passing
 from app.business.errors import Conflict, NotFound, Refusal
 from app.business.events import wake
@@ -34,7 +35,7 @@ class OperationLost(Exception):
 class OperationCancelled(Exception):
     """A person cancelled it. `result`: what it has achieved."""
 
-    def __init__(self, result: dict[str, Any] | None = None) -> None:
+    def __init__(self, result: JsonObject | None = None) -> None:
         super().__init__()
         self.result = result or {}
 
@@ -76,7 +77,7 @@ class Progress:
         `gets_on`: the transaction's changes are not repeated later, so the number of attempts starts anew. Returns
         whether it was cancelled. Raises OperationLost.
         """
-        values: dict[str, Any] = {"done": done, "lease_until": self.clock() + LEASE}
+        values: RowValues = {"done": done, "lease_until": self.clock() + LEASE}
         if gets_on:
             values["attempts"] = 1
         row = session.execute(
@@ -92,16 +93,25 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class OperationOutcome:
+    """What an attempt came to. result: None leaves the one that is there."""
+
+    state: OperationState
+    result: JsonObject | None = None
+    error_message: str = ""
+
+
+@dataclass(frozen=True)
 class OperationRequest:
     """The input of a handler: account, requesting person, and parameters."""
 
     id: int
     account_id: int
     user_id: int | None
-    params: Mapping[str, Any]
+    params: Stored
 
 
-Handler = Callable[[Transaction, OperationRequest, Progress, Clock], dict[str, Any]]
+Handler = Callable[[Transaction, OperationRequest, Progress, Clock], JsonObject]
 """Executes operations of one kind and returns the result.
 
 It may be interrupted and executed again at any point, so it must be idempotent.
@@ -113,7 +123,7 @@ def begin_operation(
     *,
     account_id: int,
     kind: str,
-    params: dict[str, Any],
+    params: JsonObject,
     user_id: int | None,
     sites: Collection[int | None],
     now: datetime,
@@ -132,7 +142,7 @@ def begin_here(
     *,
     account_id: int,
     kind: str,
-    params: dict[str, Any],
+    params: JsonObject,
     user_id: int | None,
     sites: Collection[int | None],
     now: datetime,
@@ -152,7 +162,7 @@ def _add(
     session: Session,
     account_id: int,
     kind: str,
-    params: dict[str, Any],
+    params: JsonObject,
     user_id: int | None,
     sites: Collection[int | None],
     now: datetime,
@@ -273,16 +283,16 @@ def _take(session: Session, now: datetime) -> tuple[OperationRequest, str, str] 
 
 def _outcome(
     transaction: Transaction, handler: Handler, asked: OperationRequest, progress: Progress, clock: Clock
-) -> dict[str, Any] | None:
+) -> OperationOutcome | None:
     """The row's final values; None where the operation is not ours any more."""
     try:
-        return {"state": OperationState.DONE, "result": handler(transaction, asked, progress, clock)}
+        return OperationOutcome(OperationState.DONE, handler(transaction, asked, progress, clock))
     except OperationLost:
         return None
     except OperationHandedBack:
-        return {"state": OperationState.PENDING}
+        return OperationOutcome(OperationState.PENDING)
     except OperationCancelled as cancelled:
-        return {"state": OperationState.CANCELLED, "result": cancelled.result}
+        return OperationOutcome(OperationState.CANCELLED, cancelled.result)
     except Exception as error:
         if is_passing(error):
             # Like the death of a worker: the sweep releases the operation.
@@ -290,25 +300,31 @@ def _outcome(
         return _after_fault(asked, error)
 
 
-def _after_fault(asked: OperationRequest, error: Exception) -> dict[str, Any]:
+def _after_fault(asked: OperationRequest, error: Exception) -> OperationOutcome:
     if isinstance(error, Refusal):
-        return {"state": OperationState.FAILED, "error_message": error.message}
+        return OperationOutcome(OperationState.FAILED, error_message=error.message)
     log.error("operation %d failed", asked.id, exc_info=error)
-    return {"state": OperationState.FAILED, "error_message": BROKEN}
+    return OperationOutcome(OperationState.FAILED, error_message=BROKEN)
 
 
-def _end(progress: Progress, outcome: dict[str, Any] | None) -> None:
+def _end(progress: Progress, outcome: OperationOutcome | None) -> None:
     if outcome is None:
         return
-    finished_at = progress.clock() if outcome["state"] in ENDED else None
+    finished_at = progress.clock() if outcome.state in ENDED else None
+    ended: RowValues = {"lease_token": None, "lease_until": None, "finished_at": finished_at}
+    ended |= {"state": outcome.state}
+    if outcome.result is not None:
+        ended["result"] = outcome.result
+    if outcome.error_message:
+        ended["error_message"] = outcome.error_message
     with progress.transaction() as session:
         session.execute(
             update(Operation)
             .where(_held(progress.operation_id, progress.token))
-            .values(**outcome, lease_token=None, lease_until=None, finished_at=finished_at)
+            .values(ended)
             .execution_options(synchronize_session=False)
         )
-        if outcome["state"] == OperationState.PENDING:
+        if outcome.state == OperationState.PENDING:
             wake(session, [LONG_QUEUE])
 
 

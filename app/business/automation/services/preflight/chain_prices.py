@@ -8,13 +8,14 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.business.automation.run_documents import PendingWork
 from app.business.automation.run_models import Cause, RunDetail, ScheduledTask
 from app.business.automation.services.preflight.start_price import days_of, price_of_records
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.versions import read_definition
 from app.business.automation.services.runs.chain_work import ChainWork, RunsAndCredits
 from app.business.automation.services.runs.context import RunContext, context_of_start, load_context
-from app.business.automation.services.runs.follow_up_runs import Item, Rest, rest_of
+from app.business.automation.services.runs.follow_up_runs import Rest, rest_of
 from app.business.automation.services.runs.pricing import WorkPrices
 from app.business.automation.services.runs.record_claims import is_selected
 from app.business.automation.services.runs.record_selection import matching_of
@@ -124,7 +125,7 @@ def _own_work(session: Session, started: RunContext, own: list[int], picked: boo
     return RunsAndCredits(price.runs, price.credits_max)
 
 
-def _later_work(session: Session, started: RunContext, items: Sequence[Item]) -> RunsAndCredits:
+def _later_work(session: Session, started: RunContext, items: Sequence[PendingWork]) -> RunsAndCredits:
     """Work on records that earlier steps have created, each from its step on."""
     later = [item for item in items if item["from_step"]]
     if not later:

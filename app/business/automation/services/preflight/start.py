@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
+from app.business.automation.run_documents import RunOptions
 from app.business.automation.run_models import Cause, ScheduledTask
 from app.business.automation.services.preflight.start_parts import StartPart, parts_of_start
 from app.business.automation.services.preflight.start_price import StartPrice, price_of_parts
@@ -87,7 +88,7 @@ def _of_part(start: Start, part: StartPart, place: ListSpan, opening: Opening) -
     if not part.offered:
         # There are no records to promise: the run selects when it begins, and reports why it finds none.
         return opening
-    selected = {} if start.picked else {"selected": True}
+    selected: RunOptions = {} if start.picked else {"selected": True}
     return replace(
         opening,
         records=part.offered[: place.end - place.begin] if place.total else part.offered,

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account, AccountStatus
 from app.business.automation.report_models import DailyReport
 from app.business.automation.services.reports import digest, morning_line
+from app.business.base import RowValues
 from app.business.database_faults import stops_all
 from app.business.upsert import insert_many_new
 
@@ -75,7 +76,7 @@ def write_report(session: Session, account: Account, on: date, now: datetime) ->
         select(func.max(DailyReport.created_at)).where(DailyReport.account_id == account.id)
     )
     since = max(last or now - timedelta(days=1), now - LONGEST)
-    row = {"account_id": account.id, "on": on, "since": since, "facts": {}, "created_at": now}
+    row: RowValues = {"account_id": account.id, "on": on, "since": since, "facts": {}, "created_at": now}
     made = insert_many_new(session, DailyReport, [row], DailyReport.id)
     if not made:
         return False

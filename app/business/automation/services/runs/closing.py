@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Final
 
 from sqlalchemy import bindparam, delete, exists, select, update
 from sqlalchemy.orm import Session
@@ -21,6 +22,7 @@ from app.business.automation.run_models import (
     Status,
     Waiting,
 )
+from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.runs import (
     consecutive_failures,
     outages,
@@ -53,6 +55,7 @@ from app.business.automation.services.runs.waiting import (
     wake_next_in_turn,
     wake_previous,
 )
+from app.business.base import RowValues
 from app.business.billing.services.credit_service import CreditService, Shortfall
 from app.business.events import EventType, close_batches_of_run, open_batch, record_events
 from app.business.likelihood import usually
@@ -62,7 +65,7 @@ from app.business.outlets.webhook_models import Webhook
 from app.business.writer.services.content_service import give_up_writing
 
 GIVEN_UP = f"It has waited for {LONGEST_WAIT.days} days and waits no longer."
-ASKED_PERSON = "asked_person"
+ASKED_PERSON: Final = "asked_person"
 """Option of a run that a person has answered, or will: the answer is not lost because credits are."""
 PASSED_OVER = (Reason.CONDITIONS, Reason.LIMIT_BELOW_PRICE)
 """Reasons with which a run is passed over, but later records of its start are still worked on."""
@@ -414,8 +417,13 @@ def _report_end(
         return
     if listens.rules:
         batch = open_batch(session, EventType.RUN_FINISHED, context.origin(run.from_step, None), context.now)
-        data = {"rule_id": run.automation_rule_id, "status": run.status}
-        row = {"record_id": run.id, "site_id": run.site_id, "sector_id": run.sector_id, "data": data}
+        data: JsonObject = {"rule_id": run.automation_rule_id, "status": run.status}
+        row: RowValues = {
+            "record_id": run.id,
+            "site_id": run.site_id,
+            "sector_id": run.sector_id,
+            "data": data,
+        }
         record_events(session, batch, "run", [row])
         close_batches_of_run(session, run.account_id, run.id, context.now)
     if listens.webhooks:

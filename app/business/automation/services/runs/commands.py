@@ -1,9 +1,8 @@
 """Actions of people on runs: retry failed ones, cancel those that have not ended, continue waiting ones."""
 
 from datetime import datetime
-from typing import Any, cast
 
-from sqlalchemy import CursorResult, func, select, true, update
+from sqlalchemy import ScalarSelect, func, select, true, update
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
@@ -11,7 +10,9 @@ from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.runs.ended_runs import note_end
 from app.business.automation.services.runs.opening import schedule_wakeup
 from app.business.automation.services.runs.waiting import wake_previous
+from app.business.base import Assigned
 from app.business.errors import Conflict
+from app.business.updates import changed_rows
 
 BEHIND_ALL = 10
 """Priority of runs retried in bulk: after everything else in their queue (rules have 1 to 9)."""
@@ -93,7 +94,7 @@ def cancel(session: Session, run: ScheduledTask, now: datetime) -> None:
     raise Conflict(f"This run has already ended ({run.status}).")
 
 
-def _priority_of_rule(run: ScheduledTask) -> Any:
+def _priority_of_rule(run: ScheduledTask) -> ScalarSelect[int]:
     """The rule's present priority: a bulk retry may have given the run the lowest one."""
     return (
         select(AutomationRule.priority).where(AutomationRule.id == run.automation_rule_id).scalar_subquery()
@@ -101,10 +102,11 @@ def _priority_of_rule(run: ScheduledTask) -> Any:
 
 
 def _guarded(
-    session: Session, run: ScheduledTask, states: list[Status], attempt: int | None = None, **values: Any
+    session: Session, run: ScheduledTask, states: list[Status], attempt: int | None = None, **values: Assigned
 ) -> bool:
     is_same = true() if attempt is None else ScheduledTask.attempt == attempt
-    result = session.execute(
+    changed = changed_rows(
+        session,
         update(ScheduledTask)
         .where(
             ScheduledTask.account_id == run.account_id,
@@ -113,8 +115,7 @@ def _guarded(
             is_same,
             true() if Status.FAILED not in states else ScheduledTask.undo_id.is_(None),
         )
-        .values(**values)
-        .execution_options(synchronize_session=False)
+        .values(**values),
     )
     session.refresh(run)
-    return cast(CursorResult[Any], result).rowcount == 1
+    return changed == 1

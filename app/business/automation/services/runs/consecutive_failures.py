@@ -5,14 +5,15 @@ about the rule count neither way: transient faults of external services, lack of
 """
 
 from datetime import datetime
-from typing import Any, cast
 
-from sqlalchemy import CursorResult, delete, func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleFailure
 from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status
 from app.business.automation.services.runs.start_list import start_of
+from app.business.base import RowValues
+from app.business.updates import changed_rows
 from app.business.upsert import insert_missing
 
 NOT_ABOUT_THE_RULE = frozenset(
@@ -33,13 +34,13 @@ def count_end(session: Session, run: ScheduledTask, now: datetime, *, is_passing
 
 def reset(session: Session, rule_id: int) -> None:
     """Reset the count."""
-    changed = session.execute(
+    changed = changed_rows(
+        session,
         update(AutomationRule)
         .where(AutomationRule.id == rule_id, AutomationRule.failures_in_a_row > 0)
-        .values(failures_in_a_row=0, failing_since=None)
-        .execution_options(synchronize_session=False)
+        .values(failures_in_a_row=0, failing_since=None),
     )
-    if cast(CursorResult[Any], changed).rowcount:
+    if changed:
         session.execute(delete(RuleFailure).where(RuleFailure.rule_id == rule_id))
 
 
@@ -50,18 +51,18 @@ def _count_failure(session: Session, run: ScheduledTask, now: datetime) -> None:
     )
     if session.scalar(known) is not None:
         return
-    counted = session.execute(
+    counted = changed_rows(
+        session,
         update(AutomationRule)
         .where(AutomationRule.id == run.automation_rule_id, ~known.exists())
         .values(
             failures_in_a_row=AutomationRule.failures_in_a_row + 1,
             failing_since=func.coalesce(AutomationRule.failing_since, now),
-        )
-        .execution_options(synchronize_session=False)
+        ),
     )
-    if not cast(CursorResult[Any], counted).rowcount:
+    if not counted:
         return
-    row = {"account_id": run.account_id, "rule_id": run.automation_rule_id, "start_key": key}
+    row: RowValues = {"account_id": run.account_id, "rule_id": run.automation_rule_id, "start_key": key}
     insert_missing(session, RuleFailure, row | {"run_id": run.id, "created_at": now})
 
 

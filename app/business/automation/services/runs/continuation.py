@@ -8,12 +8,12 @@ have changed, because the person wants the new ones, and they are free.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import RuleRecord
+from app.business.automation.run_documents import PendingWork
 from app.business.automation.run_models import ActionRun, ScheduledTask
 from app.business.automation.services.catalogue.actions.base import Action
 from app.business.automation.services.catalogue.actions.registry import made_by
@@ -33,6 +33,7 @@ from app.business.automation.services.runs.record_claims import take_from
 from app.business.automation.services.runs.start_list import start_of
 from app.business.automation.services.runs.steps import Step, input_ids, steps_of
 from app.business.automation.services.runs.unit_receipts import unit_key
+from app.business.base import RowValues
 
 Origins = dict[int, int]
 """Record -> the run that left it unfinished."""
@@ -118,10 +119,10 @@ def _note_followers(
 
 def _leave_to_followers(context: RunContext, earlier: RunContext, start_id: int, behind: Behind) -> None:
     places = _same_steps(steps_of(earlier), steps_of(context))
-    left = []
+    left: list[PendingWork] = []
     for item in handed_items(earlier):
         if (item.get(OF_START) or start_of(earlier.run)) == start_id and item["from_step"] in places:
-            ours = [key for key in item["records"] if behind.get((item["record_type"], key))]
+            ours = [key for key in item["records"] if behind.get((item["record_type"] or "", key))]
             left.append(item | {"from_step": places[item["from_step"]], "records": ours, OF_START: start_id})
     options = context.detail.options
     context.detail.options = options | {"handed_on": [*options.get("handed_on", []), *left]}
@@ -193,7 +194,7 @@ def _rows(
     records: list[int],
     lineage: Lineage,
     done: Finished,
-) -> list[dict[str, Any]]:
+) -> list[RowValues]:
     """The receipts with which this run begins the step."""
     own_type = context.run.record_type or ""
     rows = [
@@ -210,9 +211,7 @@ def _rows(
     return rows
 
 
-def _row(
-    context: RunContext, step: Step, record_type: str, record_id: int, receipt: Receipt
-) -> dict[str, Any]:
+def _row(context: RunContext, step: Step, record_type: str, record_id: int, receipt: Receipt) -> RowValues:
     is_done = receipt.status == "done"
     return {
         "account_id": context.account.id,

@@ -1,7 +1,6 @@
 """The gate of the daily limit: a rule's runs of a local day are counted by guarded updates."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import ColumnElement, literal_column, select
 from sqlalchemy.orm import Session
@@ -10,7 +9,8 @@ from app.business.automation.models import AutomationRule, RuleDay
 from app.business.automation.run_models import Reason, Waiting
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.gate_verdict import Admission, Stop
-from app.business.upsert import upserting_as_given
+from app.business.base import RowValues
+from app.business.upsert import Given, upserting_as_given
 
 UNIQUE = ("rule_id", "local_day", "split_site_id")
 
@@ -46,7 +46,7 @@ def take_slots(session: Session, wanted: Sequence[tuple[RunContext, int]]) -> di
     return dict(session.execute(counted.returning(RuleDay.rule_id, RuleDay.used)).all())
 
 
-def has_slots(new: Any) -> ColumnElement[bool]:
+def has_slots(new: Given) -> ColumnElement[bool]:
     """The guard: no more runs per day than the limit. new: the row that was given."""
     rule = AutomationRule
     # By its name: as a column it would be one of a table to select from.
@@ -62,7 +62,7 @@ def note_slot(context: RunContext, used: int) -> str:
     return f"Run {used} of {context.rule.max_executions_per_day} today."
 
 
-def _row(context: RunContext, runs: int) -> dict[str, Any]:
+def _row(context: RunContext, runs: int) -> RowValues:
     return {
         "account_id": context.account.id,
         "rule_id": context.rule.id,

@@ -4,10 +4,9 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
 
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.rule_parts import Stored
+from app.business.automation.services.rule_parts import Json, JsonObject, Stored
 from app.business.automation.services.schedules.calendar import Schedule, parse_schedule
 
 
@@ -24,8 +23,8 @@ class DueRule:
     split_by: str
     record_type: str | None
     priority: int
-    actions: list[Any]
-    schedule: dict[str, Any]
+    actions: list[Json]
+    schedule: JsonObject
     catch_up: str
     catch_up_hours: int
     on_closed_days: str

@@ -1,7 +1,7 @@
 """Runs that ended in the caller's transaction, to be logged after its commit."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from sqlalchemy.orm import Session, SessionTransaction
 
@@ -10,19 +10,31 @@ from app.business.automation.run_models import ScheduledTask
 NOTED = "run_ends"
 
 
+class LogLine(TypedDict):
+    """What the log says of a run."""
+
+    run: int
+    rule: int
+    account: int
+    status: str
+    reason: str | None
+    credits: int
+    milliseconds: int
+
+
 @dataclass(frozen=True)
 class RunEnd:
     """The log line of a run, and the savepoints that must all be committed for it to be true."""
 
     run_id: int
-    line: dict[str, Any]
+    line: LogLine
     within: tuple[SessionTransaction, ...]
 
 
 def note_end(session: Session, run: ScheduledTask) -> None:
     """Note the end of `run` with the present values of its row; no statement is executed."""
     took = run.finished_at - (run.started_at or run.finished_at) if run.finished_at else None
-    line = {
+    line: LogLine = {
         "run": run.id,
         "rule": run.automation_rule_id,
         "account": run.account_id,
@@ -45,7 +57,7 @@ def forget_ends(session: Session, undone: SessionTransaction) -> None:
         session.info[NOTED] = [end for end in noted if undone not in end.within]
 
 
-def take_ends(session: Session) -> list[dict[str, Any]]:
+def take_ends(session: Session) -> list[LogLine]:
     """Return and clear the log lines of all noted ends: the last one of each run, in the order of their ends."""
     return list({end.run_id: end.line for end in session.info.pop(NOTED, ())}.values())
 

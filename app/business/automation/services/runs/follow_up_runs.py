@@ -6,11 +6,12 @@ again.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.business.automation.run_documents import PendingWork, RunOptions
 from app.business.automation.run_models import Cause, ScheduledTask
 from app.business.automation.services.catalogue.actions.registry import stored_actions
 from app.business.automation.services.catalogue.nouns import plural
@@ -31,20 +32,17 @@ from app.business.automation.services.runs.windows import window_of
 
 FOLLOWING_CAUSES = (Cause.EVENT, Cause.BACKFILL, Cause.MANUAL, Cause.API)
 """Planned runs have no follow-ups: records left over wait for the next planned time."""
-PASSED_ON = ("even_if_off", "selected", "reviewed")
+PASSED_ON: Final = ("even_if_off", "selected", "reviewed")
 """Options that follow-ups inherit: decisions of a person."""
-HANDED_PROMISED = "handed_promised"
+HANDED_PROMISED: Final = "handed_promised"
 """Option of a run: the number of promised records that were passed on to follow-ups."""
-
-Item = dict[str, Any]
-"""Records of one type to be processed, and the step at which work on them begins."""
 
 
 @dataclass(frozen=True)
 class Rest:
     """Work left over by a run: single items, then the list of its start from `place.end` on."""
 
-    items: list[Item] = field(default_factory=list)
+    items: list[PendingWork] = field(default_factory=list)
     place: ListSpan = NO_LIST
 
     def __bool__(self) -> bool:
@@ -65,17 +63,17 @@ class Rest:
         return " and ".join(plural(count, name) for name, count in counts.items())
 
 
-def rest_of(context: RunContext, more: Sequence[Item] = ()) -> Rest:
+def rest_of(context: RunContext, more: Sequence[PendingWork] = ()) -> Rest:
     """All work left over by the run: records it did not take, the rest of its later steps, and the list."""
     run, options = context.run, context.detail.options
     if run.cause not in FOLLOWING_CAUSES:
         return Rest(merged_rest(context, more))
     own = options.get("left_over") if run.admitted_at else context.detail.records
-    item = {"from_step": run.from_step, "record_type": run.record_type, "records": own or []}
+    item: PendingWork = {"from_step": run.from_step, "record_type": run.record_type, "records": own or []}
     return Rest(merged_rest(context, [*more, item]), stretch_of(context.detail))
 
 
-def merged_rest(context: RunContext, rest: Sequence[Item]) -> list[Item]:
+def merged_rest(context: RunContext, rest: Sequence[PendingWork]) -> list[PendingWork]:
     """Work left over by all attempts: a later attempt finds the same records again, so each is listed once."""
     options, merged = context.detail.options, []
     known = handed_on(context)
@@ -87,7 +85,7 @@ def merged_rest(context: RunContext, rest: Sequence[Item]) -> list[Item]:
     return merged
 
 
-def open_follow_up(session: Session, context: RunContext, more: Sequence[Item] = ()) -> list[str]:
+def open_follow_up(session: Session, context: RunContext, more: Sequence[PendingWork] = ()) -> list[str]:
     """Continue the work left over in one follow-up. Returns a sentence if the start's total does not pay for more.
 
     The run's own credits must be released before.
@@ -123,7 +121,12 @@ def hand_on(session: Session, context: RunContext, rest: Rest) -> ScheduledTask:
         HANDED_PROMISED: options.get(HANDED_PROMISED, 0) + rest.promised,
         **replace(rest.place, end=rest.place.total).as_option(),
     }
-    passed_on = {name: options[name] for name in PASSED_ON if name in options}
+    passed_on: RunOptions = {}
+    for name in PASSED_ON:
+        if name in options:
+            passed_on[name] = options[name]
+    if others:
+        passed_on["rest"] = others
     return open_run(
         session,
         context.rule,
@@ -143,15 +146,17 @@ def hand_on(session: Session, context: RunContext, rest: Rest) -> ScheduledTask:
             start_id=start_of(run),
             promised=None if run.promised is None else rest.promised,
             from_step=first["from_step"],
-            options=passed_on | place.as_option() | ({"rest": others} if others else {}),
+            options=passed_on | place.as_option(),
         ),
     )
 
 
-def _next_window(session: Session, context: RunContext, rest: Rest) -> tuple[Item, list[Item], ListSpan]:
+def _next_window(
+    session: Session, context: RunContext, rest: Rest
+) -> tuple[PendingWork, list[PendingWork], ListSpan]:
     """The records of the next run, what it passes on, and its span of the list; filled up from the list."""
     place = ListSpan(rest.place.end, rest.place.end, rest.place.total)
-    empty: Item = {"from_step": 0, "record_type": context.rule.record_type, "records": []}
+    empty: PendingWork = {"from_step": 0, "record_type": context.rule.record_type, "records": []}
     first, *others = rest.items or [empty]
     if place.beyond and not first["from_step"]:
         size = window_of(context.definition, picked=not is_selected(context))
@@ -173,7 +178,7 @@ def _payable(session: Session, context: RunContext, rest: Rest) -> Rest | None:
     return rest if first["records"] and _cheapest(session, context, first) <= left else None
 
 
-def _cheapest(session: Session, context: RunContext, item: Item) -> int:
+def _cheapest(session: Session, context: RunContext, item: PendingWork) -> int:
     actions, own_type = stored_actions(context.rule.actions), context.rule.record_type
     steps = (
         steps_after(actions, own_type, item["record_type"], item["from_step"])

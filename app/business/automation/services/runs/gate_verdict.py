@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.business.automation.run_documents import ExhaustedBudget, GateLine, Would
 from app.business.automation.run_models import Reason, Waiting
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.record_selection import Choice
@@ -26,10 +26,10 @@ class Stop:
     waiting: Waiting | None = None
     credits_needed: int | None = None
     waits_for_run_id: int | None = None
-    would: dict[str, int] | None = None
+    would: Would | None = None
     budget: Budget | None = None
 
-    def kept_budget(self) -> dict[str, Any] | None:
+    def kept_budget(self) -> ExhaustedBudget | None:
         """The budget as stored on the run: whose it is, and the period for which it is exhausted."""
         if self.budget is None:
             return None
@@ -67,7 +67,7 @@ class Admission:
     looked_at: int = 0
     price: int = 0
     stop: Stop | None = None
-    gates: list[dict[str, Any]] = field(default_factory=list)
+    gates: list[GateLine] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 

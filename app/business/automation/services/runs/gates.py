@@ -4,12 +4,12 @@ A gate that stops the run takes no daily slot, credits or records. The trace con
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, SessionTransaction
 
 from app.business.accounts.models import AccountStatus
+from app.business.automation.run_documents import ConditionSample, GateLine, Would
 from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status, Waiting
 from app.business.automation.services.catalogue.incoming_fields import INCOMING
 from app.business.automation.services.catalogue.nouns import noun
@@ -81,7 +81,7 @@ def _undo(savepoint: SessionTransaction, context: RunContext) -> None:
         context.detail.trace = trace
 
 
-def _would(session: Session, context: RunContext, admission: Admission) -> dict[str, int]:
+def _would(session: Session, context: RunContext, admission: Admission) -> Would:
     """credits: the price of what is known at the start, plus the estimate for steps over records it would have
     created."""
     records = len(admission.records)
@@ -92,19 +92,19 @@ def _would(session: Session, context: RunContext, admission: Admission) -> dict[
     return {"records": records, "left_over": left_over, "credits": admission.price + later}
 
 
-def _would_have(context: RunContext, admission: Admission, would: dict[str, int]) -> str:
+def _would_have(context: RunContext, admission: Admission, would: Would) -> str:
     what = context.plural(len(admission.records)) if context.run.record_type else "its actions"
     price = "at most" if would["credits"] == admission.price else "about"
     credits = "1 credit" if would["credits"] == 1 else f"{would['credits']:,} credits"
     return f"Practice mode: it would have worked on {what} for {price} {credits}. Nothing was done."
 
 
-def not_evaluated(name: str) -> dict[str, str]:
+def not_evaluated(name: str) -> GateLine:
     """The entry of a gate behind the one that stopped the run."""
     return {"gate": name, "result": "not_evaluated", "message": ""}
 
 
-def gate_line(name: str, verdict: str | Stop | None) -> dict[str, str]:
+def gate_line(name: str, verdict: str | Stop | None) -> GateLine:
     """The gate's entry in the trace of the run."""
     if isinstance(verdict, Stop):
         return {"gate": name, "result": "stop", "message": verdict.message}
@@ -242,12 +242,12 @@ def _sample_trace(session: Session, context: RunContext, ids: list[int]) -> None
     context.detail.trace = {"records": sample_traces(session, context, ids)}
 
 
-def sample_traces(session: Session, context: RunContext, ids: list[int]) -> list[dict[str, Any]]:
+def sample_traces(session: Session, context: RunContext, ids: list[int]) -> list[ConditionSample]:
     """The evaluation of the rule's conditions on each of `ids`, leaf by leaf."""
     return traces_of(context, ids, facts_of(session, context, context.definition.record_type, ids))
 
 
-def traces_of(context: RunContext, ids: Sequence[int], facts: Mapping[int, Facts]) -> list[dict[str, Any]]:
+def traces_of(context: RunContext, ids: Sequence[int], facts: Mapping[int, Facts]) -> list[ConditionSample]:
     """The same from loaded facts."""
     trace = ConditionEvaluator().trace
     return [{"id": key, "trace": trace(context.conditions, facts[key])} for key in ids if key in facts]

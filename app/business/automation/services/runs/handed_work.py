@@ -5,18 +5,19 @@ source records.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Final
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, joinedload
 
+from app.business.automation.run_documents import PendingWork
 from app.business.automation.run_models import CLOSED, ScheduledTask
 from app.business.automation.services.runs.context import RunContext, load_context
 from app.business.automation.services.runs.lineage import Lineage, Receipt, Roots, receipts_of
 from app.business.automation.services.runs.start_list import start_of
 from app.business.automation.services.runs.steps import Step, steps_of
 
-OF_START = "start"
+OF_START: Final = "start"
 """Key of a passed-on item that runs of another start continue."""
 Key = tuple[str, int]
 """Type and id of a record."""
@@ -38,13 +39,13 @@ def is_under_way(runs: Iterable[ScheduledTask]) -> bool:
     return any(run.status not in CLOSED for run in runs)
 
 
-def handed_items(context: RunContext) -> list[dict[str, Any]]:
+def handed_items(context: RunContext) -> list[PendingWork]:
     """What the run passed on of the records it created; its own records that it did not take belong to nobody yet."""
     items = context.detail.options.get("handed_on", [])
     return [item for item in items if item["from_step"] > context.run.from_step]
 
 
-def starts_of(context: RunContext, items: Iterable[Mapping[str, Any]]) -> set[int]:
+def starts_of(context: RunContext, items: Iterable[PendingWork]) -> set[int]:
     """The starts whose runs continue the items."""
     return {item.get(OF_START) or start_of(context.run) for item in items}
 

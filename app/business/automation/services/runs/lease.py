@@ -139,7 +139,7 @@ _RENEWAL = (
 )
 
 
-def expired(now: datetime) -> Any:
+def expired(now: datetime) -> ColumnElement[bool]:
     """Clause: running rows whose worker has missed its heartbeats, or whose clock was wrong."""
     return (ScheduledTask.status == Status.RUNNING) & or_(
         ScheduledTask.lease_until < now, ScheduledTask.lease_until > now + 2 * LEASE

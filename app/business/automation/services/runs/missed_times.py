@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
+from app.business.automation.run_documents import RunOptions
 from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status
 from app.business.automation.services.calendars.applied_calendars import closed_rules
 from app.business.automation.services.calendars.closed_times import Settled
@@ -17,6 +19,7 @@ from app.business.automation.services.runs.due_rule import DueRule
 from app.business.automation.services.runs.opening import Opening
 from app.business.automation.services.runs.planned_runs import Lost, PlannedRun
 from app.business.automation.services.schedules.calendar import due_instants
+from app.business.base import RowValues
 
 LATE = timedelta(minutes=1)
 """A due instant without a row counts as missed after this time, not just as late."""
@@ -25,7 +28,7 @@ LATEST_START = timedelta(minutes=15)
 MOST_ROWS = 100
 NONE_MADE_UP = "This rule does not make up for missed times."
 OFFLINE = "We were offline at this time."
-MOVED = "moved"
+MOVED: Final = "moved"
 """Option of a run: why it was moved, in a sentence."""
 EDITED = "The rule was changed or switched off before we were back."
 
@@ -148,10 +151,10 @@ def _skipped_runs(
     version: int,
 ) -> list[PlannedRun]:
     folded, single = sentences[:-MOST_ROWS], sentences[-MOST_ROWS:]
-    rows: list[tuple[datetime, str, dict[str, object]]] = [(at, said, {}) for at, said in single]
+    rows: list[tuple[datetime, str, RowValues]] = [(at, said, {}) for at, said in single]
     if folded:
         first_at, last_at = folded[0][0], folded[-1][0]
-        counts = {"count": len(folded), "first_at": first_at, "last_at": last_at}
+        counts: RowValues = {"count": len(folded), "first_at": first_at, "last_at": last_at}
         rows.append((last_at, many.format(count=len(folded)), counts))
     return [
         PlannedRun(rule, planned_opening(Settled(at, at), site_id), Lost(said, version, reason, counts))
@@ -160,11 +163,13 @@ def _skipped_runs(
 
 
 def planned_run(
-    rule: AutomationRule | DueRule, settled: Settled, site_id: int, **options: bool
+    rule: AutomationRule | DueRule, settled: Settled, site_id: int, *, in_turn: bool = False
 ) -> PlannedRun:
     """The pending run of a planned time. One that is skipped when its time comes has the reason from now on."""
-    why = {MOVED: settled.why} if settled.is_moved else {}
-    opening = replace(planned_opening(settled, site_id), options={**options, **why})
+    options: RunOptions = {"in_turn": True} if in_turn else {}
+    if settled.is_moved:
+        options[MOVED] = settled.why
+    opening = replace(planned_opening(settled, site_id), options=options)
     return PlannedRun(rule, opening, closed="" if settled.start_at else settled.why)
 
 

@@ -9,10 +9,12 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
+from app.business.automation.run_documents import ConditionTrace, RunOptions
 from app.business.automation.run_models import Cause, Reason, RunDetail, ScheduledTask, Status
 from app.business.automation.services.catalogue.actions.registry import stored_actions
 from app.business.automation.services.rules.definition import is_local
 from app.business.automation.services.runs.due_rule import DueRule
+from app.business.base import RowValues
 from app.business.events import EVENTS_QUEUE
 
 LONG_QUEUE = "long"
@@ -54,7 +56,7 @@ class Opening:
     promised: int | None = None
     start_records: list[int] | None = None
     from_step: int = 0
-    options: dict[str, Any] = field(default_factory=dict)
+    options: RunOptions = field(default_factory=RunOptions)
 
 
 def open_run(session: Session, rule: AutomationRule, opening: Opening) -> ScheduledTask:
@@ -102,38 +104,39 @@ def reopen(session: Session, run: ScheduledTask, rule: AutomationRule, opening: 
     schedule_wakeup(session, run)
 
 
+@dataclass(frozen=True)
+class Skip:
+    """Why a run is skipped: reason code and sentence. records: for so many records the one row stands; trace: what
+    the conditions say of some of them."""
+
+    reason: Reason
+    message: str
+    records: int | None = None
+    trace: ConditionTrace | None = None
+
+
 def record_skip(
-    session: Session,
-    rule: AutomationRule,
-    opening: Opening,
-    reason: Reason,
-    message: str,
-    now: datetime,
-    **extra: Any,
+    session: Session, rule: AutomationRule, opening: Opening, skip: Skip, now: datetime
 ) -> ScheduledTask:
-    """Add a skipped row with its reason code and sentence."""
+    """Add a skipped row."""
     run = _row(rule, opening, Status.SKIPPED)
-    trace = extra.pop("trace", None)
-    _skip(run, reason, message, now, extra)
+    _skip(run, skip, now)
     _add(session, run, opening)
-    if trace is not None:
-        run.detail.trace = trace
+    run.detail.trace = skip.trace
     return run
 
 
-def skip_instead(
-    session: Session, run: ScheduledTask, reason: Reason, message: str, now: datetime, **extra: Any
-) -> None:
+def skip_instead(session: Session, run: ScheduledTask, skip: Skip, now: datetime) -> None:
     """Turn the row of a run, loaded with its detail, into a skipped one."""
-    run.status, run.detail.trace = Status.SKIPPED, extra.pop("trace", None)
-    _skip(run, reason, message, now, extra)
+    run.status, run.detail.trace = Status.SKIPPED, skip.trace
+    _skip(run, skip, now)
     session.flush()
 
 
-def _skip(run: ScheduledTask, reason: Reason, message: str, now: datetime, extra: dict[str, Any]) -> None:
-    run.reason, run.error_message, run.finished_at = reason, message, now
-    for name, value in extra.items():
-        setattr(run, name, value)
+def _skip(run: ScheduledTask, skip: Skip, now: datetime) -> None:
+    run.reason, run.error_message, run.finished_at = skip.reason, skip.message, now
+    if skip.records is not None:
+        run.count = run.record_count = skip.records
 
 
 def schedule_wakeup(session: Session, run: ScheduledTask) -> None:
@@ -145,7 +148,7 @@ def _row(rule: AutomationRule, opening: Opening, status: Status) -> ScheduledTas
     return ScheduledTask(**run_values(rule, opening, status))
 
 
-def run_values(rule: AutomationRule | DueRule, opening: Opening, status: Status) -> dict[str, Any]:
+def run_values(rule: AutomationRule | DueRule, opening: Opening, status: Status) -> RowValues:
     """The columns of a run's row that follow from its rule and its opening."""
     queue = LOCAL_QUEUES[opening.cause] if is_local(stored_actions(rule.actions)) else LONG_QUEUE
     return {
@@ -195,13 +198,13 @@ def _add(session: Session, run: ScheduledTask, opening: Opening) -> None:
     session.flush()
 
 
-def detail_values(account_id: int, run_id: int, opening: Opening) -> dict[str, Any]:
+def detail_values(account_id: int, run_id: int, opening: Opening) -> RowValues:
     """The columns of the run's detail row."""
     return {
         "account_id": account_id,
         "run_id": run_id,
         "chain": list(opening.chain),
         "records": opening.records,
-        "options": dict(opening.options),
+        "options": opening.options,
         "start_records": opening.start_records,
     }

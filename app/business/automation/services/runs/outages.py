@@ -5,9 +5,8 @@ once a run of the account is completed, the service is back, and the others foll
 """
 
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
@@ -65,7 +64,7 @@ def probe(session: Session, now: datetime) -> int:
     return tried
 
 
-def _failed(account_id: int) -> Any:
+def _failed(account_id: int) -> Select[ScheduledTask]:
     """Oldest first; without rules that were switched off since, and not while the account is paused."""
     return (
         select(ScheduledTask)

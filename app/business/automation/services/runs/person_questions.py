@@ -44,6 +44,16 @@ class Asked(BaseModel):
     articles: list[int]
 
 
+class Answered(BaseModel):
+    """An answer as it is kept. name: of who gave it · outline: the one that was approved, if it was changed."""
+
+    answer: str
+    approved: bool
+    note: str
+    name: str
+    outline: JsonObject | None = None
+
+
 @dataclass(frozen=True)
 class Question:
     """A question that nobody has answered.
@@ -77,7 +87,8 @@ class Answer:
 
 def until_of(part: UnitPart) -> datetime:
     """When the time to answer is over."""
-    return part.created_at + timedelta(days=int(part.data.get("after_days", ANSWER_WITHIN_DAYS)))
+    days = part.data.get("after_days")
+    return part.created_at + timedelta(days=days if isinstance(days, int) else ANSWER_WITHIN_DAYS)
 
 
 def open_questions(session: Session, run: ScheduledTask) -> Sequence[Question]:
@@ -150,36 +161,33 @@ def answer(
         key=f"r{run.id}-s{question.step}-{question.record_id}-p{question.number + 1}",
         attempt=run.attempt,
         kind=ANSWER,
-        data=data,
+        data=data.model_dump(exclude_none=True),
         created_at=now,
     )
     session.add(row)
     session.flush()
-    said = {"answer": given.text, "approved": data["approved"]}
+    said = {"answer": given.text, "approved": data.approved}
     audit_log.record(session, run.account_id, actor, "run.answered", run, said, now)
     if len(asked) == 1:
         settle_notices_below(session, run.account_id, _notice_key(run), now)
     wake_answered(session, run.id)
 
 
-def _checked(question: Question, given: Answer, user: User) -> JsonObject:
+def _checked(question: Question, given: Answer, user: User) -> Answered:
     if given.text not in question.answers:
         raise Invalid({"answer": [f"Answer with one of: {', '.join(question.answers)}."]})
     if given.version is not None and given.version != question.version:
         raise Conflict(CHANGED)
     approved = given.text == question.answers[0]
-    data: JsonObject = {
-        "answer": given.text,
-        "approved": approved,
-        "note": given.note,
-        "name": user.name or user.email,
-    }
+    answered = Answered(answer=given.text, approved=approved, note=given.note, name=user.name or user.email)
     if given.outline is None:
-        return data
+        return answered
     if not question.outline:
         raise Invalid({"outline": ["This question is not about an outline. Leave it out."]})
     changed = checked_outline(given.outline, question.outline)
-    return data | {"outline": changed} if approved and changed != question.outline else data
+    if approved and changed != question.outline:
+        answered.outline = changed
+    return answered
 
 
 def notify_asked(session: Session, context: RunContext, asks: Sequence[Ask]) -> None:

@@ -13,6 +13,7 @@ from app.business.automation.run_models import Cause, Reason, RunDetail, Schedul
 from app.business.automation.services.runs.due_rule import DueRule
 from app.business.automation.services.runs.ended_runs import note_end
 from app.business.automation.services.runs.opening import Opening, detail_values, run_values
+from app.business.base import RowValues
 from app.business.likelihood import usually
 from app.business.upsert import insert_many_new
 
@@ -30,7 +31,7 @@ class Lost:
     message: str
     version: int
     reason: Reason
-    counts: dict[str, Any]
+    counts: RowValues
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +48,23 @@ class PlannedRun:
     def key(self) -> PlannedKey:
         return self.rule.id, self.opening.split_site_id, self.opening.scheduled_at
 
-    def row(self, now: datetime) -> dict[str, Any]:
+    def row(self, now: datetime) -> RowValues:
         """All rows have the same columns."""
         status = Status.SKIPPED if self.lost else Status.PENDING
         values = run_values(self.rule, self.opening, status) | _ONCE
         if self.lost:
-            said = {"reason": self.lost.reason, "error_message": self.lost.message, "finished_at": now}
+            said: RowValues = {
+                "reason": self.lost.reason,
+                "error_message": self.lost.message,
+                "finished_at": now,
+            }
             values |= said | {"rule_version": self.lost.version} | self.lost.counts
         if self.closed:
             values |= {"reason": Reason.CLOSED_DAY, "error_message": self.closed}
         return values
 
 
-_ONCE: dict[str, Any] = {
+_ONCE: RowValues = {
     "reason": None,
     "error_message": "",
     "finished_at": None,
@@ -112,7 +117,7 @@ def _open(session: Session, runs: Sequence[PlannedRun], now: datetime) -> None:
             alarms.add((row["not_before"] or row["scheduled_at"], row["queue"]))
 
 
-def _insert(session: Session, rows: list[dict[str, Any]]) -> dict[PlannedKey, int]:
+def _insert(session: Session, rows: Sequence[RowValues]) -> dict[PlannedKey, int]:
     run = ScheduledTask
     key = (run.id, run.automation_rule_id, run.split_site_id, run.scheduled_at)
     added = insert_many_new(session, run, rows, *key, is_shown=False)

@@ -1,15 +1,17 @@
 """Claims of records, so that a rule takes each record once: unique (rule, record) rows with guarded updates."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
-from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, false, func, not_, or_, select, true, update
+from sqlalchemy import ColumnElement, Select, Update, and_, case, false, func, not_, or_, select, true, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningInsert
 
 from app.business.automation.models import RuleRecord, RuleVersion
 from app.business.automation.run_models import Cause, ScheduledTask
+from app.business.automation.services.rule_parts import Json
 from app.business.automation.services.runs.context import RunContext
+from app.business.base import Assigned, RowValues
 from app.business.planner.models import Record
 from app.business.upsert import upsert_each, upserting
 
@@ -70,7 +72,7 @@ def begun_before(
     session: Session,
     rule_id: int,
     record_type: str | None,
-    conditions: Mapping[str, Any],
+    conditions: Json,
     model: type[Record],
 ) -> ColumnElement[bool]:
     """Clause over `model`: records that a run of this rule has begun but not finished.
@@ -122,8 +124,8 @@ def claim(session: Session, context: RunContext, ids: list[int]) -> dict[int, in
     return {record_id: got[record_id] for record_id in ids if record_id in got}
 
 
-def _upsert(session: Session, context: RunContext, ids: Iterable[int]) -> Any:
-    rows = [
+def _upsert(session: Session, context: RunContext, ids: Iterable[int]) -> ReturningInsert[int, int | None]:
+    rows: list[RowValues] = [
         {
             "account_id": context.account.id,
             "rule_id": context.rule.id,
@@ -148,7 +150,7 @@ def _upsert(session: Session, context: RunContext, ids: Iterable[int]) -> Any:
 
 def claim_as_handled(session: Session, contexts: Sequence[RunContext]) -> int:
     """Claim all given records of first runs that finish them in this transaction; returns the number that they got."""
-    rows: list[dict[str, Any]] = [
+    rows: list[RowValues] = [
         {
             "account_id": context.account.id,
             "rule_id": context.rule.id,
@@ -252,7 +254,7 @@ def settle(
     release(session, context)
 
 
-def _end(session: Session, context: RunContext, ids: Iterable[int], **values: Any) -> None:
+def _end(session: Session, context: RunContext, ids: Iterable[int], **values: Assigned) -> None:
     session.execute(
         _mine(context)
         .where(RuleRecord.record_type == context.run.record_type, RuleRecord.record_id.in_(list(ids)))
@@ -309,7 +311,7 @@ def release(session: Session, context: RunContext) -> None:
     session.execute(_mine(context).values(state="free", updated_at=context.now))
 
 
-def free(session: Session, context: RunContext, ids: list[int], **values: Any) -> None:
+def free(session: Session, context: RunContext, ids: list[int], **values: Assigned) -> None:
     """Release the run's claims on these records only."""
     for chunk in _chunks(ids):
         session.execute(
@@ -319,7 +321,7 @@ def free(session: Session, context: RunContext, ids: list[int], **values: Any) -
         )
 
 
-def _mine(context: RunContext) -> Any:
+def _mine(context: RunContext) -> Update:
     return (
         update(RuleRecord)
         .where(

@@ -2,11 +2,11 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.business.automation.run_documents import RunResult, StepResult, StepSummary
 from app.business.automation.run_models import ActionRun, ScheduledTask, Status
 from app.business.automation.services.catalogue.actions.base import Action
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
@@ -15,7 +15,7 @@ from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.unit_receipts import SKIPPED, Outcome
 
 
-def steps_json(session: Session, run: ScheduledTask, actions: Sequence[Action]) -> list[dict[str, Any]]:
+def steps_json(session: Session, run: ScheduledTask, actions: Sequence[Action]) -> list[StepResult]:
     """The steps of a run for API and run page, from the receipts."""
     return _steps(run, actions, _receipts(session, run))
 
@@ -31,7 +31,7 @@ def _receipts(session: Session, run: ScheduledTask) -> dict[int, list[ActionRun]
 
 def _steps(
     run: ScheduledTask, actions: Sequence[Action], receipts: Mapping[int, list[ActionRun]]
-) -> list[dict[str, Any]]:
+) -> list[StepResult]:
     return [
         _step_json(run, index, action, receipts.get(index, []))
         for index, action in enumerate(actions)
@@ -39,7 +39,7 @@ def _steps(
     ]
 
 
-def _step_json(run: ScheduledTask, index: int, action: Action, units: list[ActionRun]) -> dict[str, Any]:
+def _step_json(run: ScheduledTask, index: int, action: Action, units: list[ActionRun]) -> StepResult:
     made: dict[str, list[int]] = {}
     before = Counter(unit.done_by_run_id for unit in units if unit.done_by_run_id)
     own = [unit for unit in units if unit.done_by_run_id is None]
@@ -71,16 +71,14 @@ def _step_status(run: ScheduledTask, units: list[ActionRun]) -> str:
     return Status.SKIPPED if run.status in (Status.SKIPPED, Status.FAILED) else Status.PENDING
 
 
-def result_of(session: Session, context: RunContext, notes: list[str]) -> dict[str, Any]:
+def result_of(session: Session, context: RunContext, notes: list[str]) -> RunResult:
     """The stored result: one sentence, notes, created records, and a summary of each step. Limited in size."""
     if context.run.admitted_at is None:
         return {}
     return result_from(context, _receipts(session, context.run), notes)
 
 
-def result_from(
-    context: RunContext, receipts: Mapping[int, list[ActionRun]], notes: list[str]
-) -> dict[str, Any]:
+def result_from(context: RunContext, receipts: Mapping[int, list[ActionRun]], notes: list[str]) -> RunResult:
     """The same from receipts by step."""
     steps = _steps(context.run, context.definition.actions, receipts)
     made: Counter[str] = Counter()
@@ -93,13 +91,26 @@ def result_from(
         "made": dict(made),
         "left_out": sum(step["left_out"] for step in steps),
         "near_doubles": _near_doubles(receipts),
-        "steps": [{name: value for name, value in step.items() if name != "made"} for step in steps],
+        "steps": [_summary(step) for step in steps],
+    }
+
+
+def _summary(step: StepResult) -> StepSummary:
+    return {
+        "index": step["index"],
+        "type": step["type"],
+        "status": step["status"],
+        "records": step["records"],
+        "left_out": step["left_out"],
+        "done_before": step["done_before"],
+        "credits": step["credits"],
+        "error_message": step["error_message"],
     }
 
 
 def _sentence(
     context: RunContext,
-    steps: list[dict[str, Any]],
+    steps: list[StepResult],
     made: Counter[str],
     receipts: Mapping[int, list[ActionRun]],
 ) -> str:
@@ -133,7 +144,7 @@ def _is_own(unit: ActionRun) -> bool:
     return unit.status == "done" and unit.done_by_run_id is None
 
 
-def _step_sentence(step: dict[str, Any], done: list[ActionRun]) -> str:
+def _step_sentence(step: StepResult, done: list[ActionRun]) -> str:
     """The sentence of a step that creates nothing; empty when it did nothing."""
     if done and CATALOGUE[step["type"]].unit_of == "run":
         return f"{done[0].message or CATALOGUE[step['type']].label}."
@@ -145,7 +156,7 @@ def _step_sentence(step: dict[str, Any], done: list[ActionRun]) -> str:
 
 
 def _nothing_done(
-    context: RunContext, steps: list[dict[str, Any]], receipts: Mapping[int, list[ActionRun]]
+    context: RunContext, steps: list[StepResult], receipts: Mapping[int, list[ActionRun]]
 ) -> str:
     if context.run.status == Status.FAILED:
         return "Nothing was finished."

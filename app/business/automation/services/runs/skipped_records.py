@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -15,7 +16,7 @@ from app.business.automation.services.runs.gate_verdict import Admission
 from app.business.automation.services.runs.pricing import affordable
 
 LIMITS = (Reason.DAILY_LIMIT, Reason.INSUFFICIENT_CREDITS, Reason.BUDGET, Reason.LIMIT_BELOW_PRICE)
-WANTED = "wanted"
+WANTED: Final = "wanted"
 """Option of a run that selected its records itself: the records it would have worked on."""
 
 

@@ -5,14 +5,15 @@ A run stores the ids of its own window; `listed` is the position of that window,
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.business.automation.run_documents import RunOptions
 from app.business.automation.run_models import RunDetail, ScheduledTask
 
-LISTED = "listed"
+LISTED: Final = "listed"
 """Option of a run: the span of the start's list in its window."""
 
 
@@ -29,7 +30,7 @@ class ListSpan:
         """The number of records after it in the list."""
         return self.total - self.end
 
-    def as_option(self) -> dict[str, Any]:
+    def as_option(self) -> RunOptions:
         """The option stored on a run; empty where the start has no list."""
         return {LISTED: [self.begin, self.end, self.total]} if self.total else {}
 

@@ -1,16 +1,17 @@
 """The receipts of units: begun, done, left out or failed. One row for each unit, whatever happens in between."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from app.business.automation.run_documents import PendingWork
 from app.business.automation.run_models import ActionRun
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.steps import Step
+from app.business.base import Assigned, RowValues
 from app.business.language_model import ModelUse
 from app.business.outlets.services import ai_spending
 
@@ -105,7 +106,7 @@ class Outcome:
 
     failures: list[Failure] = field(default_factory=list)
     not_begun: dict[int, int] = field(default_factory=dict)
-    rest: list[dict[str, Any]] = field(default_factory=list)
+    rest: list[PendingWork] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     later: list[Later] = field(default_factory=list)
     asks: list[Ask] = field(default_factory=list)
@@ -146,7 +147,7 @@ def finish(
     session: Session, context: RunContext, unit: Unit, done: Done, credits: int, now: datetime
 ) -> None:
     """Write the unit's receipt, in the transaction of its results and its charge."""
-    _write(session, context, unit, _done(done, credits) | added_use(done.use), now)
+    _write(session, context, unit, {**_done(done, credits), **added_use(done.use)}, now)
     if done.use:
         ai_spending.settle(session, context.account, unit.key, done.use, unused=False, now=now)
 
@@ -158,7 +159,7 @@ def finish_at_once(
     _write_at_once(session, context, unit, _done(done, credits), now)
 
 
-def receipt_of_done(context: RunContext, unit: Unit, done: Done, now: datetime) -> dict[str, Any]:
+def receipt_of_done(context: RunContext, unit: Unit, done: Done, now: datetime) -> RowValues:
     """The row of a new unit that is done, and costs nothing."""
     return _row(context, unit, now) | {"finished_at": now} | _done(done, 0)
 
@@ -181,7 +182,7 @@ def skip(session: Session, context: RunContext, step: Step, ids: Sequence[int], 
 
 def receipts_of_skipped(
     context: RunContext, step: Step, ids: Sequence[int], now: datetime
-) -> list[dict[str, Any]]:
+) -> list[RowValues]:
     """The rows of records that the step's condition excludes."""
     return [
         {
@@ -206,14 +207,14 @@ def receipts_of_skipped(
 
 def fail(session: Session, context: RunContext, failure: Failure, now: datetime) -> None:
     """The unit failed and costs nothing; a retry does it again with the same key."""
-    values = {"status": "failed", "message": failure.message} | added_use(failure.use)
+    values: dict[str, Assigned] = {"status": "failed", "message": failure.message, **added_use(failure.use)}
     _write(session, context, failure.unit, values, now)
     if failure.unit.step.entry.asks_model or failure.unit.step.entry.may_ask_model:
         key = failure.call_key or failure.unit.key
         ai_spending.settle(session, context.account, key, failure.use, unused=failure.unused, now=now)
 
 
-def added_use(use: ModelUse | None) -> dict[str, Any]:
+def added_use(use: ModelUse | None) -> dict[str, Assigned]:
     """Columns of what the AI service counted, added to what earlier calls took."""
     if use is None:
         return {}
@@ -222,11 +223,13 @@ def added_use(use: ModelUse | None) -> dict[str, Any]:
         "prompt_version": use.prompt_version,
         "tokens_in": ActionRun.tokens_in + use.tokens_in,
         "tokens_out": ActionRun.tokens_out + use.tokens_out,
-        "ai_cost": ActionRun.ai_cost if use.cost is None else func.coalesce(ActionRun.ai_cost, 0) + use.cost,
+        "ai_cost": ActionRun.ai_cost.expression
+        if use.cost is None
+        else func.coalesce(ActionRun.ai_cost, 0) + use.cost,
     }
 
 
-def _row(context: RunContext, unit: Unit, now: datetime) -> dict[str, Any]:
+def _row(context: RunContext, unit: Unit, now: datetime) -> RowValues:
     return {
         "account_id": context.account.id,
         "run_id": context.run.id,
@@ -239,7 +242,7 @@ def _row(context: RunContext, unit: Unit, now: datetime) -> dict[str, Any]:
     }
 
 
-def _done(done: Done, credits: int) -> dict[str, Any]:
+def _done(done: Done, credits: int) -> RowValues:
     return {
         "status": "done",
         "made": done.made,
@@ -251,7 +254,7 @@ def _done(done: Done, credits: int) -> dict[str, Any]:
 
 
 def _write_at_once(
-    session: Session, context: RunContext, unit: Unit, values: dict[str, Any], now: datetime
+    session: Session, context: RunContext, unit: Unit, values: RowValues, now: datetime
 ) -> None:
     if unit.is_new:
         row = _row(context, unit, now) | {"finished_at": now} | values
@@ -261,7 +264,9 @@ def _write_at_once(
     _write(session, context, unit, values, now)
 
 
-def _write(session: Session, context: RunContext, unit: Unit, values: dict[str, Any], now: datetime) -> None:
+def _write(
+    session: Session, context: RunContext, unit: Unit, values: Mapping[str, Assigned], now: datetime
+) -> None:
     session.execute(
         update(ActionRun)
         .where(*receipt_clause(context, unit))
@@ -286,7 +291,7 @@ def left_out_of_step(session: Session, context: RunContext, step: Step) -> str:
     return session.scalar(query) or ""
 
 
-def receipt_clause(context: RunContext, unit: Unit) -> tuple[Any, ...]:
+def receipt_clause(context: RunContext, unit: Unit) -> tuple[ColumnElement[bool], ...]:
     """The unit's receipt."""
     return (
         ActionRun.account_id == context.run.account_id,

@@ -1,11 +1,10 @@
 """Wakes waiting runs: they become pending when what they wait for is available."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, CursorResult, Select, bindparam, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, case, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.business.accounts.models import Account
@@ -14,7 +13,9 @@ from app.business.automation.run_models import Cause, ScheduledTask, Status, Wai
 from app.business.automation.services.runs.lease import SERIAL_CAUSES
 from app.business.automation.services.runs.local_days import next_local_day
 from app.business.automation.services.runs.opening import RUN_QUEUES
+from app.business.base import Assigned
 from app.business.events import wake
+from app.business.updates import changed_rows
 
 LONGEST_WAIT = timedelta(days=30)
 """After waiting this long a run is tried once more, and ends if it would have to wait again."""
@@ -289,7 +290,7 @@ def _wake(session: Session, *where: ColumnElement[bool], skip_locked: bool = Tru
 def _change(
     session: Session,
     where: Sequence[ColumnElement[bool]],
-    values: dict[str, Any],
+    values: Mapping[str, Assigned],
     *,
     skip_locked: bool = True,
 ) -> int:
@@ -301,5 +302,4 @@ def _change(
         .with_for_update(skip_locked=skip_locked, key_share=True)
     )
     changed = update(ScheduledTask).where(ScheduledTask.id.in_(locked)).values(values)
-    result = session.execute(changed.execution_options(synchronize_session=False))
-    return cast(CursorResult[Any], result).rowcount
+    return changed_rows(session, changed)

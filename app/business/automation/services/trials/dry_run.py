@@ -4,16 +4,18 @@ The checks run in a savepoint that is always rolled back, so a test cannot diffe
 """
 
 from datetime import datetime
-from typing import Any
+from typing import TypedDict
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
+from app.business.automation.run_documents import ConditionSample, GateLine
 from app.business.automation.run_models import Cause, ScheduledTask
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope, known_ids
 from app.business.automation.services.conditions.facts import context_facts
 from app.business.automation.services.preflight.start_price import price_of_one, start_price
+from app.business.automation.services.rule_parts import Json, JsonObject
 from app.business.automation.services.runs.context import RunContext, load_context
 from app.business.automation.services.runs.gate_verdict import Admission
 from app.business.automation.services.runs.gates import pass_gates, sample_traces
@@ -24,19 +26,47 @@ from app.business.errors import Invalid, NotFound
 from app.business.outlets.services.ai_connections import is_connected
 
 
+class TestedAction(TypedDict):
+    """An action of the rule, and its price for the records of the first run: null where it is not known yet."""
+
+    type: str
+    params: Json
+    price: int | None
+
+
+class TestedRun(TypedDict):
+    """What the checks of the run say. conditions: the trace of those on the record."""
+
+    would_run: bool
+    gates: list[GateLine]
+    conditions: JsonObject
+    matched: int
+    actions: list[TestedAction]
+
+
+class TestedCosts(TypedDict):
+    """Totals of the start with all follow-up runs; price: null where that of an action is not known yet."""
+
+    records: int
+    runs: int
+    days: int
+    price: int | None
+    price_max: int
+
+
+class DryRunReport(TestedRun, TestedCosts):
+    """The test of a rule."""
+
+
 def dry_run(
     session: Session,
     rule: AutomationRule,
     now: datetime,
     *,
     record_id: int | None = None,
-    values: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    """`{"would_run", "gates", "conditions", "matched", "actions", "records", "runs", "days", "price", "price_max"}`.
-
-    The totals include all follow-up runs; the prices of actions are those of the first run. `values` (a JSON object of
-    fields) take the place of a record. Raises NotFound, Invalid.
-    """
+    values: JsonObject | None = None,
+) -> DryRunReport:
+    """`values` (a JSON object of fields) take the place of a record. Raises NotFound, Invalid."""
     wakeups = {name: set(session.info.get(name, ())) for name in ("wake", "alarms")}
     savepoint = session.begin_nested()
     try:
@@ -45,11 +75,12 @@ def dry_run(
         if values is not None:
             context.assumed = context_facts(values, now=now, zone=context.zone, record_type=rule.record_type)
         admission = pass_gates(session, context)
-        report = _report(session, context, admission, record_id)
+        tested = _report(session, context, admission, record_id)
     finally:
         savepoint.rollback()
         session.info.update(wakeups)
-    report |= _costs(session, rule, report, now, record_id, is_assumed=values is not None)
+    costs = _costs(session, rule, tested, now, record_id, is_assumed=values is not None)
+    report: DryRunReport = {**tested, **costs}
     if not rule.is_active:
         report["gates"][0] = {"gate": "active", "result": "stop", "message": "The rule is switched off."}
         report["would_run"] = False
@@ -67,9 +98,7 @@ def _open(session: Session, rule: AutomationRule, record_id: int | None, now: da
     return open_run(session, rule, Opening(Cause.MANUAL, now, records=records, options={"even_if_off": True}))
 
 
-def _report(
-    session: Session, context: RunContext, admission: Admission, record_id: int | None
-) -> dict[str, Any]:
+def _report(session: Session, context: RunContext, admission: Admission, record_id: int | None) -> TestedRun:
     traces = _traces(session, context, admission, record_id)
     return {
         "would_run": admission.stop is None,
@@ -83,14 +112,14 @@ def _report(
 def _costs(
     session: Session,
     rule: AutomationRule,
-    report: dict[str, Any],
+    tested: TestedRun,
     now: datetime,
     record_id: int | None,
     *,
     is_assumed: bool,
-) -> dict[str, Any]:
+) -> TestedCosts:
     """The price of a start; an action's price is null where it depends on records that a step creates."""
-    prices = [action["price"] for action in report["actions"]]
+    prices = [action["price"] for action in tested["actions"]]
     if is_assumed:
         start = price_of_one(session, rule, now, sum(price or 0 for price in prices))
     else:
@@ -106,10 +135,9 @@ def _costs(
 
 def _traces(
     session: Session, context: RunContext, admission: Admission, record_id: int | None
-) -> list[dict[str, Any]]:
+) -> list[ConditionSample]:
     if context.assumed is not None or context.run.record_type is None:
-        seen: list[dict[str, Any]] = (context.detail.trace or {}).get("records", [])
-        return seen
+        return (context.detail.trace or {}).get("records", [])
     sample = [record_id] if record_id is not None else admission.choice.ids[:1]
     return sample_traces(session, context, sample or _any_in_scope(session, context))
 
@@ -121,7 +149,7 @@ def _any_in_scope(session: Session, context: RunContext) -> list[int]:
     return list(session.scalars(select(model.id).where(scope).order_by(model.id.desc()).limit(1)))
 
 
-def _action(session: Session, context: RunContext, step: Step, records: list[int]) -> dict[str, Any]:
+def _action(session: Session, context: RunContext, step: Step, records: list[int]) -> TestedAction:
     price = None
     if context.assumed is not None and step.source == "records":
         connected = is_connected(session, context.account.id)

@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
+from app.business.automation.run_documents import RunResult
 from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rules.versions import definition_of
@@ -21,9 +21,19 @@ DAYS = 30
 MOST_RUNS = 10_000
 
 
+@dataclass
+class PracticeDay:
+    """What the practice runs of one day would have done."""
+
+    on: date
+    runs: int = 0
+    records: int = 0
+    credits: int = 0
+
+
 @dataclass(frozen=True)
 class PracticeReport:
-    """`skips`: reason -> number of runs skipped for it. `days`: `{"on", "runs", "records", "credits"}`, oldest first.
+    """`skips`: reason -> number of runs skipped for it · `days`: oldest first.
 
     is_cut: only the latest runs are counted, because there are too many.
     """
@@ -32,7 +42,7 @@ class PracticeReport:
     records: int
     credits: int
     skips: dict[str, int]
-    days: list[dict[str, Any]]
+    days: list[PracticeDay]
     is_cut: bool
 
 
@@ -60,8 +70,8 @@ def practice_report(session: Session, rule: AutomationRule, now: datetime) -> Pr
     days = _days(period.dates, runs, ZoneInfo(zone))
     return PracticeReport(
         runs=len(runs),
-        records=sum(day["records"] for day in days),
-        credits=sum(day["credits"] for day in days),
+        records=sum(day.records for day in days),
+        credits=sum(day.credits for day in days),
         skips=dict(Counter(skips).most_common()),
         days=days,
         is_cut=len(runs) == MOST_RUNS,
@@ -76,12 +86,14 @@ def end_practice(
     AutomationService().update_rule(session, rule, data, actor, now, expected_version=expected_version)
 
 
-def _days(dates: Sequence[date], runs: Iterable[Any], zone: ZoneInfo) -> list[dict[str, Any]]:
-    found = {on: {"on": on, "runs": 0, "records": 0, "credits": 0} for on in dates}
+def _days(
+    dates: Sequence[date], runs: Iterable[Row[datetime, RunResult]], zone: ZoneInfo
+) -> list[PracticeDay]:
+    found = {on: PracticeDay(on) for on in dates}
     for at, result in runs:
-        line: dict[str, Any] = found[at.astimezone(zone).date()]
+        line = found[at.astimezone(zone).date()]
         would = result.get("would", {})
-        line["runs"] += 1
-        line["records"] += would.get("records", 0)
-        line["credits"] += would.get("credits", 0)
+        line.runs += 1
+        line.records += would.get("records", 0)
+        line.credits += would.get("credits", 0)
     return list(found.values())

@@ -3,20 +3,24 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Self
 
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
+from app.business.automation.run_documents import ConditionSample
 from app.business.automation.run_models import BatchDelivery, Cause, Delivery, Reason, ScheduledTask
 from app.business.automation.services.catalogue.actions.registry import stored_actions
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.conditions.record_fields import load_facts
+from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.rules.zone import rule_scope, rule_zone
 from app.business.automation.services.runs.opening import (
     Opening,
+    Skip,
     open_runs,
     record_skip,
     reopen,
@@ -24,6 +28,7 @@ from app.business.automation.services.runs.opening import (
 )
 from app.business.automation.services.triggering.event_matching import UNSPLIT, Match, parts
 from app.business.automation.services.triggering.failed_deliveries import run_of
+from app.business.base import RowValues
 from app.business.events import EventBatch
 from app.business.upsert import insert_new
 
@@ -62,15 +67,31 @@ class DeliveryPlan:
             for number, (site_id, records) in enumerate(some, start + 1)
         ]
 
-    def stored(self) -> dict[str, object]:
+    def stored(self) -> JsonObject:
         """The form in which a delivery keeps its plan until all its runs are open."""
-        return {
-            "version": self.rule.version,
-            "runs": self.runs,
-            "matched": self.matched,
-            "unmatched": self.unmatched,
-            "sample": self.sample,
-        }
+        kept = StoredPlan(
+            version=self.rule.version,
+            runs=list(self.runs),
+            matched=self.matched,
+            unmatched=self.unmatched,
+            sample=self.sample,
+        )
+        return kept.model_dump(mode="json")
+
+
+class StoredPlan(BaseModel):
+    """The plan that a delivery keeps. version: of the rule that it was made for."""
+
+    version: int
+    runs: list[RunRecords]
+    matched: int
+    unmatched: int
+    sample: list[int]
+
+    @classmethod
+    def of(cls, delivery: BatchDelivery) -> Self | None:
+        """None where the delivery keeps none."""
+        return None if delivery.planned is None else cls.model_validate(delivery.planned)
 
 
 def plan_delivery(batch: EventBatch, rule: AutomationRule, match: Match, now: datetime) -> DeliveryPlan:
@@ -82,19 +103,20 @@ def plan_delivery(batch: EventBatch, rule: AutomationRule, match: Match, now: da
 
 def planned_before(delivery: BatchDelivery, batch: EventBatch, rule: AutomationRule) -> DeliveryPlan | None:
     """The plan that the delivery has kept, if it was made for the rule as it is now."""
-    kept = delivery.planned
-    if kept is None or kept["version"] != rule.version:
+    kept = StoredPlan.of(delivery)
+    if kept is None or kept.version != rule.version:
         return None
-    figures = kept["matched"], kept["unmatched"], kept["sample"]
-    return DeliveryPlan(batch, rule, kept["runs"], delivery.created_at, *figures)
+    return DeliveryPlan(
+        batch, rule, kept.runs, delivery.created_at, kept.matched, kept.unmatched, kept.sample
+    )
 
 
 def plan_rest(
     delivery: BatchDelivery, batch: EventBatch, rule: AutomationRule, match: Match | None, now: datetime
 ) -> DeliveryPlan:
     """Of a rule that was saved when some runs were open: what of the others' records it takes now."""
-    kept: Any = delivery.planned
-    opened, left = kept["runs"][: delivery.runs], kept["runs"][delivery.runs :]
+    kept = StoredPlan.model_validate(delivery.planned)
+    opened, left = kept.runs[: delivery.runs], kept.runs[delivery.runs :]
     places = {site_id for site_id, records in left if records is None}
     wanted = {record_id for _, records in left for record_id in records or ()}
     series: list[RunRecords] = []
@@ -105,8 +127,9 @@ def plan_rest(
             some = [record_id for record_id in records if record_id in wanted]
             series += [(site_id, part) for part in _parts(rule, some)]
     dropped = len(wanted) - sum(len(records or ()) for _, records in series)
-    figures = kept["matched"] - dropped, kept["unmatched"] + dropped, kept["sample"]
-    return DeliveryPlan(batch, rule, [*opened, *series], now, *figures)
+    return DeliveryPlan(
+        batch, rule, [*opened, *series], now, kept.matched - dropped, kept.unmatched + dropped, kept.sample
+    )
 
 
 def deliver_all(session: Session, pairs: Sequence[DeliveryPlan], now: datetime) -> None:
@@ -122,9 +145,7 @@ def deliver_all(session: Session, pairs: Sequence[DeliveryPlan], now: datetime) 
     open_runs(session, [(pair.rule, opening) for pair in fresh for opening in pair.openings()])
     for pair in fresh:
         if pair.unmatched:
-            record_skip(
-                session, pair.rule, _opening(pair.batch, now, None, 0), now=now, **_skip(session, pair, now)
-            )
+            _skip_unmatched(session, pair, None, now)
 
 
 def deliver_again(session: Session, delivery: BatchDelivery, pair: DeliveryPlan, now: datetime) -> None:
@@ -142,7 +163,8 @@ def deliver_again(session: Session, delivery: BatchDelivery, pair: DeliveryPlan,
     delivery.error, delivery.run_id = None, None
     if delivery.runs < len(pair.runs):
         delivery.state, delivery.not_before = Delivery.PENDING, now
-        if delivery.planned is None or delivery.planned["version"] != pair.rule.version:
+        kept = StoredPlan.of(delivery)
+        if kept is None or kept.version != pair.rule.version:
             delivery.planned = pair.stored()
     else:
         _end_delivery(session, delivery, pair, run, now)
@@ -153,11 +175,7 @@ def _end_delivery(
     session: Session, delivery: BatchDelivery, pair: DeliveryPlan, run: ScheduledTask | None, now: datetime
 ) -> None:
     if pair.unmatched:
-        skip = _skip(session, pair, now)
-        if run is not None and not pair.runs:
-            skip_instead(session, run, now=now, **skip)
-        else:
-            record_skip(session, pair.rule, _opening(pair.batch, now, None, 0), now=now, **skip)
+        _skip_unmatched(session, pair, None if pair.runs else run, now)
     delivery.state, delivery.not_before, delivery.planned = Delivery.DONE, None, None
     for name, value in pair.counts.items():
         setattr(delivery, name, value)
@@ -184,24 +202,24 @@ def _add_deliveries(
 ) -> set[tuple[int, int]]:
     """The pairs that were not delivered before. whole: those whose runs are opened in this transaction."""
     at_once = {pair.rule.id for pair in whole}
-    done = {"state": Delivery.DONE, "not_before": None, "planned": None}
-    rows = [
+    done: RowValues = {"state": Delivery.DONE, "not_before": None, "planned": None}
+    rows: list[RowValues] = [
         {
             "account_id": pair.batch.account_id,
             "batch_id": pair.batch.id,
             "rule_id": pair.rule.id,
             "attempts": 0,
             "created_at": now,
+            **pair.counts,
+            **(done if pair.rule.id in at_once else _kept(pair, now)),
         }
-        | pair.counts
-        | (done if pair.rule.id in at_once else _kept(pair, now))
         for pair in pairs
     ]
     added = insert_new(session, BatchDelivery, rows).returning(BatchDelivery.batch_id, BatchDelivery.rule_id)
     return {(batch_id, rule_id) for batch_id, rule_id in session.execute(added)}
 
 
-def _kept(pair: DeliveryPlan, now: datetime) -> dict[str, Any]:
+def _kept(pair: DeliveryPlan, now: datetime) -> RowValues:
     return {"state": Delivery.PENDING, "not_before": now, "planned": pair.stored(), "runs": 0}
 
 
@@ -223,20 +241,23 @@ def _opening(
     )
 
 
-def _skip(session: Session, pair: DeliveryPlan, now: datetime) -> dict[str, Any]:
-    """The single row for all records that do not match."""
+def _skip_unmatched(session: Session, pair: DeliveryPlan, run: ScheduledTask | None, now: datetime) -> None:
+    """One row for all records that do not match: that of `run`, or a new one."""
     count = pair.unmatched
     verb = "does" if count == 1 else "do"
-    return {
-        "reason": Reason.CONDITIONS,
-        "message": f"{plural(count, pair.rule.record_type)} {verb} not match the conditions.",
-        "count": count,
-        "record_count": count,
-        "trace": {"records": _traces(session, pair, now)},
-    }
+    skip = Skip(
+        Reason.CONDITIONS,
+        f"{plural(count, pair.rule.record_type)} {verb} not match the conditions.",
+        count,
+        {"records": _traces(session, pair, now)},
+    )
+    if run is not None:
+        skip_instead(session, run, skip, now)
+    else:
+        record_skip(session, pair.rule, _opening(pair.batch, now, None, 0), skip, now)
 
 
-def _traces(session: Session, pair: DeliveryPlan, now: datetime) -> list[dict[str, Any]]:
+def _traces(session: Session, pair: DeliveryPlan, now: datetime) -> list[ConditionSample]:
     rule, sample = pair.rule, pair.sample
     node = parse_conditions(rule.conditions, record_type=rule.record_type)
     facts = load_facts(

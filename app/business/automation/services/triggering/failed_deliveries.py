@@ -24,7 +24,8 @@ from app.business.automation.run_models import (
 )
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.runs import consecutive_failures
-from app.business.automation.services.runs.opening import LONG_QUEUE, skip_instead
+from app.business.automation.services.runs.opening import LONG_QUEUE, Skip, skip_instead
+from app.business.base import RowValues
 from app.business.events import Event, EventBatch
 from app.business.outlets.services.notifying import Message, notify
 from app.business.upsert import insert_missing
@@ -37,8 +38,13 @@ def put_off(
     session: Session, batch: EventBatch, rule_id: int, error: str, not_before: datetime, now: datetime
 ) -> None:
     """Record the pair for a retry."""
-    row = {"account_id": batch.account_id, "batch_id": batch.id, "rule_id": rule_id, "created_at": now}
-    tries = {"state": Delivery.PENDING, "attempts": 1, "not_before": not_before, "error": error}
+    row: RowValues = {
+        "account_id": batch.account_id,
+        "batch_id": batch.id,
+        "rule_id": rule_id,
+        "created_at": now,
+    }
+    tries: RowValues = {"state": Delivery.PENDING, "attempts": 1, "not_before": not_before, "error": error}
     insert_missing(session, BatchDelivery, row | tries)
 
 
@@ -73,7 +79,7 @@ def drop(session: Session, delivery: BatchDelivery, now: datetime) -> None:
     """The rule was changed in the meantime and does not accept the batch any more."""
     run = run_of(session, delivery)
     if run is not None:
-        skip_instead(session, run, Reason.CONDITIONS, NOT_HERE, now)
+        skip_instead(session, run, Skip(Reason.CONDITIONS, NOT_HERE), now)
     delivery.state, delivery.error, delivery.not_before, delivery.run_id = Delivery.DONE, None, None, None
     session.flush()
 

@@ -12,6 +12,7 @@ from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, or_, selec
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleVersion
+from app.business.automation.run_documents import RunOptions
 from app.business.automation.run_models import Reason, RunDetail, ScheduledTask, Status
 from app.business.automation.services.calendars.applied_calendars import closed_rules
 from app.business.automation.services.calendars.closed_times import ClosedRule, Settled
@@ -22,11 +23,12 @@ from app.business.automation.services.runs.missed_times import MOVED
 from app.business.automation.services.runs.planned_runs import planned_runs
 from app.business.automation.services.schedules.calendar import Schedule
 from app.business.automation.services.triggering.activations import present_zones
+from app.business.base import RowValues
 from app.business.errors import Invalid
 
 Key = tuple[int, int]
 """A rule, and one of its versions or sites."""
-Change = dict[str, int | str | datetime | JsonObject | None]
+Change = RowValues
 """The run, when it starts, and the values of its columns, each with `_` behind its name."""
 
 
@@ -43,7 +45,7 @@ class NotBegun:
     reason: str | None
     error_message: str
     queue: str
-    options: JsonObject
+    options: RunOptions
 
 
 def resettle(session: Session, account_id: int, site_id: int | None, now: datetime) -> None:
@@ -152,8 +154,10 @@ def _settled(closed: ClosedRule, schedule: Schedule, row: NotBegun, now: datetim
 def _change(row: NotBegun, settled: Settled) -> Change | None:
     moved_to_at = settled.start_at if settled.is_moved else None
     reason, message = (Reason.CLOSED_DAY, settled.why) if settled.start_at is None else (None, "")
-    options = {name: value for name, value in row.options.items() if name != MOVED}
-    options |= {MOVED: settled.why} if moved_to_at else {}
+    options = row.options.copy()
+    options.pop(MOVED, None)
+    if moved_to_at:
+        options[MOVED] = settled.why
     before = (row.moved_to_at, row.reason, row.error_message, row.options)
     if before == (moved_to_at, reason, message, options):
         return None

@@ -21,6 +21,7 @@ from app.business.automation.rhythm_models import RuleRhythm
 from app.business.automation.run_models import Cause, ScheduledTask, Status
 from app.business.automation.services.triggering.listening import Listening, listening_of
 from app.business.automation.services.triggering.rhythm import FEWEST, LEAST, rhythm_of
+from app.business.base import RowValues
 from app.business.events import EventType
 from app.business.outlets.services.notifying import Message, notify
 from app.business.upsert import upsert
@@ -146,13 +147,13 @@ def _work_out(session: Session, last: LastEvent) -> RuleRhythm:
     start = listening.silence_from(last.at)
     by_hour = _by_hour(session, known, times)
     rhythm = rhythm_of(times, by_hour, ZoneInfo(last.zone), start, listening.switched_on)
-    values = {
+    values: RowValues = {
         "last_event_at": last.at,
         "rule_version": last.rule_version,
         "usual_by": rhythm.usual_by if rhythm else None,
         "silent_from": rhythm.silent_from if rhythm else None,
     }
-    place = {"account_id": last.account_id, "rule_id": last.rule_id}
+    place: RowValues = {"account_id": last.account_id, "rule_id": last.rule_id}
     upsert(session, RuleRhythm, place | values, unique=["rule_id"], change=values)
     query = select(RuleRhythm).where(RuleRhythm.rule_id == last.rule_id)
     return session.scalars(query.execution_options(populate_existing=True)).one()

@@ -12,7 +12,7 @@ from app.business.accounts.models import Account
 from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule, RuleRecord, RuleVersion
 from app.business.automation.run_models import ScheduledTask
-from app.business.automation.services.catalogue.actions.registry import CATALOGUE
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE, stored_actions
 from app.business.automation.services.catalogue.nouns import noun
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.rules.repair import faults_of, repair_sentence
@@ -170,7 +170,7 @@ def _unfit(session: Session, rule: AutomationRule, record: Record, now: datetime
     model = MODELS[rule.record_type or ""]
     clause = eligible(read_definition(rule), now)
     fits = session.scalar(select(model.id).where(model.id == record.id, clause))
-    return None if fits else CATALOGUE[str(rule.actions[0]["type"])].refusal.sentence
+    return None if fits else CATALOGUE[stored_actions(rule.actions)[0].type].refusal.sentence
 
 
 def _taken_before(session: Session, rule: AutomationRule, record: Record, now: datetime) -> str | None:

@@ -15,6 +15,7 @@ from app.business.automation.services.catalogue.nouns import noun, plural
 from app.business.automation.services.catalogue.record_order import OLDEST, order_words
 from app.business.automation.services.catalogue.triggers import TRIGGERS, statuses_to, stored_options
 from app.business.automation.services.rule_parts import Stored
+from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.runs.start_list import start_of, stretch_of
 from app.business.events import Event, EventBatch
 from app.business.planner.models import Record
@@ -105,8 +106,8 @@ def _versions(session: Session, rule: AutomationRule) -> Sequence[RuleVersion]:
 
 def _order_of(version: RuleVersion) -> str:
     """The order of records in that version, in words."""
-    said = version.definition
-    return order_words(said.get("order", OLDEST), said["record_type"])
+    said = definition_from({"order": OLDEST, **version.definition})
+    return order_words(said.order, said.record_type)
 
 
 def _runs(session: Session, rule: AutomationRule, record: Record, until: datetime) -> Sequence[ScheduledTask]:

@@ -20,6 +20,7 @@ from app.business.automation.services.conditions.nodes import Node, counts, fiel
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.conditions.record_fields import load_facts
 from app.business.automation.services.rule_parts import JsonObject, Stored
+from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.rules.zone import rule_scope, rule_zone
 from app.business.automation.services.why.change_text import turns_text
 from app.business.automation.services.why.history import RecordEvent
@@ -75,11 +76,11 @@ def read_then(
     run: ScheduledTask | None = None,
 ) -> Reading:
     """The conditions of `version` at that moment. Raises Invalid where they are not valid any more."""
-    node = _parsed(version.definition["conditions"], rule)
+    said = definition_from(version.definition)
+    node = _parsed(said.conditions, rule)
     if run is not None and (kept := _kept_trace(run, record)):
         return _explained(rule, node, kept, at, version.version)
-    said = version.definition
-    scope = replace(rule_scope(session, rule), site_id=said["site"], sector_id=said["sector"])
+    scope = replace(rule_scope(session, rule), site_id=said.site, sector_id=said.sector)
     facts = _facts(session, rule, scope, record, node, at)
     if record.updated_at <= at:
         return _reading(rule, node, facts, at, version.version, "unchanged", _others(node, _columns(rule)))

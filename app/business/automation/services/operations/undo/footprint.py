@@ -3,14 +3,15 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, Row, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ActionRun, ScheduledTask
 from app.business.automation.services.catalogue.actions.update_records import UPDATE_RECORDS
-from app.business.events import Event, EventBatch, EventType
+from app.business.automation.services.rule_parts import JsonObject
+from app.business.events import Event, EventBatch, EventType, StatusMove
 
 CHILDREN_FIRST = ("content", "task", "idea", "cluster", "keyword")
 CHUNK = 500
@@ -77,18 +78,25 @@ def moves_of(session: Session, run: UndoneRun, record_type: str, ids: Sequence[i
             overtaken[record_id] = others[record_id][1]
             continue
         overtaken.pop(record_id, None)
-        before = moves.get(record_id)
+        before, move = moves.get(record_id), StatusMove.model_validate(data)
         moves[record_id] = Move(
-            before.came_from if before else data["from"],
-            data["to"],
+            before.came_from if before else move.came_from,
+            move.to,
             before.changes + 1 if before else 1,
             record_id in aims,
-            (snapshot or {}).get("cluster_id"),
+            _cluster_in(snapshot),
         )
     return Moves({key: move for key, move in moves.items() if key not in overtaken}, overtaken)
 
 
-def _own_moves(session: Session, run: UndoneRun, record_type: str, ids: Sequence[int]) -> Iterator[Any]:
+def _cluster_in(snapshot: JsonObject | None) -> int | None:
+    found = (snapshot or {}).get("cluster_id")
+    return found if isinstance(found, int) else None
+
+
+def _own_moves(
+    session: Session, run: UndoneRun, record_type: str, ids: Sequence[int]
+) -> Iterator[Row[int, int, JsonObject | None, JsonObject | None]]:
     columns = Event.id, Event.record_id, Event.data, Event.snapshot
     own = select(*columns).join(EventBatch, _batch()).where(*_by(run), Event.record_type == record_type)
     for chunk in chunks(ids):
@@ -133,11 +141,11 @@ def _aims(session: Session, run: UndoneRun, record_type: str) -> set[int]:
     )
 
 
-def _batch() -> Any:
+def _batch() -> ColumnElement[bool]:
     return EventBatch.id == Event.batch_id
 
 
-def _by(run: UndoneRun) -> tuple[Any, ...]:
+def _by(run: UndoneRun) -> tuple[ColumnElement[bool], ...]:
     return (
         EventBatch.account_id == run.account_id,
         EventBatch.run_id == run.id,

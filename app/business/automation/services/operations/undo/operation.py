@@ -6,9 +6,9 @@ records that are undone already are left out.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import select, update
+from pydantic import BaseModel
+from sqlalchemy import Update, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.services import audit_log
@@ -32,12 +32,20 @@ from app.business.automation.services.operations.undo.footprint import (
 )
 from app.business.automation.services.operations.undo.verdicts import Foreseen, decide
 from app.business.automation.services.operations.undo.writing import Tally, Undoing, undo_some
+from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.transactions import Clock, Transaction
 from app.business.errors import Conflict
 
 KIND = "undo"
 RECORDS_AT_ONCE = 20
 NOTHING = "This run made nothing and set no status, so there is nothing to undo."
+
+
+class UndoParams(BaseModel):
+    """The run to undo, and the key that asked for it."""
+
+    run: int
+    api_key: int | None = None
 
 
 def refusal(session: Session, run: ScheduledTask) -> str:
@@ -87,7 +95,7 @@ def begin_undo(session: Session, run: ScheduledTask, actor: Actor, now: datetime
         session,
         account_id=run.account_id,
         kind=KIND,
-        params={"run": run.id, "api_key": actor.api_key_id},
+        params=UndoParams(run=run.id, api_key=actor.api_key_id).model_dump(),
         user_id=actor.user_id,
         sites={run.site_id},
         now=now,
@@ -101,10 +109,11 @@ def begin_undo(session: Session, run: ScheduledTask, actor: Actor, now: datetime
 
 def run_undo(
     transaction: Transaction, asked: OperationRequest, progress: Progress, clock: Clock
-) -> dict[str, Any]:
+) -> JsonObject:
     """Undo the run's records, children before their parents."""
-    run = UndoneRun(asked.account_id, asked.params["run"])
-    undoing = Undoing(run, asked.id, AuditActor(asked.user_id, asked.params.get("api_key")))
+    params = UndoParams.model_validate(asked.params)
+    run = UndoneRun(asked.account_id, params.run)
+    undoing = Undoing(run, asked.id, AuditActor(asked.user_id, params.api_key))
     with transaction() as session:
         parts = _parts(footprint_of(session, run))
     done, total = 0, sum(len(ids) for _, ids in parts)
@@ -131,7 +140,7 @@ def _tally(session: Session, operation_id: int) -> Tally:
     return Tally.read(session.scalars(select(Operation.result).where(Operation.id == operation_id)).one())
 
 
-def _own(operation_id: int) -> Any:
+def _own(operation_id: int) -> Update:
     mine = update(Operation).where(Operation.id == operation_id)
     return mine.execution_options(synchronize_session=False)
 

@@ -1,11 +1,12 @@
 """Carrying out the undo of a run: some records in each transaction, each of them wholly or not at all."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
+from pydantic import BaseModel
 from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
@@ -14,8 +15,26 @@ from app.business.accounts.services.audit_log import AuditActor
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.operations.undo.footprint import UndoneRun
 from app.business.automation.services.operations.undo.verdicts import Foreseen, UndoVerdict, decide
+from app.business.automation.services.rule_parts import JsonObject, Stored
+from app.business.base import Assigned
 from app.business.planner.models import Keyword, KeywordStatus, Record
 from app.business.planner.services.record_archive import archive
+
+
+class LeftRecord(BaseModel):
+    """A record that stays as it is."""
+
+    type: str
+    id: int
+    reason: str
+
+
+class StoredTally(BaseModel):
+    """A tally as it is kept with its operation."""
+
+    archived: dict[str, int] = {}
+    restored: dict[str, int] = {}
+    left: list[LeftRecord] = []
 
 
 @dataclass
@@ -27,13 +46,15 @@ class Tally:
     left: dict[tuple[str, int], str] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, result: Mapping[str, Any]) -> Self:
-        left = {(row["type"], row["id"]): row["reason"] for row in result.get("left", [])}
-        return cls(Counter(result.get("archived", {})), Counter(result.get("restored", {})), left)
+    def read(cls, result: Stored) -> Self:
+        stored = StoredTally.model_validate(result)
+        left = {(row.type, row.id): row.reason for row in stored.left}
+        return cls(Counter(stored.archived), Counter(stored.restored), left)
 
-    def as_result(self) -> dict[str, Any]:
-        left = [{"type": name, "id": key, "reason": why} for (name, key), why in self.left.items()]
-        return {"archived": dict(self.archived), "restored": dict(self.restored), "left": left}
+    def as_result(self) -> JsonObject:
+        left = [LeftRecord(type=name, id=key, reason=why) for (name, key), why in self.left.items()]
+        stored = StoredTally(archived=dict(self.archived), restored=dict(self.restored), left=left)
+        return stored.model_dump(mode="json")
 
     def note(self, record_type: str, verdict: UndoVerdict) -> None:
         key = (record_type, verdict.record.id)
@@ -55,7 +76,7 @@ class Undoing:
     actor: AuditActor
 
     @property
-    def said(self) -> dict[str, Any]:
+    def said(self) -> JsonObject:
         return {"run": self.run.id, "operation": self.operation_id}
 
 
@@ -114,8 +135,13 @@ def _give_back(session: Session, undoing: Undoing, verdict: UndoVerdict, status:
     audit_log.record(session, record.account_id, undoing.actor, action, record, said, now)
 
 
-def _status(model: type[Record], status: str, now: datetime) -> dict[str, Any]:
-    values = {"status": status, "status_since": now, "updated_at": now, "version": model.version + 1}
+def _status(model: type[Record], status: str, now: datetime) -> dict[str, Assigned]:
+    values: dict[str, Assigned] = {
+        "status": status,
+        "status_since": now,
+        "updated_at": now,
+        "version": model.version + 1,
+    }
     if model is Keyword and status == KeywordStatus.NEW:
         return values | {"cluster_id": None, "cluster_tried_at": None}
     return values

@@ -1,0 +1,20 @@
+"""Updates whose effect is told by the number of rows that they changed."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import CursorResult
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import UpdateBase
+
+from app.business.base import RowValues
+
+
+def changed_rows(session: Session, statement: UpdateBase, rows: Sequence[RowValues] | None = None) -> int:
+    """Execute the statement, for each of `rows` where they are given; returns the number of rows that it changed.
+
+    Objects that the session knows already keep what they hold.
+    """
+    options = {"synchronize_session": False, "preserve_rowcount": True}
+    result = session.execute(statement, rows, execution_options=options)
+    # Of the result of a statement that may return rows the type does not tell that it counts them.
+    return result.rowcount if isinstance(result, CursorResult) else 0
