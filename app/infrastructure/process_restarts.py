@@ -1,11 +1,12 @@
 """Which processes the supervisor restarted, when and why: append-only rows, kept for a week."""
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import Index, delete, func, select
+from sqlalchemy import Index, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.business.base import Base, Id, Text
@@ -49,10 +50,15 @@ class Ended:
 
 @dataclass(frozen=True)
 class Restarts:
-    """The latest restarts, newest first, and their total number."""
+    """The latest restarts, newest first, and their number on each of the last seven days of the zone, oldest first."""
 
     shown: Sequence[ProcessRestart]
-    count: int
+    days: Mapping[date, int]
+
+    @property
+    def count(self) -> int:
+        """All of these days together."""
+        return sum(self.days.values())
 
 
 def cause_of(status: int) -> str:
@@ -82,14 +88,18 @@ def note_restart(session: Session, ended: Ended) -> None:
     )
 
 
-def restarts(session: Session, now: datetime) -> Restarts:
-    """Those of the last week."""
-    recent = ProcessRestart.ended_at > now - SHOWN_FOR
+def restarts(session: Session, now: datetime, zone: ZoneInfo) -> Restarts:
+    """Those of today and the six days before it."""
+    today = now.astimezone(zone).date()
+    first = today - SHOWN_FOR + timedelta(days=1)
+    recent = ProcessRestart.ended_at >= datetime.combine(first, time(), zone)
     latest = (
         select(ProcessRestart)
         .where(recent)
         .order_by(ProcessRestart.ended_at.desc(), ProcessRestart.id.desc())
     )
     shown = session.scalars(latest.limit(MOST_SHOWN)).all()
-    count = session.scalar(select(func.count()).select_from(ProcessRestart).where(recent)) or 0
-    return Restarts(shown, count)
+    days = dict.fromkeys((first + timedelta(days=number) for number in range(SHOWN_FOR.days)), 0)
+    for at in session.scalars(select(ProcessRestart.ended_at).where(recent)):
+        days[at.astimezone(zone).date()] += 1
+    return Restarts(shown, days)

@@ -127,6 +127,8 @@ def test_restarts_of_the_last_week_are_shown_with_their_cause(viewer: FlaskClien
     assert "host-1" in restarts
     assert "It was killed." in restarts
     assert ">Scheduler<" not in restarts
+    days = re.findall(r": (\d restarts?)</span>", restarts)
+    assert days == ["1 restart", *["0 restarts"] * 6]
 
 
 def test_of_many_restarts_the_latest_are_shown_and_all_counted(viewer: FlaskClient, session: Session) -> None:

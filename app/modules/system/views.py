@@ -13,6 +13,7 @@ from app.infrastructure.health import look
 from app.infrastructure.process_restarts import restarts
 from app.infrastructure.readiness import check_readiness
 from app.modules.access import allow, current_person
+from app.modules.display import viewer_zone
 from app.modules.live import live_mark, unchanged
 
 WEB_WORKS_WITHOUT = {"workers"}
@@ -65,5 +66,5 @@ def health() -> str:
         health=look(current_app.extensions["settings"], now),
         backlog=backlog(db.session(), account.id, now),
         unaccounted=unaccounted(db.session(), account.id, now),
-        restarts=restarts(db.session(), now),
+        restarts=restarts(db.session(), now, viewer_zone()),
     )
