@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from pydantic import BaseModel, Field, JsonValue
 from sqlalchemy import Index, UniqueConstraint, select, text, update
@@ -53,7 +52,7 @@ class EventBatch(AccountOwned, Base):
     run_id: Mapped[int | None] = mapped_column(Id)
     root_run_id: Mapped[int | None] = mapped_column(Id)
     depth: Mapped[int] = mapped_column(default=0)
-    chain: Mapped[list[Any]] = mapped_column(default=list)
+    chain: Mapped[list[int]] = mapped_column(default=list)
     user_id: Mapped[int | None] = mapped_column(Id)
     created_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]

@@ -1,12 +1,17 @@
-"""Updates whose effect is told by the number of rows that they changed."""
+"""Statements over many rows, whose effect is told by the number of rows that they changed."""
 
 from collections.abc import Sequence
 
-from sqlalchemy import CursorResult
+from sqlalchemy import CursorResult, Table
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import UpdateBase
 
-from app.business.base import RowValues
+from app.business.base import Base, RowValues
+
+
+def table_of(model: type[Base]) -> Table:
+    """The table, for statements that are the same for any number of rows."""
+    return model.metadata.tables[model.__tablename__]
 
 
 def changed_rows(session: Session, statement: UpdateBase, rows: Sequence[RowValues] | None = None) -> int:

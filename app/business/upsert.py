@@ -25,7 +25,7 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlalchemy.sql.elements import KeyedColumnElement
 
 from app.business.base import Assigned, Base, ColumnValue
-from app.business.updates import changed_rows
+from app.business.updates import changed_rows, table_of
 
 Insert = postgresql.Insert | sqlite.Insert
 Given = ReadOnlyColumnCollection[str, KeyedColumnElement[Any]]
@@ -56,19 +56,19 @@ def insert_many_new(
     it names the accounts whose rows change.
     """
     # By the table: for a model the rows that differ in what they leave out would be statements of their own.
-    statement = _insert(session, _table(model))
+    statement = _insert(session, table_of(model))
     values: Sequence[Values] | None = rows
     if session.get_bind().dialect.name == "postgresql":
         # As one JSON value: the driver is slow with thousands of parameters, and one statement per row is slower.
         statement = statement.from_select(list(rows[0]), _as_rows(model, rows))
         values = None
-    columns = [_table(model).c[attribute.key] for attribute in returning]
+    columns = [table_of(model).c[attribute.key] for attribute in returning]
     inserted = statement.on_conflict_do_nothing().returning(*columns)
     return session.execute(inserted, values and list(values), execution_options={"is_shown": is_shown}).all()
 
 
 def _as_rows(model: type[Base], rows: Sequence[Values]) -> Select[Any]:
-    types = {name: _table(model).c[name].type for name in rows[0]}
+    types = {name: table_of(model).c[name].type for name in rows[0]}
     document = sql_cast(literal(json.dumps([dict(row) for row in rows], default=_as_text), String), JSON)
     function = func.json_to_recordset(document)
     derived = function.table_valued(*(column(*named) for named in types.items())).render_derived(
@@ -138,7 +138,7 @@ def upsert_each(
 ) -> int:
     """Insert the rows; existing ones take the `change` columns of the row that was given for them, where `where`
     holds. Returns the number of rows written. The statement is the same for any number of rows."""
-    statement = _insert(session, _table(model))
+    statement = _insert(session, table_of(model))
     values = {name: statement.excluded[name] for name in change}
     upserting = statement.on_conflict_do_update(index_elements=list(unique), set_=values, where=where)
     return changed_rows(session, upserting, [dict(row) for row in rows])
@@ -146,10 +146,6 @@ def upsert_each(
 
 def _as_text(value: date) -> str:
     return value.isoformat()
-
-
-def _table(model: type[Base]) -> Table:
-    return model.metadata.tables[model.__tablename__]
 
 
 def _insert(session: Session, model: type[Base] | Table) -> Insert:

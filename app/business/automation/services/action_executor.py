@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from types import TracebackType
 from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
@@ -260,8 +261,13 @@ class _Writing:
             raise
         return session
 
-    def __exit__(self, *error: Any) -> bool | None:
-        return self.transaction.__exit__(*error)
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        return self.transaction.__exit__(kind, error, traceback)
 
 
 def _within(seconds: int, work: Callable[[], Answer]) -> Answer:

@@ -3,13 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleActivation, RuleVersion
 from app.business.automation.run_models import BatchDelivery, Cause, Delivery, ScheduledTask
+from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.schedules.calendar import due_instants
 from app.business.automation.services.triggering.activations import site_schedules
@@ -22,7 +23,17 @@ WITHIN = timedelta(hours=24)
 GRACE = timedelta(seconds=120)
 """Planned times and batches newer than this may still be in progress."""
 
-Span = Any
+
+class PlannedSpan(NamedTuple):
+    """A schedule in force: of which rule, from when to when, on which sites, by which definition."""
+
+    rule_id: int
+    from_at: datetime
+    to_at: datetime | None
+    zones: dict[str, str]
+    definition: JsonObject
+
+
 Stretch = tuple[datetime, datetime]
 Times = dict[tuple[int, int], list[Stretch]]
 """By rule and site."""
@@ -34,7 +45,7 @@ def unaccounted(session: Session, account_id: int, now: datetime) -> int:
     Three queries. Zero unless something was lost or has stopped.
     """
     since, until = now - WITHIN, now - GRACE
-    spans = session.execute(_spans(account_id, since, until)).all()
+    spans = [PlannedSpan(*row) for row in session.execute(_spans(account_id, since, until))]
     runs = _planned_runs(session, account_id, since, until) if spans else {}
     missing = sum(_missing(span, runs, since, until) for span in spans)
     unread, undelivered = _unread_batches(account_id, until), _open_deliveries(account_id, until)
@@ -42,7 +53,9 @@ def unaccounted(session: Session, account_id: int, now: datetime) -> int:
     return missing + (session.scalar(both) or 0)
 
 
-def _spans(account_id: int, since: datetime, until: datetime) -> Any:
+def _spans(
+    account_id: int, since: datetime, until: datetime
+) -> Select[int, datetime, datetime | None, dict[str, str], JsonObject]:
     """Which schedule was in force at which time, and on which sites."""
     version = and_(
         RuleVersion.rule_id == RuleActivation.rule_id, RuleVersion.version == RuleActivation.version
@@ -88,7 +101,7 @@ def _planned_runs(session: Session, account_id: int, since: datetime, until: dat
     return times
 
 
-def _missing(span: Span, runs: Times, since: datetime, until: datetime) -> int:
+def _missing(span: PlannedSpan, runs: Times, since: datetime, until: datetime) -> int:
     definition = definition_from(span.definition)
     try:
         schedules = site_schedules(definition, span.zones)
@@ -110,7 +123,7 @@ def _without_run(due: Iterable[datetime], runs: list[Stretch]) -> int:
     )
 
 
-def _unread_batches(account_id: int, until: datetime) -> Any:
+def _unread_batches(account_id: int, until: datetime) -> Select[int]:
     """Of any age."""
     return (
         select(func.count())
@@ -123,7 +136,7 @@ def _unread_batches(account_id: int, until: datetime) -> Any:
     )
 
 
-def _open_deliveries(account_id: int, until: datetime) -> Any:
+def _open_deliveries(account_id: int, until: datetime) -> Select[int]:
     """Deliveries that are being retried, and failed ones until somebody acts."""
     waits = (BatchDelivery.state == Delivery.PENDING) & (BatchDelivery.created_at < until)
     return (

@@ -146,7 +146,7 @@ def _found(name: str, sentence: str, rows: Iterable[Row]) -> Iterator[Breach]:
 
 def _ask(session: Session, query: str, now: datetime) -> Iterator[Row]:
     times = {"cut": now - GRACE, "lease_cut": now - LEASE_GRACE}
-    used: dict[str, Any] = {key: value for key, value in times.items() if f":{key}" in query}
+    used: dict[str, datetime | list[str]] = {key: value for key, value in times.items() if f":{key}" in query}
     bound = [bindparam(key, type_=UtcDateTime()) for key in used]
     if ":paid_types" in query:
         used["paid_types"] = [entry.key for entry in CATALOGUE.values() if entry.is_paid]

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import Reason
@@ -18,6 +18,7 @@ from app.business.automation.services.catalogue.field_types import FieldValue
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.catalogue.triggers import RunFinishedOptions, statuses_to
 from app.business.automation.services.conditions.facts import Facts
+from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.runs.incoming_message import message_facts
 from app.business.automation.services.runs.loop_guard import MOST_DEPTH
 from app.business.automation.services.transactions import Transaction
@@ -33,9 +34,32 @@ from app.business.planner.services.record_snapshot import restored
 BATCHES_AT_ONCE = 50
 EVENTS_AT_ONCE = 5_000
 
-EventRow = Any
-"""A row of a query over batches or events. Any: SQLAlchemy gives its columns by name only."""
-Rows = Sequence[EventRow]
+
+class PastBatch(NamedTuple):
+    """Columns of a batch. at: when it was dispatched, or would have been."""
+
+    id: int
+    type: str
+    chain: list[int]
+    depth: int
+    created_at: datetime
+    at: datetime
+
+
+class PastRecordEvent(NamedTuple):
+    """Columns of an event."""
+
+    id: int
+    batch_id: int
+    record_type: str
+    record_id: int
+    site_id: int | None
+    sector_id: int | None
+    data: JsonObject | None
+    snapshot: JsonObject | None
+
+
+Rows = Sequence[PastRecordEvent]
 
 
 class EventSource:
@@ -69,7 +93,7 @@ class EventSource:
     def moments(self) -> Iterator[ReplayMoment]:
         """The batches in order of dispatch; those of the same moment together."""
         with self.read() as session:
-            batches = session.execute(_batches(self.trial)).all()
+            batches = [PastBatch(*row) for row in session.execute(_batches(self.trial))]
         for start in range(0, len(batches), BATCHES_AT_ONCE):
             some = batches[start : start + BATCHES_AT_ONCE]
             events = self._events([batch.id for batch in some])
@@ -93,7 +117,7 @@ class EventSource:
         if self.conditions.handled:
             self.handled.update(dict.fromkeys(records, at))
 
-    def _moment_of(self, at: datetime, together: list[tuple[EventRow, Rows]]) -> ReplayMoment:
+    def _moment_of(self, at: datetime, together: list[tuple[PastBatch, Rows]]) -> ReplayMoment:
         moment = ReplayMoment(at)
         self._finished = {}
         for batch, events in together:
@@ -103,7 +127,7 @@ class EventSource:
                 self._open(moment, batch, events)
         return moment
 
-    def _open_without_records(self, moment: ReplayMoment, batch: EventRow, events: Rows) -> None:
+    def _open_without_records(self, moment: ReplayMoment, batch: PastBatch, events: Rows) -> None:
         ended = next((event.data or {} for event in events), {})
         options, rule_id = self.definition.trigger_options, self.trial.rule_id
         place = self.definition.site, self.definition.sector
@@ -124,7 +148,7 @@ class EventSource:
         for part, site_id in enumerate(sites, start=1):
             moment.opened.append(self._opened(moment.at, batch, None, part, site_id))
 
-    def _open(self, moment: ReplayMoment, batch: EventRow, events: Rows) -> None:
+    def _open(self, moment: ReplayMoment, batch: PastBatch, events: Rows) -> None:
         offered = self._offered(events)
         matched = self._matching(batch, offered)
         moment.offered += len(offered)
@@ -137,16 +161,16 @@ class EventSource:
                 part += 1
                 moment.opened.append(self._opened(moment.at, batch, records, part, site_id))
 
-    def _by_site(self, matched: list[int], offered: dict[int, EventRow]) -> dict[int, list[int]]:
+    def _by_site(self, matched: list[int], offered: dict[int, PastRecordEvent]) -> dict[int, list[int]]:
         """The records in one group, or one group per site in the order of the events."""
         if self.definition.split_by != "site":
             return {UNSPLIT: matched}
-        sites: dict[int, list[int]] = {event.site_id: [] for event in offered.values()}
+        sites: dict[int, list[int]] = {event.site_id or UNSPLIT: [] for event in offered.values()}
         for record_id in matched:
-            sites[offered[record_id].site_id].append(record_id)
+            sites[offered[record_id].site_id or UNSPLIT].append(record_id)
         return sites
 
-    def _offered(self, events: Rows) -> dict[int, EventRow]:
+    def _offered(self, events: Rows) -> dict[int, PastRecordEvent]:
         """Record -> its last event of the batch, if in scope and with a status that matches."""
         place = self.definition
         return {
@@ -158,7 +182,7 @@ class EventSource:
             and (not self.wanted or (event.data or {}).get("to") in self.wanted)
         }
 
-    def _matching(self, batch: EventRow, offered: dict[int, EventRow]) -> list[int]:
+    def _matching(self, batch: PastBatch, offered: dict[int, PastRecordEvent]) -> list[int]:
         model = MODELS[self.definition.record_type or ""]
         today = self._today([key for key, event in offered.items() if event.snapshot is None], offered)
         holds, matched = self.conditions.moment(batch.at).holds, []
@@ -182,7 +206,7 @@ class EventSource:
                 finished.add(record_id)
         return matched
 
-    def _today(self, without: list[int], offered: dict[int, EventRow]) -> dict[int, Facts]:
+    def _today(self, without: list[int], offered: dict[int, PastRecordEvent]) -> dict[int, Facts]:
         """Today's facts of the records that need them."""
         self.assumed.update(without)
         wanted = list(offered) if self.conditions.needs_today else without
@@ -204,13 +228,13 @@ class EventSource:
         return found
 
     def _opened(
-        self, at: datetime, batch: EventRow, records: list[int] | None, part: int, site_id: int = UNSPLIT
+        self, at: datetime, batch: PastBatch, records: list[int] | None, part: int, site_id: int = UNSPLIT
     ) -> Opened:
         is_loop = bool(batch.chain) and (self.trial.rule_id in batch.chain or batch.depth > MOST_DEPTH)
         return Opened(at, records, site_id, batch.id, part, Reason.LOOP if is_loop else None)
 
-    def _events(self, batch_ids: list[int]) -> dict[int, list[EventRow]]:
-        found: dict[int, list[EventRow]] = {}
+    def _events(self, batch_ids: list[int]) -> dict[int, list[PastRecordEvent]]:
+        found: dict[int, list[PastRecordEvent]] = {}
         last = 0
         while True:
             with self.read() as session:
@@ -223,7 +247,7 @@ class EventSource:
             last = rows[-1].id
 
 
-def _batches(trial: Trial) -> Any:
+def _batches(trial: Trial) -> Select[int, str, list[int], int, datetime, datetime]:
     """Batches of the trigger's type that were, or would have been, dispatched in the period."""
     handed_out = func.coalesce(EventBatch.dispatched_at, EventBatch.closed_at)
     return (
@@ -258,4 +282,5 @@ def _page_of_events(session: Session, batch_ids: list[int], last: int) -> Rows:
         Event.snapshot,
     )
     query = select(*columns).where(Event.batch_id.in_(batch_ids), Event.id > last)
-    return session.execute(query.order_by(Event.id).limit(EVENTS_AT_ONCE)).all()
+    rows = session.execute(query.order_by(Event.id).limit(EVENTS_AT_ONCE))
+    return [PastRecordEvent(*row) for row in rows]

@@ -9,9 +9,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, tzinfo
-from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
@@ -181,7 +180,7 @@ class _Credits:
             self.monthly = session.scalar(monthly.where(Account.id == trial.account_id))
 
     @staticmethod
-    def _more(session: Session, account_id: int, last_id: int) -> Sequence[Any]:
+    def _more(session: Session, account_id: int, last_id: int) -> Sequence[Row[int, datetime, int]]:
         query = select(CreditEntry.id, CreditEntry.created_at, CreditEntry.balance_after)
         mine = query.where(CreditEntry.account_id == account_id, CreditEntry.id > last_id)
         return session.execute(mine.order_by(CreditEntry.id).limit(CHUNK)).all()

@@ -56,7 +56,7 @@ class ReplayOrder:
         """The first `count` of these records, in order. Random order is the same in each replay."""
         if self.field is None:
             drawn = Random(f"{at}")  # noqa: S311 - a draw, no secret
-            keys: Callable[[int], Any] = (
+            keys: Callable[[int], float] = (
                 (lambda id: -id) if self.order == NEWEST else lambda _id: drawn.random()
             )
             return iter(nsmallest(count, ids, key=keys))

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from heapq import merge
 from itertools import islice
-from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.business.automation.run_models import Reason
 from app.business.automation.services.backtest.eligibility import own_values, past_eligibility
@@ -205,7 +205,7 @@ class TimeSource:
         tried_at = self._tried.get(record_id)
         return tried_at is not None and handled_at is not None and tried_at >= handled_at
 
-    def _load_tried(self, column: Any) -> None:
+    def _load_tried(self, column: InstrumentedAttribute[datetime | None]) -> None:
         model = column.class_
         with self.read() as session:
             tried = select(model.id, column).where(

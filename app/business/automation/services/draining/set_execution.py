@@ -7,9 +7,8 @@ it: then nothing was done, and the runs are executed one by one.
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
-from typing import Any, cast
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_documents import GateLine, RunResult
@@ -39,11 +38,12 @@ from app.business.automation.services.runs.unit_receipts import (
     receipts_of_skipped,
     unit_key,
 )
+from app.business.base import RowValues
 from app.business.planner.models import Record
 from app.business.planner.services.record_edit import set_labels
+from app.business.updates import changed_rows
 
-Row = dict[str, Any]
-Receipts = dict[int, dict[int, list[Row]]]
+Receipts = dict[int, dict[int, list[RowValues]]]
 """By run and step."""
 Verdict = str | Stop | None
 
@@ -150,14 +150,15 @@ class SetExecution:
                 firsts.setdefault(context.rule.id, context.run.id)
         if firsts:
             row = ScheduledTask
-            begun = self.session.execute(
+            begun = changed_rows(
+                self.session,
                 update(row)
                 .where(row.id.in_(firsts.values()), row.status == Status.PENDING)
                 .values(status=Status.RUNNING)
                 # What ends the run leaves a hint for open pages.
-                .execution_options(synchronize_session=False, is_shown=False)
+                .execution_options(is_shown=False),
             )
-            _expect(len(firsts), cast(CursorResult[Any], begun).rowcount)
+            _expect(len(firsts), begun)
 
     def _note_attempt(self, run: ScheduledTask) -> None:
         run.attempt, run.worker, run.started_at = 1, self.worker, run.started_at or self.now
@@ -254,7 +255,7 @@ class SetExecution:
         """The records as they are now, which must be as they were when they were chosen."""
         found: dict[RecordKey, Record] = {}
         for record_type in sorted({str(context.run.record_type) for context in contexts}):
-            model: Any = MODELS[record_type]
+            model = MODELS[record_type]
             of_type = (context for context in contexts if context.run.record_type == record_type)
             wanted = sorted(key for context in of_type for key in context.detail.records or ())
             query = select(model).where(model.id.in_(wanted)).order_by(model.id)

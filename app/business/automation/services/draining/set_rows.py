@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, cast
 
-from sqlalchemy import CursorResult, Table, bindparam, insert, or_, update
+from sqlalchemy import Table, Update, bindparam, insert, or_, update
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ActionRun, RunAttempt, RunDetail, ScheduledTask, Status
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.ended_runs import note_end
-
-Row = dict[str, Any]
+from app.business.base import RowValues
+from app.business.updates import changed_rows, table_of
 
 OF_RUN = (
     "status",
@@ -37,26 +36,25 @@ OF_RUN = (
 OF_DETAIL = ("records", "options", "gates", "trace")
 
 
-def _updating(table: Any, key: str, columns: Sequence[str]) -> Any:
+def _updating(table: Table, key: str, columns: Sequence[str]) -> Update:
     """One row by its key and account, which change hints read from here."""
-    row: Table = table
-    mine = row.c[key] == bindparam("key"), row.c.account_id == bindparam("account_id_1")
-    return update(row).where(*mine).values({name: bindparam(f"new_{name}") for name in columns})
+    mine = table.c[key] == bindparam("key"), table.c.account_id == bindparam("account_id_1")
+    return update(table).where(*mine).values({name: bindparam(f"new_{name}") for name in columns})
 
 
-_run: Table = cast(Table, ScheduledTask.__table__)
+_run = table_of(ScheduledTask)
 _RUNS = _updating(_run, "id", OF_RUN).where(
     or_(_run.c.status == Status.PENDING, _run.c.status == Status.RUNNING)
 )
-_DETAILS = _updating(RunDetail.__table__, "run_id", OF_DETAIL)
-_INSERT_RECEIPTS = insert(cast(Table, ActionRun.__table__))
-_INSERT_ATTEMPTS = insert(cast(Table, RunAttempt.__table__))
+_DETAILS = _updating(table_of(RunDetail), "run_id", OF_DETAIL)
+_INSERT_RECEIPTS = insert(table_of(ActionRun))
+_INSERT_ATTEMPTS = insert(table_of(RunAttempt))
 
 
 def write(
     session: Session,
     contexts: Sequence[RunContext],
-    receipts: Sequence[Row],
+    receipts: Sequence[RowValues],
     now: datetime,
     require_time: Callable[[], None],
 ) -> int:
@@ -71,27 +69,27 @@ def write(
     require_time()
     session.execute(_INSERT_ATTEMPTS, [_attempt(context.run, now) for context in contexts])
     require_time()
-    runs = session.execute(_RUNS, [_values(context, context.run, OF_RUN) for context in contexts])
+    written = changed_rows(session, _RUNS, [_values(context, context.run, OF_RUN) for context in contexts])
     for context in contexts:
         note_end(session, context.run)
         session.expire(context.run)
         session.expire(context.detail)
-    return cast(CursorResult[Any], runs).rowcount
+    return written
 
 
-def _values(context: RunContext, row: ScheduledTask | RunDetail, columns: Sequence[str]) -> Row:
+def _values(context: RunContext, row: ScheduledTask | RunDetail, columns: Sequence[str]) -> RowValues:
     values = {f"new_{name}": getattr(row, name) for name in columns}
     return values | {"key": context.run.id, "account_id_1": context.account.id}
 
 
-def _of_same_columns(rows: Sequence[Row]) -> list[list[Row]]:
-    found: dict[frozenset[str], list[Row]] = {}
+def _of_same_columns(rows: Sequence[RowValues]) -> list[list[RowValues]]:
+    found: dict[frozenset[str], list[RowValues]] = {}
     for row in rows:
         found.setdefault(frozenset(row), []).append(row)
     return list(found.values())
 
 
-def _attempt(run: ScheduledTask, now: datetime) -> Row:
+def _attempt(run: ScheduledTask, now: datetime) -> RowValues:
     return {
         "account_id": run.account_id,
         "run_id": run.id,

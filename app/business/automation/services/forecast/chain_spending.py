@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, AccountStatus, Role
@@ -28,7 +27,7 @@ def watch_chains(session: Session, now: datetime) -> int:
     return notified
 
 
-def _spending(now: datetime) -> Any:
+def _spending(now: datetime) -> Select[int, int]:
     """Accounts that have used credits today or yesterday (whatever their zone), with their limits."""
     limit = func.coalesce(Account.chain_notice_credits, Plan.monthly_credits / PART)
     today = [(now + timedelta(days=days)).date().isoformat() for days in (-1, 0, 1)]
@@ -49,7 +48,7 @@ def _spending(now: datetime) -> Any:
     )
 
 
-def _chains(session: Session, account_id: int, limit: float, now: datetime) -> Sequence[Any]:
+def _chains(session: Session, account_id: int, limit: float, now: datetime) -> Sequence[Row[int, int]]:
     """First run and credits of each chain above the limit."""
     root = func.coalesce(ScheduledTask.root_id, ScheduledTask.id)
     spent = -func.sum(CreditEntry.amount)

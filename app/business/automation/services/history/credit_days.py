@@ -3,10 +3,23 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from datetime import date
-from typing import Any
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import Select, Subquery, and_, case, delete, exists, func, or_, select, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Subquery,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.orm import Session, aliased
 
 from app.business.accounts.models import Account
@@ -57,10 +70,23 @@ def add_entries(session: Session, account_id: int, zone: str, most: int = MOST_E
         session.execute(delete(CreditDay).where(CreditDay.account_id == account_id))
         last = 0
     rows = session.execute(_entries(account_id).where(CreditEntry.id > last).limit(most)).all()
-    _add(session, account_id, zone, rows)
+    _add(session, account_id, zone, [EntryOfRun(*row) for row in rows])
     last = rows[-1].id if rows else last
     session.execute(update(CreditDayState).where(mine).values(zone=zone, last_entry_id=last))
     return len(rows)
+
+
+class EntryOfRun(NamedTuple):
+    """An entry with the source of its run. runs: 1 where it is the first that the run was charged."""
+
+    id: int
+    created_at: datetime
+    kind: str
+    amount: int
+    rule_id: int
+    site_id: int
+    cause: str
+    runs: int
 
 
 def sources(account_id: int, zone: str, days: Sequence[date]) -> Subquery:
@@ -108,7 +134,7 @@ def _entries(account_id: int, *columns: Any) -> Select[Any]:
     )
 
 
-def _is_first_of_run() -> Any:
+def _is_first_of_run() -> ColumnElement[bool]:
     entry, other = CreditEntry, aliased(CreditEntry)
     earlier = exists().where(
         other.account_id == entry.account_id,
@@ -119,8 +145,8 @@ def _is_first_of_run() -> Any:
     return and_(entry.run_id.is_not(None), entry.kind.in_(USE), ~earlier)
 
 
-def _add(session: Session, account_id: int, zone: str, rows: Sequence[Any]) -> None:
-    sums: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0])
+def _add(session: Session, account_id: int, zone: str, rows: Sequence[EntryOfRun]) -> None:
+    sums: dict[tuple[int, date, str, int, int, str], list[int]] = defaultdict(lambda: [0, 0])
     for row in rows:
         on = day_of(row.created_at, zone)
         found = sums[account_id, on, row.kind, row.rule_id, row.site_id, row.cause]
@@ -130,7 +156,7 @@ def _add(session: Session, account_id: int, zone: str, rows: Sequence[Any]) -> N
         upsert(
             session,
             CreditDay,
-            dict(zip(KEY, key, strict=True)) | {"amount": amount, "runs": runs},
+            {**dict(zip(KEY, key, strict=True)), "amount": amount, "runs": runs},
             unique=KEY,
             change={"amount": CreditDay.amount + amount, "runs": CreditDay.runs + runs},
         )

@@ -1,7 +1,6 @@
 """Runs and notices that need a person: recently failed runs, waiting runs, and notices about them."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from sqlalchemy.orm import Session
@@ -9,6 +8,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Notice
 from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
+from app.business.automation.run_documents import ExhaustedBudget
 from app.business.automation.run_models import ScheduledTask, Status, Waiting
 
 MOST_WAITING = 500
@@ -40,11 +40,15 @@ def waiting_budgets(session: Session, scope: Scope) -> list[tuple[ScheduledTask,
     query = select(ScheduledTask).where(
         scope.sees(ScheduledTask), ScheduledTask.waiting_for == Waiting.BUDGET
     )
-    found: dict[tuple[Any, ...], list[ScheduledTask]] = {}
+    found: dict[tuple[str, int, str, str], list[ScheduledTask]] = {}
     for run in session.scalars(query.order_by(ScheduledTask.scheduled_at).limit(MOST_WAITING)):
         if run.budget:
-            found.setdefault(tuple(sorted(run.budget.items())), []).append(run)
+            found.setdefault(_key(run.budget), []).append(run)
     return sorted(((runs[0], len(runs)) for runs in found.values()), key=lambda pair: -pair[1])
+
+
+def _key(budget: ExhaustedBudget) -> tuple[str, int, str, str]:
+    return budget["scope"], budget["id"], budget["name"], budget["period"]
 
 
 def notices_seen(scope: Scope) -> ColumnElement[bool]:

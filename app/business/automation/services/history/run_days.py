@@ -26,7 +26,7 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.business.accounts.models import Account
 from app.business.accounts.services.scope import Scope
@@ -188,7 +188,9 @@ def _as_they_are(account_id: int, zone: str, on: date, end: datetime) -> Compoun
     return union_all(later, noted, of_day.group_by("site_id", run.status, "reason"))
 
 
-def _within(at: Any, start: datetime | None, end: datetime) -> list[ColumnElement[bool]]:
+def _within(
+    at: InstrumentedAttribute[datetime], start: datetime | None, end: datetime
+) -> list[ColumnElement[bool]]:
     return [at < end] if start is None else [at >= start, at < end]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -40,6 +40,7 @@ FAILURES_WITHIN = 7
 SEARCHED = 10_000
 """Runs that one page of a search looks at."""
 MOST_DIGITS = 19
+T = TypeVar("T")
 KEYS = (ScheduledTask.scheduled_at, ScheduledTask.id)
 
 
@@ -153,16 +154,17 @@ def _ordered(
 
 def page_query(
     scope: Scope, filters: RunFilters, cursor: str | None, limit: int, now: datetime
-) -> Select[Any]:
+) -> Select[ScheduledTask]:
     """The query of `runs_page`: one run more than `limit`."""
     branches = _branches(filters, now)
-    entity = ScheduledTask if len(branches) == 1 else ScheduledTask.id
-    chosen = select(entity).where(scope.sees(ScheduledTask), *_narrowed(filters))
+    chosen = select(ScheduledTask).where(scope.sees(ScheduledTask), *_narrowed(filters))
     parts = [
         first_part(chosen.where(*branch), keys=KEYS, cursor=cursor, limit=limit, oldest=filters.oldest)
         for branch in branches
     ]
-    return parts[0] if len(parts) == 1 else _merged(parts, limit, filters.oldest)
+    if len(parts) == 1:
+        return parts[0]
+    return _merged([part.with_only_columns(ScheduledTask.id) for part in parts], limit, filters.oldest)
 
 
 def _number(session: Session, scope: Scope, filters: RunFilters, now: datetime) -> int:
@@ -278,13 +280,15 @@ def _in_status(status: str | None, upcoming: bool, now: datetime) -> Iterator[Co
         yield or_(ScheduledTask.status != Status.PENDING, is_due)
 
 
-def _merged(parts: Sequence[Select[Any]], limit: int, oldest: bool) -> Select[Any]:
+def _merged(parts: Sequence[Select[int]], limit: int, oldest: bool) -> Select[ScheduledTask]:
     ids = union_all(*(select(part.subquery().c.id) for part in parts))
     merged = select(ScheduledTask).where(ScheduledTask.id.in_(ids))
     return merged.order_by(*(key.asc() if oldest else key.desc() for key in KEYS)).limit(limit + 1)
 
 
-def _figures(account_id: int, rule_ids: Sequence[int], week: Period, now: datetime) -> Select[Any]:
+def _figures(
+    account_id: int, rule_ids: Sequence[int], week: Period, now: datetime
+) -> Select[*tuple[Any, ...]]:
     """One row for each rule; under each status the id of its latest run, without planned ones."""
     used = select(func.coalesce(func.sum(RuleDay.used), 0)).where(
         RuleDay.rule_id == AutomationRule.id, RuleDay.local_day == week.dates[-1]
@@ -307,17 +311,17 @@ def _starts_after(now: datetime) -> Sequence[ColumnElement[bool]]:
     return run.status == Status.PENDING, run.begins_at > now, is_open
 
 
-def _of_rule(figure: ColumnElement[Any], *clauses: ColumnElement[bool]) -> ScalarSelect[Any]:
+def _of_rule(figure: ColumnElement[T], *clauses: ColumnElement[bool]) -> ScalarSelect[T]:
     return _runs_of_rule(figure).where(*clauses).scalar_subquery()
 
 
-def _latest(status: Status, now: datetime) -> ScalarSelect[Any]:
+def _latest(status: Status, now: datetime) -> ScalarSelect[int]:
     ended_or_due = [ScheduledTask.status == status]
     if status == Status.PENDING:
         ended_or_due.append(ScheduledTask.scheduled_at <= now)
     newest_first = [key.desc() for key in KEYS]
     return (
-        _runs_of_rule(ScheduledTask.id)
+        _runs_of_rule(ScheduledTask.id.expression)
         .where(*ended_or_due)
         .order_by(*newest_first)
         .limit(1)
@@ -325,7 +329,7 @@ def _latest(status: Status, now: datetime) -> ScalarSelect[Any]:
     )
 
 
-def _runs_of_rule(figure: Any) -> Select[Any]:
+def _runs_of_rule(figure: ColumnElement[T]) -> Select[T]:
     return select(figure).where(
         ScheduledTask.account_id == AutomationRule.account_id,
         ScheduledTask.automation_rule_id == AutomationRule.id,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Self
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, joinedload
@@ -12,6 +12,7 @@ from app.business.accounts.models import ApiKey, User
 from app.business.accounts.services.scope import LARGEST_ID, Scope
 from app.business.archived_rows import WITH_ARCHIVED
 from app.business.automation.models import RuleVersion
+from app.business.automation.run_documents import StepResult
 from app.business.automation.run_models import ActionRun, Cause, RunAttempt, ScheduledTask
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE, stored_actions
 from app.business.automation.services.catalogue.record_models import MODELS
@@ -24,6 +25,7 @@ from app.business.automation.services.history.run_timeline import (
     progress_of,
     timeline_of,
 )
+from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.runs.result import steps_json
 from app.business.automation.services.runs.start_list import start_of
 from app.business.billing.models import CreditEntry
@@ -51,19 +53,25 @@ class RecordName(str):
 Names = dict[str, dict[int, RecordName]]
 
 
+class StepShown(StepResult):
+    """A step with the name of its action."""
+
+    label: str
+
+
 @dataclass(frozen=True)
 class RunPage:
     """`names`: record type -> id -> title; `started_by`: name of a person or key · `beside`: runs of the same start
     for other sites."""
 
     run: ScheduledTask
-    steps: list[dict[str, Any]]
+    steps: list[StepShown]
     units: dict[int, list[ActionRun]]
     attempts: list[RunAttempt]
     entries: list[CreditEntry]
     uses: list[ModelUse]
     names: Names
-    definition: dict[str, Any]
+    definition: JsonObject
     site: str | None
     started_by: str | None
     beside: Sequence[int]
@@ -84,13 +92,13 @@ def find_run(session: Session, scope: Scope, run_id: int) -> ScheduledTask:
 
 
 def load_run_page(session: Session, run: ScheduledTask, now: datetime) -> RunPage:
-    definition: dict[str, Any] = session.scalars(
+    definition = session.scalars(
         select(RuleVersion.definition).where(
             RuleVersion.rule_id == run.automation_rule_id, RuleVersion.version == run.rule_version
         )
     ).one()
-    steps = [
-        step | {"label": CATALOGUE[step["type"]].label}
+    steps: list[StepShown] = [
+        {**step, "label": CATALOGUE[step["type"]].label}
         for step in steps_json(session, run, stored_actions(definition["actions"]))
     ]
     units = _units(session, run)
@@ -163,7 +171,7 @@ def _units(session: Session, run: ScheduledTask) -> dict[int, list[ActionRun]]:
 
 
 def _ids(
-    run: ScheduledTask, steps: list[dict[str, Any]], units: dict[int, list[ActionRun]]
+    run: ScheduledTask, steps: Sequence[StepResult], units: dict[int, list[ActionRun]]
 ) -> dict[str, set[int]]:
     wanted: dict[str, set[int]] = {}
     for step in steps:

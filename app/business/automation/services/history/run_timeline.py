@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
-from sqlalchemy import Row, case, func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ActionRun, RunAttempt, ScheduledTask, Status
@@ -37,6 +37,17 @@ class StepProgress:
     done: int
     total: int | None
     remaining: timedelta | None
+
+
+class StepUnits(NamedTuple):
+    """The units of a step: their number, when the first began and the last ended, and how many have not ended."""
+
+    step: int
+    record_type: str
+    began: datetime
+    ended: datetime | None
+    units: int
+    open: int
 
 
 def timeline_of(
@@ -83,9 +94,9 @@ def progress_of(session: Session, run: ScheduledTask, now: datetime) -> StepProg
     return StepProgress(step.step, done, total, remaining)
 
 
-def _steps(session: Session, run: ScheduledTask) -> Sequence[Row[Any]]:
+def _steps(session: Session, run: ScheduledTask) -> list[StepUnits]:
     unit = ActionRun
-    return session.execute(
+    rows = session.execute(
         select(
             unit.step,
             func.min(unit.record_type).label("record_type"),
@@ -97,10 +108,11 @@ def _steps(session: Session, run: ScheduledTask) -> Sequence[Row[Any]]:
         .where(unit.run_id == run.id, unit.done_by_run_id.is_(None))
         .group_by(unit.step)
         .order_by(unit.step)
-    ).all()
+    )
+    return [StepUnits(*row) for row in rows]
 
 
-def _made_before(session: Session, run: ScheduledTask, step: Row[Any]) -> int:
+def _made_before(session: Session, run: ScheduledTask, step: StepUnits) -> int:
     """The number of records of the step's type that the run's earlier steps made."""
     made = select(ActionRun.made).where(ActionRun.run_id == run.id, ActionRun.step < step.step)
     return sum(len(ids.get(step.record_type, ())) for ids in session.scalars(made))

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import TypeVar
 
 from sqlalchemy import select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleVersion
@@ -31,6 +31,9 @@ from app.business.outlets.services.ai_connections import is_connected
 
 MOST_RUNS = 500
 """Runs of one call."""
+T = TypeVar("T")
+
+
 IDS_IN_A_QUERY = 10_000
 CHILDREN_FIRST = ("content", "task", "idea", "keyword")
 
@@ -226,8 +229,14 @@ class _Known:
                 wanted.update(self._inputs(context, step) or ())
         return self._read(measure.key, measure.column, wanted)
 
-    def _read(self, key: Any, value: Any, wanted: Iterable[int], only: int | None = None) -> dict[int, Any]:
-        ids, found = list(wanted), dict[int, Any]()
+    def _read(
+        self,
+        key: InstrumentedAttribute[int],
+        value: InstrumentedAttribute[T],
+        wanted: Iterable[int],
+        only: T | None = None,
+    ) -> dict[int, T]:
+        ids, found = list(wanted), dict[int, T]()
         for start in range(0, len(ids), IDS_IN_A_QUERY):
             query = select(key, value).where(key.in_(ids[start : start + IDS_IN_A_QUERY]))
             found.update(self.session.execute(query if only is None else query.where(value == only)).all())

@@ -1,7 +1,6 @@
 """Findings about ids in a rule: rows that are deleted or belong to another account."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,11 +14,12 @@ from app.business.automation.services.catalogue.record_models import known_ids
 from app.business.automation.services.preflight.finding import Finding, Level
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.references import unknown_references
+from app.business.base import AccountOwned
 from app.business.outlets.webhook_models import Webhook
 from app.business.planner.models import Sector, Site
 
 MOST_NAMED = 3
-NAMED: Mapping[str, type[Any]] = {
+NAMED: Mapping[str, type[AccountOwned]] = {
     "rule": AutomationRule,
     "site": Site,
     "person": User,
@@ -63,7 +63,7 @@ def _records(session: Session, account_id: int, index: int, action: Action) -> I
         )
 
 
-def _is_known(session: Session, model: Any, row_id: int, account_id: int) -> bool:
+def _is_known(session: Session, model: type[AccountOwned], row_id: int, account_id: int) -> bool:
     query = select(model.id).where(model.account_id == account_id, model.id == row_id)
     return session.scalar(query) is not None
 

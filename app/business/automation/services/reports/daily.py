@@ -81,7 +81,7 @@ def write_report(session: Session, account: Account, on: date, now: datetime) ->
     if not made:
         return False
     report = session.get_one(DailyReport, made[0][0])
-    report.facts = morning_line.facts_of(session, account, since, now)
+    report.facts = morning_line.facts_of(session, account, since, now).model_dump(mode="json")
     session.flush()
     morning_line.send(session, account, report, now)
     digest.send(session, account, since, now)

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
+from pydantic import BaseModel
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -15,6 +15,7 @@ from app.business.automation.report_models import DailyReport
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.forecast.credit_watch import lasting
 from app.business.automation.services.forecast.outlook import look_ahead
+from app.business.automation.services.rule_parts import Stored
 from app.business.outlets.incident_models import Incident
 from app.business.outlets.services import incidents, mails
 from app.business.outlets.services.mails import MailItem, Recipient
@@ -24,30 +25,50 @@ TITLE = "Good morning"
 MOST_INCIDENTS = 5
 
 
-def facts_of(session: Session, account: Account, since: datetime, now: datetime) -> dict[str, Any]:
-    """What the line says, as plain data."""
+class OpenIncident(BaseModel):
+    """An incident, and the number of its failures."""
+
+    id: int
+    title: str
+    count: int
+
+
+class MorningFacts(BaseModel):
+    """What the line says, as it is stored. runs: status -> number · to_check: texts · lasting: how long the credits
+    last, in words."""
+
+    runs: dict[str, int]
+    to_check: int
+    incidents: list[OpenIncident]
+    credits: int
+    lasting: str
+
+
+def facts_of(session: Session, account: Account, since: datetime, now: datetime) -> MorningFacts:
+    """What the line says."""
     to_check = select(func.count(Content.id)).where(
         Content.account_id == account.id, Content.status.in_([ContentStatus.DRAFT, ContentStatus.REVIEW])
     )
-    return {
-        "runs": _runs(session, account, since, now),
-        "to_check": session.scalar(to_check) or 0,
-        "incidents": _incidents(session, account),
-        "credits": account.credits_available,
-        "lasting": lasting(look_ahead(session, account, now).forecast()),
-    }
+    return MorningFacts(
+        runs=_runs(session, account, since, now),
+        to_check=session.scalar(to_check) or 0,
+        incidents=_incidents(session, account),
+        credits=account.credits_available,
+        lasting=lasting(look_ahead(session, account, now).forecast()),
+    )
 
 
-def sentences(facts: Mapping[str, Any]) -> list[str]:
+def sentences(stored: Stored) -> list[str]:
     """The line, one sentence for each thing."""
-    if not facts:
+    if not stored:
         return []
-    said = [_of_runs(facts["runs"])]
-    if count := facts["to_check"]:
+    facts = MorningFacts.model_validate(stored)
+    said = [_of_runs(facts.runs)]
+    if count := facts.to_check:
         said.append("1 text to check." if count == 1 else f"{count:,} texts to check.")
-    said += [f"{one['title']} ({_failures(one['count'])})." for one in facts["incidents"]]
-    credits = "1 credit" if facts["credits"] == 1 else f"{facts['credits']:,} credits"
-    said.append(f"{credits} left. {facts['lasting']}".strip())
+    said += [f"{one.title} ({_failures(one.count)})." for one in facts.incidents]
+    credits = "1 credit" if facts.credits == 1 else f"{facts.credits:,} credits"
+    said.append(f"{credits} left. {facts.lasting}".strip())
     return said
 
 
@@ -90,10 +111,10 @@ def _runs(session: Session, account: Account, since: datetime, now: datetime) ->
     return {str(status): count for status, count in rows}
 
 
-def _incidents(session: Session, account: Account) -> list[dict[str, Any]]:
+def _incidents(session: Session, account: Account) -> list[OpenIncident]:
     found = incidents.open_incidents(session, account.id, Incident.muted_at.is_(None))[:MOST_INCIDENTS]
     extents = incidents.extents(session, Scope(account.id), found)
-    return [{"id": one.id, "title": incidents.title(one), "count": extents[one.id].count} for one in found]
+    return [OpenIncident(id=one.id, title=incidents.title(one), count=extents[one.id].count) for one in found]
 
 
 def _of_runs(runs: Mapping[str, int]) -> str:

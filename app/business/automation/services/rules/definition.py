@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import Any
 
 from pydantic import (
     ConfigDict,
@@ -41,7 +40,7 @@ from app.business.automation.services.rule_parts import (
 )
 from app.business.automation.services.rules.fields import OPTIONS, RuleFields, usual
 from app.business.automation.services.rules.naming import check_name
-from app.business.automation.services.rules.options import idle_options
+from app.business.automation.services.rules.options import Value, idle_options
 from app.business.automation.services.rules.texts import character_errors, text_errors
 from app.business.automation.services.schedules.calendar import Schedule, parse_schedule
 from app.business.errors import Invalid
@@ -118,7 +117,7 @@ class RuleDefinition(RuleFields):
         return [action.as_json() for action in actions]
 
     @field_serializer("trigger_options", "schedule")
-    def _part_as_json(self, part: RulePart | None) -> Any:
+    def _part_as_json(self, part: RulePart | None) -> Json:
         return part.as_json() if part else {}
 
     @property
@@ -330,7 +329,7 @@ def usual_limit(rule: RuleDefinition) -> int:
     return max((entry.usual_limit for entry in entries_of(rule.actions)), default=RECORD_LIMIT)
 
 
-def usual_options(rule: RuleDefinition) -> dict[str, Any]:
+def usual_options(rule: RuleDefinition) -> dict[str, Value]:
     """The default of each option for this rule."""
     return {name: usual(name) for name in OPTIONS} | {"record_limit": usual_limit(rule)}
 

@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import func, literal, or_, select
+from sqlalchemy import Select, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import User
@@ -119,7 +118,7 @@ def version_of(session: Session, rule: AutomationRule, number: int) -> tuple[Rul
     return found[0], found[1]
 
 
-def _versions(rule: AutomationRule) -> Any:
+def _versions(rule: AutomationRule) -> Select[RuleVersion, str | None]:
     return (
         select(RuleVersion, _SHOWN_NAME)
         .outerjoin(User, User.id == RuleVersion.created_by_id)

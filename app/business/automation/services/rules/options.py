@@ -55,7 +55,7 @@ def options_of(model: type[BaseModel]) -> dict[str, Option]:
     }
 
 
-def idle_options(rule: BaseModel, usual: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def idle_options(rule: BaseModel, usual: Mapping[str, Value]) -> Iterator[tuple[str, str]]:
     """Options that differ from `usual` but have no effect in this rule, each with the advice."""
     for name, option in options_of(type(rule)).items():
         for idle in option.idle:

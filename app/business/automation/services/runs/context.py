@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import String, bindparam, cast, func, select
+from sqlalchemy import Row, String, bindparam, cast, func, select
 from sqlalchemy.orm import Session, aliased
 
 from app.business.accounts.models import Account
@@ -25,6 +25,10 @@ from app.business.billing.services.credit_service import Budget, BudgetScope
 from app.business.billing.services.spend_counters import TOTAL
 from app.business.events import Origin
 from app.business.planner.models import Site
+
+RunParts = Row[RunDetail, AutomationRule, Account, Site | None, str, int | None, bool]
+"""The rows that belong to a run, its definition as text, the limit of its start, and whether the rule may have begun
+records without finishing them."""
 
 
 @dataclass
@@ -200,7 +204,7 @@ def load_contexts(session: Session, runs: Sequence[ScheduledTask], now: datetime
     return [_context(run, found[run.id], now) for run in runs]
 
 
-def _context(run: ScheduledTask, parts: Any, now: datetime) -> RunContext:
+def _context(run: ScheduledTask, parts: RunParts, now: datetime) -> RunContext:
     detail, rule, account, site, stored, max_credits, has_unfinished = parts
     parsed = _parsed(stored)
     context = RunContext(run, detail, rule, parsed.definition, account, site, now, max_credits)

@@ -7,13 +7,13 @@ import secrets
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session, SessionTransaction, aliased
 
 from app.business.automation.run_models import Cause, RunAttempt, ScheduledTask, Status, Waiting
+from app.business.base import RowValues
 
 LEASE = timedelta(seconds=60)
 HEARTBEAT_SECONDS = 15
@@ -60,7 +60,7 @@ def claim_run(
     return run
 
 
-def _alone(session: Session) -> AbstractContextManager[object]:
+def _alone(session: Session) -> AbstractContextManager[SessionTransaction | None]:
     """SQLite has one writer at a time, so the claim cannot violate the unique key concurrently."""
     return session.begin_nested() if session.get_bind().dialect.name == "postgresql" else nullcontext()
 
@@ -72,7 +72,7 @@ def _take(
     return session.scalar(_CLAIM, by | {"reserved": reserved, "too_late": now + 2 * LEASE})
 
 
-def _running_of_rule(run: Any) -> Select[int]:
+def _running_of_rule(run: ScheduledTask | type[ScheduledTask]) -> Select[int]:
     other = aliased(ScheduledTask)
     return select(other.id).where(
         other.automation_rule_id == run.automation_rule_id,
@@ -122,7 +122,7 @@ def renew_and_read(session: Session, lease: Lease, now: datetime) -> ScheduledTa
     return run
 
 
-def _of_lease(lease: Lease, now: datetime) -> dict[str, object]:
+def _of_lease(lease: Lease, now: datetime) -> RowValues:
     return {"run": lease.run_id, "token": lease.token, "until": now + LEASE}
 
 
@@ -146,7 +146,9 @@ def expired(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def not_reserved(now: Any, too_late: Any = None) -> ColumnElement[bool]:
+def not_reserved(
+    now: datetime | BindParameter[datetime], too_late: BindParameter[datetime] | None = None
+) -> ColumnElement[bool]:
     """Clause over pending runs: no worker has reserved it, or that is over."""
     return or_(
         ScheduledTask.lease_until.is_(None),

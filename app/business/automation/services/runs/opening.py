@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
@@ -82,7 +81,9 @@ def open_runs(session: Session, openings: Sequence[tuple[AutomationRule, Opening
     session.info.setdefault("alarms", set()).update((row["scheduled_at"], row["queue"]) for row in rows)
 
 
-def _ids(session: Session, openings: Sequence[tuple[AutomationRule, Opening]]) -> dict[Any, int]:
+def _ids(
+    session: Session, openings: Sequence[tuple[AutomationRule, Opening]]
+) -> dict[tuple[int | None, int, int | None], int]:
     run, batch_ids = ScheduledTask, {opening.batch_id for _, opening in openings}
     parts = [opening.part for _, opening in openings if opening.part is not None]
     query = select(run.batch_id, run.automation_rule_id, run.part, run.id).where(

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Select, Table, bindparam, insert, select
+from sqlalchemy import Select, bindparam, insert, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
@@ -15,11 +15,12 @@ from app.business.automation.services.runs.ended_runs import note_end
 from app.business.automation.services.runs.opening import Opening, detail_values, run_values
 from app.business.base import RowValues
 from app.business.likelihood import usually
+from app.business.updates import table_of
 from app.business.upsert import insert_many_new
 
 MOST_AT_ONCE = 500
 """Rows of one statement: SQLite allows 32,766 values."""
-_DETAILS = cast(Table, RunDetail.__table__)
+_DETAILS = table_of(RunDetail)
 PlannedKey = tuple[int, int, datetime]
 """Rule, site (0 where it is not split), due instant: one row each."""
 

@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -27,6 +26,7 @@ from sqlalchemy.orm import Session, aliased
 from app.business.accounts.models import Account
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.runs.lease import LEASE, not_reserved
+from app.business.base import RowValues
 from app.business.billing.models import Plan
 
 RESERVED_FOR = timedelta(seconds=15)
@@ -91,7 +91,7 @@ def in_turn(
     if not accounts:
         return []
     shares = shares_of({account_id: allowed[account_id] for account_id in accounts}, most)
-    values = {f"account_{place}": account_id for place, account_id in enumerate(accounts)}
+    values: RowValues = {f"account_{place}": account_id for place, account_id in enumerate(accounts)}
     values |= {f"share_{place}": shares[account_id] for place, account_id in enumerate(accounts)}
     rows = session.execute(_first_of_each(len(accounts)), values | _of_moment(queue, now)).all()
     places = {account_id: place for place, account_id in enumerate(accounts)}
@@ -117,7 +117,7 @@ def ready(queue: str, now: datetime) -> Select[int]:
     return _READY.params(**_of_moment(queue, now))
 
 
-def _of_moment(queue: str, now: datetime) -> dict[str, Any]:
+def _of_moment(queue: str, now: datetime) -> RowValues:
     return {"queue": queue, "now": now, "too_late": now + 2 * LEASE}
 
 

@@ -7,9 +7,8 @@ A sector is named with its site (`Acme: Pans` in conditions), a person by e-mail
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import User
@@ -149,5 +148,5 @@ def _leaves(node: Json, path: str) -> Iterator[tuple[JsonObject, str]]:
         yield from _leaves(node.get(key), f"{path}.{key}")
 
 
-def _pairs(session: Session, query: Any) -> dict[int, str]:
-    return dict(map(tuple, session.execute(query)))
+def _pairs(session: Session, query: Select[int, str]) -> dict[int, str]:
+    return dict(iter(session.execute(query)))

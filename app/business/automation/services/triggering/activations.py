@@ -7,14 +7,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.calendar_models import SiteCalendar
 from app.business.automation.models import AutomationRule, RuleActivation
+from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.runs.due_rule import DueRule
 from app.business.automation.services.schedules.calendar import Schedule
@@ -26,6 +27,16 @@ UNSPLIT = 0
 
 Place = tuple[int, str]
 """A site and its time zone."""
+
+
+class SplitRule(NamedTuple):
+    """Columns of a rule that is split by site."""
+
+    id: int
+    account_id: int
+    site_id: int | None
+    split_by: str
+    schedule: JsonObject
 
 
 def site_schedules(rule: RuleDefinition | DueRule, zones: Mapping[str, str]) -> dict[int, Schedule]:
@@ -102,7 +113,7 @@ def present_zones(session: Session, rule_ids: Iterable[int]) -> dict[int, dict[s
 
 def outdated_rules(session: Session) -> list[int]:
     """Rules planned for sites or zones that have changed since, or whose account was paused since."""
-    split = session.execute(_split_rules()).all()
+    split = [SplitRule(*row) for row in session.execute(_split_rules())]
     return [*_planned_though_paused(session), *_moved(session, split)]
 
 
@@ -114,13 +125,13 @@ def _planned_though_paused(session: Session) -> Sequence[int]:
     return session.scalars(rules.where(AutomationRule.unplanned_from.is_not(None))).all()
 
 
-def _split_rules() -> Any:
+def _split_rules() -> Select[int, int, int | None, str, JsonObject]:
     rule = AutomationRule
     by_site = rule.split_by == bindparam(None, "site", literal_execute=True)
     return select(rule.id, rule.account_id, rule.site_id, rule.split_by, rule.schedule).where(by_site)
 
 
-def _moved(session: Session, rules: Sequence[Any]) -> Iterator[int]:
+def _moved(session: Session, rules: Sequence[SplitRule]) -> Iterator[int]:
     """Rules split by site whose sites or zones differ from those of their open period."""
     places = active_sites(session, {rule.account_id for rule in rules}) if rules else {}
     for start in range(0, len(rules), MOST_AT_ONCE):
@@ -131,11 +142,12 @@ def _moved(session: Session, rules: Sequence[Any]) -> Iterator[int]:
                 yield rule.id
 
 
-def _zones(rule: Any, places: Sequence[Place]) -> dict[str, str]:
+def _zones(rule: SplitRule | AutomationRule, places: Sequence[Place]) -> dict[str, str]:
     if rule.split_by != "site":
         return {}
     named = rule.schedule.get("timezone")
-    return {str(site_id): named or zone for site_id, zone in places if rule.site_id in (None, site_id)}
+    own = named if isinstance(named, str) else ""
+    return {str(site_id): own or zone for site_id, zone in places if rule.site_id in (None, site_id)}
 
 
 def active_sites(session: Session, account_ids: Iterable[int]) -> dict[int, list[Place]]:

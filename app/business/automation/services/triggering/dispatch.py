@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
 from sqlalchemy import Select, or_, select, update
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import BatchDelivery, Delivery
@@ -51,11 +50,11 @@ class Dispatched:
 
     batches: int = 0
     has_more: bool = False
-    failures: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[dict[str, int | str]] = field(default_factory=list)
 
     def note(self, error: Exception, **names: int) -> None:
         """Keep a failure for the log."""
-        self.failures.append(names | {"error": _text(error), "passing": is_passing(error)})
+        self.failures.append({**names, "error": _text(error), "passing": is_passing(error)})
 
 
 @dataclass
@@ -127,7 +126,9 @@ def _oldest_first(transaction: Transaction, now: datetime, most: int) -> Iterato
         query = _undispatched(now).where(EventBatch.closed_at >= closed_at, behind).order_by(*key)
 
 
-def _pages(transaction: Transaction, query: Select[int], key: Any, most: int) -> Iterator[int]:
+def _pages(
+    transaction: Transaction, query: Select[int], key: InstrumentedAttribute[int], most: int
+) -> Iterator[int]:
     """Every id of the query once, so that rows which stay due cannot block later ones."""
     last = 0
     while True:
@@ -139,7 +140,7 @@ def _pages(transaction: Transaction, query: Select[int], key: Any, most: int) ->
         last = ids[-1]
 
 
-def _undispatched(now: datetime) -> Any:
+def _undispatched(now: datetime) -> Select[int, datetime | None]:
     return select(EventBatch.id, EventBatch.closed_at).where(
         EventBatch.closed_at.is_not(None),
         EventBatch.dispatched_at.is_(None),
@@ -203,7 +204,7 @@ def _add_listeners(session: Session, plan: BatchPlan, listeners: Listeners, now:
     plan.listeners |= listeners
 
 
-def _within(session: Session, work: Callable[[], Any]) -> Exception | None:
+def _within(session: Session, work: Callable[[], None]) -> Exception | None:
     """Execute in a savepoint, so that only a failure itself is rolled back.
 
     A transient fault ends the whole transaction.

@@ -1,10 +1,10 @@
 """Matches a batch of events with rules: the batch is read once for all rules, each condition is evaluated once."""
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -21,6 +21,7 @@ from app.business.automation.services.catalogue.triggers import (
 )
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.conditions.query import matching
+from app.business.automation.services.rule_parts import JsonObject, Stored
 from app.business.automation.services.rules.zone import rule_scope, rule_zone
 from app.business.automation.services.runs.windows import batch_size
 from app.business.events import Event, EventBatch
@@ -30,16 +31,39 @@ UNSPLIT = 0
 """Site id of rules that are not split."""
 
 
+OfferKey = tuple[str | None, int | None, int | None, tuple[str, ...]]
+"""What rules to which a batch offers the same records have in common."""
+
+
+class Placed(Protocol):
+    """Something on a site and in a sector."""
+
+    @property
+    def site_id(self) -> int | None: ...
+    @property
+    def sector_id(self) -> int | None: ...
+
+
+class EventRow(NamedTuple):
+    """Columns of an event."""
+
+    record_type: str
+    record_id: int
+    site_id: int | None
+    sector_id: int | None
+    data: JsonObject | None
+
+
 @dataclass(frozen=True)
 class BatchEvents:
     """The events of one batch, as recorded."""
 
     batch: EventBatch
-    rows: Sequence[Any]
-    _offered: dict[Any, dict[int, int | None]] = field(default_factory=dict)
+    rows: Sequence[EventRow]
+    _offered: dict[OfferKey, dict[int, int | None]] = field(default_factory=dict)
 
     @cached_property
-    def ended(self) -> dict[str, Any]:
+    def ended(self) -> JsonObject:
         """The data of the finished run, in a batch of that type."""
         return next((row.data or {} for row in self.rows), {})
 
@@ -87,10 +111,10 @@ def read_events(session: Session, batch: EventBatch) -> BatchEvents:
     """All events of the batch in one statement."""
     columns = (Event.record_type, Event.record_id, Event.site_id, Event.sector_id, Event.data)
     query = select(*columns).where(Event.batch_id == batch.id).order_by(Event.id)
-    return BatchEvents(batch, session.execute(query).all())
+    return BatchEvents(batch, [EventRow(*row) for row in session.execute(query)])
 
 
-def ended_in_scope(place: tuple[int | None, int | None], options: RunFinishedOptions, run: Any) -> bool:
+def ended_in_scope(place: tuple[int | None, int | None], options: RunFinishedOptions, run: Placed) -> bool:
     """Whether a finished run (or its event) is in the site and sector of a rule that follows runs.
 
     A run without site is in scope where the options name its rule.
@@ -102,9 +126,14 @@ def ended_in_scope(place: tuple[int | None, int | None], options: RunFinishedOpt
     )
 
 
-def matches_trigger(ended: Mapping[str, Any], options: RunFinishedOptions, rule_id: int | None) -> bool:
-    """Whether a finished run matches the options of a rule; never its own run."""
-    return ended.get("rule_id") != rule_id and options.ask_for(ended.get("rule_id"), ended.get("status"))
+def matches_trigger(ended: Stored, options: RunFinishedOptions, rule_id: int | None) -> bool:
+    """Whether a finished run matches the options of a rule; never its own run. ended: the data of its event."""
+    of_rule, status = ended.get("rule_id"), ended.get("status")
+    if of_rule == rule_id:
+        return False
+    return options.ask_for(
+        of_rule if isinstance(of_rule, int) else None, status if isinstance(status, str) else None
+    )
 
 
 def match(session: Session, events: BatchEvents, rule: AutomationRule, now: datetime) -> Match | None:

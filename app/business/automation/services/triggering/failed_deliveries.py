@@ -4,7 +4,7 @@ The notice and the audit's finding stay until somebody retries it or archives th
 """
 
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, joinedload
@@ -34,6 +34,19 @@ NOT_HERE = "The rule as it is now does not take these records."
 TO_DO = "Open the rule, repair what is marked, save it, and retry this run."
 
 
+class ReadableRule(NamedTuple):
+    """The columns of a rule that can be read whatever became of its parts."""
+
+    id: int
+    account_id: int
+    name: str
+    version: int
+    site_id: int | None
+    sector_id: int | None
+    priority: int
+    record_type: str | None
+
+
 def put_off(
     session: Session, batch: EventBatch, rule_id: int, error: str, not_before: datetime, now: datetime
 ) -> None:
@@ -51,7 +64,7 @@ def put_off(
 def give_up(session: Session, delivery: BatchDelivery, now: datetime) -> None:
     """Record a failed run that represents the delivery; retrying it repeats the delivery."""
     # Single columns, because other columns of the row may be what cannot be read.
-    rule = session.execute(select(*_READABLE).where(AutomationRule.id == delivery.rule_id)).one()
+    rule = ReadableRule(*session.execute(_READABLE.where(AutomationRule.id == delivery.rule_id)).one())
     run = _failed_run(session, rule, delivery, now)
     delivery.state, delivery.not_before, delivery.run_id = Delivery.FAILED, None, run.id
     session.flush()
@@ -117,7 +130,7 @@ def somebody_must_act() -> ColumnElement[bool]:
     return (BatchDelivery.state == Delivery.FAILED) & AutomationRule.archived_at.is_(None)
 
 
-_READABLE = (
+_READABLE = select(
     AutomationRule.id,
     AutomationRule.account_id,
     AutomationRule.name,
@@ -129,7 +142,9 @@ _READABLE = (
 )
 
 
-def _failed_run(session: Session, rule: Any, delivery: BatchDelivery, now: datetime) -> ScheduledTask:
+def _failed_run(
+    session: Session, rule: ReadableRule, delivery: BatchDelivery, now: datetime
+) -> ScheduledTask:
     batch = session.get_one(EventBatch, delivery.batch_id)
     count = _offered(session, rule, batch)
     run = ScheduledTask(
@@ -170,7 +185,7 @@ def _message(count: int, record_type: str | None) -> str:
     return f"This rule needs repair: it could not be read when {what} came, so nothing was done."
 
 
-def _offered(session: Session, rule: Any, batch: EventBatch) -> int:
+def _offered(session: Session, rule: ReadableRule, batch: EventBatch) -> int:
     if rule.record_type is None:
         return 0
     query = select(func.count(Event.record_id.distinct())).where(

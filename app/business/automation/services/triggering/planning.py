@@ -45,6 +45,7 @@ from app.business.automation.services.schedules.calendar import (
 from app.business.automation.services.transactions import Transaction
 from app.business.automation.services.triggering import activations
 from app.business.automation.services.triggering.planning_pace import PlanningPace
+from app.business.base import RowValues
 from app.business.database_faults import in_one_line, stops_all
 from app.business.errors import Invalid
 
@@ -70,7 +71,7 @@ class PlannedSet:
     """The result for a set of rules. `left`: those beyond the pace, still to be planned."""
 
     runs: list[PlannedRun] = field(default_factory=list)
-    moves: list[dict[str, object]] = field(default_factory=list)
+    moves: list[RowValues] = field(default_factory=list)
     failed: list[tuple[int, Exception]] = field(default_factory=list)
     left: list[int] = field(default_factory=list)
 
@@ -226,9 +227,9 @@ def _runs_of(rule: DueRule, due: list[Settled], now: datetime, site_id: int) -> 
     return runs + [planned_run(rule, one, site_id) for one in coming]
 
 
-def _move_of(rule: DueRule, first: datetime | None) -> dict[str, object]:
+def _move_of(rule: DueRule, first: datetime | None) -> RowValues:
     """Parameter names differ from the columns; change hints read the account from `account_id_1`."""
-    held = {"rule_id": rule.id, "account_id_1": rule.account_id, "start": rule.unplanned_from}
+    held: RowValues = {"rule_id": rule.id, "account_id_1": rule.account_id, "start": rule.unplanned_from}
     return held | {"first": first}
 
 
@@ -243,7 +244,7 @@ _MOVED = (
 )
 
 
-def _move(session: Session, moves: list[dict[str, object]]) -> None:
+def _move(session: Session, moves: list[RowValues]) -> None:
     """Set each rule's `unplanned_from` to its first instant beyond the window; all of them, or none."""
     if not moves:
         return

@@ -6,10 +6,9 @@ The notice is withdrawn once all runs it names have started.
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import Select, func, literal, select, type_coerce
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Role
@@ -17,6 +16,7 @@ from app.business.accounts.services.notice_choices import NoticeKind
 from app.business.accounts.services.notices import mark_settled, notice_of
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, ScheduledTask, Status
+from app.business.base import UtcDateTime
 from app.business.outlets.services.notifying import Message, notify
 
 GRACE = timedelta(minutes=2)
@@ -28,6 +28,10 @@ WHAT_TO_DO = (
     "Nothing is lost: what is due starts as soon as a worker is free. If this stays, open System health "
     "and tell your administrator what is red there."
 )
+
+
+LateRuns = Select[int, int, str, datetime, str]
+"""Account, rule, its name, the planned time, and why nothing has begun."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,9 @@ class Late:
 def late_rules(session: Session, now: datetime) -> dict[int, list[Late]]:
     """By account: rules with a planned time more than two minutes ago that has no run, or one not begun."""
     found: dict[int, list[Late]] = defaultdict(list)
-    rows = [*session.execute(_unplanned(now - GRACE)), *session.execute(_not_begun(now - GRACE))]
-    for account_id, rule_id, rule_name, planned_at, why in rows:
-        found[account_id].append(Late(rule_id, rule_name, planned_at, why))
+    for late in (_unplanned(now - GRACE), _not_begun(now - GRACE)):
+        for account_id, rule_id, rule_name, planned_at, why in session.execute(late):
+            found[account_id].append(Late(rule_id, rule_name, planned_at, why))
     return found
 
 
@@ -58,13 +62,19 @@ def watch(session: Session, now: datetime) -> int:
     return len(late)
 
 
-def _unplanned(since: datetime) -> Any:
+def _unplanned(since: datetime) -> LateRuns:
     rule = AutomationRule
-    query = select(rule.account_id, rule.id, rule.name, rule.unplanned_from, literal(NOT_PLANNED))
+    query = select(
+        rule.account_id,
+        rule.id,
+        rule.name,
+        type_coerce(rule.unplanned_from, UtcDateTime()),
+        literal(NOT_PLANNED),
+    )
     return query.where(rule.unplanned_from < since).order_by(rule.unplanned_from)
 
 
-def _not_begun(since: datetime) -> Any:
+def _not_begun(since: datetime) -> LateRuns:
     run = ScheduledTask
     first = func.min(run.scheduled_at)
     return (

@@ -1,11 +1,12 @@
 """A change in words: "It would match if volume were at least 500 (it is 320)"."""
 
-from typing import Any
+from collections.abc import Sequence
 
-from app.business.automation.services.catalogue.field_types import FieldType
+from app.business.automation.services.catalogue.field_types import Field, FieldType
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.conditions.description import describe, operator_text, value_text
 from app.business.automation.services.conditions.nodes import Count, O
+from app.business.automation.services.rule_parts import Json
 from app.business.automation.services.why.smallest_change import Flip
 
 _SUPPOSED = (
@@ -71,6 +72,6 @@ def _is(turn: Flip, record_type: str | None) -> str:
     return f" (it is {value_text(actual, field)})"
 
 
-def _list(actual: list[Any], field: Any) -> str:
+def _list(actual: Sequence[Json], field: Field | None) -> str:
     shown = ", ".join(value_text(item, field) for item in actual)
     return f"they are {shown}" if shown else "there are none"

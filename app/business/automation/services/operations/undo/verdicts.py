@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
@@ -201,7 +200,7 @@ class _Stays:
         if self.record_type not in CHILD:
             return found
         child_type, parent = CHILD[self.record_type]
-        model: Any = MODELS[child_type]
+        model = MODELS[child_type]
         for chunk in chunks(ids):
             query = select(parent, model.id, model.status).where(parent.in_(chunk))
             for parent_id, child_id, status in self.session.execute(query):
