@@ -53,7 +53,7 @@ class RecordName(str):
 Names = dict[str, dict[int, RecordName]]
 
 
-class StepShown(StepResult):
+class LabelledStep(StepResult):
     """A step with the name of its action."""
 
     label: str
@@ -65,7 +65,7 @@ class RunPage:
     for other sites."""
 
     run: ScheduledTask
-    steps: list[StepShown]
+    steps: list[LabelledStep]
     units: dict[int, list[ActionRun]]
     attempts: list[RunAttempt]
     entries: list[CreditEntry]
@@ -97,7 +97,7 @@ def load_run_page(session: Session, run: ScheduledTask, now: datetime) -> RunPag
             RuleVersion.rule_id == run.automation_rule_id, RuleVersion.version == run.rule_version
         )
     ).one()
-    steps: list[StepShown] = [
+    steps: list[LabelledStep] = [
         {**step, "label": CATALOGUE[step["type"]].label}
         for step in steps_json(session, run, stored_actions(definition["actions"]))
     ]
