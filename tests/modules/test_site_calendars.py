@@ -240,3 +240,43 @@ def test_a_split_rule_says_what_each_site_does_on_closed_days(
         assert re.match(
             f"{name} skips {counts} of its next 10. First: The site is closed on .*takes its place", line
         )
+
+
+def closed_lines(text: str) -> list[str]:
+    shown = [
+        " ".join(line.text.split()) for line in BeautifulSoup(text, "html.parser").select("#day .card-quiet")
+    ]
+    return [line for line in shown if line.startswith("Closed")]
+
+
+def test_the_calendar_of_all_sites_names_what_closes_which(
+    app: Flask, page: FlaskClient, owner: FlaskClient, session: Session, people: People, site: Site
+) -> None:
+    """The account's closed days, and those of sites with calendars of their own; a person of two sites sees theirs."""
+    on = datetime.now(UTC).date() + timedelta(days=3)
+    blog, shop, other = (make_site(session, people.account, name=name) for name in ("Blog", "Shop", "Other"))
+    session.commit()
+
+    def pause(name: str, days: int) -> dict[str, Any]:
+        return {"pauses": [{"name": name, "starts_on": str(on), "ends_on": str(on + timedelta(days=days))}]}
+
+    for place in (site, blog):
+        owner.put(of_site(place), json=pause("Works outing", 0))
+    owner.put(of_site(shop), json=pause("Stocktaking", 0))
+    page_of_day = f"/calendar?day={on}"
+    text = page.get(page_of_day).text
+    assert "3 sites closed" in text
+    assert closed_lines(text) == [
+        "Closed at Blog, Example Shop: Works outing.", "Closed at Shop: Stocktaking."
+    ]  # fmt: skip
+    owner.put("/api/accounts/calendar/", json=pause("Holiday", 1))
+    assert closed_lines(page.get(page_of_day).text)[0] == "Closed: Holiday."
+    assert closed_lines(page.get(f"/calendar?day={on + timedelta(days=1)}").text) == ["Closed: Holiday."]
+    assert closed_lines(page.get(f"{page_of_day}&site={shop.id}").text) == ["Closed: Stocktaking."]
+    people.viewer.site_ids = [shop.id, other.id]
+    session.commit()
+    limited = browser_of(app, session, people.viewer)
+    assert closed_lines(limited.get(page_of_day).text) == [
+        "Closed at Other: Holiday.",
+        "Closed at Shop: Stocktaking.",
+    ]

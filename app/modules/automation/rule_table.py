@@ -75,7 +75,7 @@ def rule_rows(
             next_word="When it happens" if waits else "–",
             last_url=run(last.id) if last else "",
             last_state=run_state(last) if last else "",
-            last_at=write(last.scheduled_at) if last else None,
+            last_at=write(last.begins_at) if last else None,
             today=f"{number(figure.runs_today)} of {number(rule.max_executions_per_day)}",
             failures=number(figure.failures),
             failures_url=failed(rule.id) if figure.failures else "",

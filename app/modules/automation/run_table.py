@@ -52,8 +52,9 @@ class Names:
 class RunRow:
     """A line as it is drawn: nothing is looked up, built or worked out in the template any more.
 
-    state: the key of its pill · moved_to: when it starts instead of its planned time · first_at: of folded lines ·
-    credits: empty for none · retry_url: empty where there is nothing to retry, or the person may not.
+    state: the key of its pill · at: when it starts or started · planned_at: where that was moved, the planned time ·
+    first_at: of folded lines · credits: empty for none · retry_url: empty where there is nothing to retry, or the
+    person may not.
     """
 
     id: int
@@ -64,9 +65,9 @@ class RunRow:
     state: str
     outcome: str
     not_before: ShownTime | None
-    moved_to: ShownTime | None
     cause: str
     at: ShownTime
+    planned_at: ShownTime | None
     first_at: ShownTime | None
     credits: str
     site: str
@@ -116,9 +117,9 @@ def run_rows(
             state=run_state(run),
             outcome=outcome(run),
             not_before=write(run.not_before) if is_set_back and run.not_before else None,
-            moved_to=write(run.moved_to_at) if run.moved_to_at else None,
             cause=CAUSES[run.cause],
-            at=write(run.scheduled_at),
+            at=write(run.begins_at),
+            planned_at=write(run.scheduled_at) if run.moved_to_at else None,
             first_at=write(line.oldest_at) if is_long and line.oldest_at else None,
             credits=number(run.credits_used) if run.credits_used else "",
             site=names.sites.get(str(run.site_id), "") if run.site_id else "",

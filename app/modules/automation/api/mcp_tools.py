@@ -31,8 +31,8 @@ RULE_FIELDS = frozenset(
     {"id", "name", "is_active", "summary", "site", "next_run_at", "last_executed_at", "execution_count_today"}
 )
 RUN_FIELDS = frozenset(
-    {"id", "automation_rule", "rule_name", "status", "reason", "error_message", "scheduled_at", "started_at",
-     "finished_at", "waiting_for", "credits_used", "site"}
+    {"id", "automation_rule", "rule_name", "status", "reason", "error_message", "scheduled_at", "moved_to_at",
+     "started_at", "finished_at", "waiting_for", "credits_used", "site"}
 )  # fmt: skip
 Id = Annotated[int, Field(ge=1, lt=2**63)]
 Limit = Annotated[int, Field(ge=1, le=100, description="How many at most.")]

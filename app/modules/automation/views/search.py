@@ -97,7 +97,7 @@ def _hits(group: service.FoundGroup, text: str) -> Hits:
 
 
 def _run(run: ScheduledTask) -> Hit:
-    note = f"{when(run.scheduled_at)}: {outcome(run)}"
+    note = f"{when(run.begins_at)}: {outcome(run)}"
     return Hit(
         f"Run {run.id}: {run.rule_name}", note, url_for("automation.run", id=run.id), "run", run_state(run)
     )

@@ -1,16 +1,18 @@
 """The calendar of what comes: planned times by day of the account's zone, with their credits and where they collide."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import islice
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.accounts.services.scope import Scope
-from app.business.automation.services.calendars.applied_calendars import OF_NO_SITE, openings_of
+from app.business.automation.services.calendars.applied_calendars import OF_ACCOUNT, OF_NO_SITE, openings_of
+from app.business.automation.services.calendars.working_calendar import WorkingCalendar
 from app.business.automation.services.forecast.outlook import look_ahead
 from app.business.automation.services.forecast.planned_times import (
     PlannedTime,
@@ -19,6 +21,7 @@ from app.business.automation.services.forecast.planned_times import (
     run_prices,
 )
 from app.business.periods import day_of
+from app.business.planner.models import Site, SiteStatus
 from app.business.time_zones import start_of_day
 
 MOST_TIMES = 20_000
@@ -43,13 +46,22 @@ class CalendarRun:
 
 
 @dataclass(frozen=True)
+class ClosedSites:
+    """Sites that one thing closes on a day."""
+
+    names: Sequence[str]
+    why: str
+
+
+@dataclass(frozen=True)
 class CalendarDay:
     """A day with its planned times. clocks_change: whether it is longer or shorter than others · closed: what closes
-    it, in words, where it is closed."""
+    all that is seen, in words, where it is closed · closed_sites: those that only their own calendars close."""
 
     on: date
     clocks_change: bool
     closed: str = ""
+    closed_sites: Sequence[ClosedSites] = ()
     runs: list[CalendarRun] = field(default_factory=list)
 
     @property
@@ -60,6 +72,11 @@ class CalendarDay:
     def starting(self) -> int:
         """How many of them run."""
         return sum(run.time.runs for run in self.runs)
+
+    @property
+    def closed_count(self) -> int:
+        """The number of sites that only their own calendars close."""
+        return sum(len(one.names) for one in self.closed_sites)
 
     @property
     def collisions(self) -> int:
@@ -89,11 +106,20 @@ def calendar(
     times = list(islice(found, MOST_TIMES + 1))
     complete_until = day_of(times[-1].at, zone) if len(times) > MOST_TIMES else None
     prices = run_prices(session, account, {time.rule_id for time in times if time.runs}, now)
-    closed = _closed(session, account, scope)
+    closings = _closings(session, account, scope)
     by_day: dict[date, list[PlannedTime]] = defaultdict(list)
     for time in times[:MOST_TIMES]:
         by_day[day_of(time.at, zone)].append(time)
-    days = [CalendarDay(on, _clocks_change(on, zone), closed(on), _runs(by_day[on], prices)) for on in dates]
+    days = [
+        CalendarDay(
+            on,
+            _clocks_change(on, zone),
+            closings.of_all_on(on),
+            closings.of_sites_on(on),
+            _runs(by_day[on], prices),
+        )
+        for on in dates
+    ]
     return Calendar(days, complete_until, look_ahead(session, account, now).forecast().runs_out)
 
 
@@ -110,14 +136,46 @@ def _runs(times: Sequence[PlannedTime], prices: dict[int, RunPrice]) -> list[Cal
     ]
 
 
-def _closed(session: Session, account: Account, scope: Scope) -> Callable[[date], str]:
-    """Says what closes a day for all that the scope sees: one site, or the whole account."""
+@dataclass(frozen=True)
+class _Closings:
+    """The calendar of all that is seen, where there is one, and those of sites by name."""
+
+    of_all: WorkingCalendar | None = None
+    of_sites: Sequence[tuple[str, WorkingCalendar]] = ()
+
+    def of_all_on(self, day: date) -> str:
+        return self.of_all.why_closed(day) if self.of_all else ""
+
+    def of_sites_on(self, day: date) -> list[ClosedSites]:
+        names: dict[str, list[str]] = defaultdict(list)
+        for name, calendar in self.of_sites:
+            if why := calendar.why_closed(day):
+                names[why].append(name)
+        return [ClosedSites(same, why) for why, same in names.items()]
+
+
+def _closings(session: Session, account: Account, scope: Scope) -> _Closings:
+    """Of one site alone, its calendar; else the account's, which rules over all sites and sites without their own
+    follow, and those of the sites. Without the account's to be seen, each site has one."""
     openings = openings_of(session, [account.id])
-    one_site = next(iter(scope.sites)) if scope.sites is not None and len(scope.sites) == 1 else OF_NO_SITE
-    opening = openings.get((account.id, one_site))
-    if opening is None or (one_site == OF_NO_SITE and scope.sites is not None):
-        return lambda _on: ""
-    return opening.calendar.why_closed
+    if not openings:
+        return _Closings()
+    if scope.sites is not None and len(scope.sites) == 1:
+        opening = openings.get((account.id, next(iter(scope.sites))))
+        return _Closings(opening.calendar if opening else None)
+    general = openings.get((account.id, OF_NO_SITE)) if scope.sites is None else None
+    sites = session.execute(
+        select(Site.id, Site.name)
+        .where(Site.account_id == account.id, Site.status == SiteStatus.ACTIVE)
+        .order_by(Site.name, Site.id)
+    )
+    seen = [(name, openings.get((account.id, site_id))) for site_id, name in sites if scope.holds(site_id)]
+    own = [
+        (name, opening.calendar)
+        for name, opening in seen
+        if opening and not (general and opening.source == OF_ACCOUNT)
+    ]
+    return _Closings(general.calendar if general else None, own)
 
 
 def _clocks_change(on: date, zone: str) -> bool:

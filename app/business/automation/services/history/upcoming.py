@@ -25,11 +25,11 @@ def is_upcoming(now: datetime) -> ColumnElement[bool]:
 
 
 def upcoming(session: Session, scope: Scope, now: datetime, limit: int) -> Upcoming:
-    """The next `limit` of them, the earliest first; one query."""
+    """The next `limit` of them by their start, the earliest first; one query."""
     rows = session.execute(
         select(ScheduledTask, func.count().over())
         .where(scope.sees(ScheduledTask), is_upcoming(now))
-        .order_by(ScheduledTask.scheduled_at, ScheduledTask.id)
+        .order_by(ScheduledTask.begins_at, ScheduledTask.id)
         .limit(limit)
     ).all()
     return Upcoming([run for run, _ in rows], rows[0][1] if rows else 0)
