@@ -1,7 +1,9 @@
 // Pages that stay true while one looks. One question serves all live parts of a page: has anything moved? Only then is
 // the page loaded anew, and those parts are redrawn whose drawing differs. A hidden page asks nothing.
 
-const QUICK = 2_500; // so that a change is on the page within three seconds, its drawing included
+// So that a change is on the page within three seconds, its drawing on a busy machine included.
+const QUICK = 2_000;
+const AT_WORK = 1_000; // while the page shows something that goes on: its end is waited for
 const SLOW = 10_000;
 const CALM_AFTER = 300_000; // without change or use
 const HEADERS = { "Console-Redraw": "1" };
@@ -32,7 +34,10 @@ function note(page) {
   ahead = Date.parse(now) - Date.now(); // of this computer's clock
 }
 
-const pause = () => (Date.now() - stirredAt < CALM_AFTER ? QUICK : SLOW);
+function pause() {
+  if (Date.now() - stirredAt >= CALM_AFTER) return SLOW;
+  return document.querySelector("[data-live] .pill.is-busy") ? AT_WORK : QUICK;
+}
 
 async function ask() {
   if (isAsking || isOver || document.hidden) return;
