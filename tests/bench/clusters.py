@@ -7,7 +7,7 @@ trivial baselines, TF-IDF, and what the build before stored centres did, as far 
 import csv
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,12 @@ from typing import Any
 import numpy as np
 
 from app.business.planner.services import keyword_groups
-from app.business.planner.services.clustering_plan import ClusteringRequest, KeywordFacts, KnownCluster
+from app.business.planner.services.clustering_plan import (
+    ClusteringRequest,
+    KeywordFacts,
+    KnownCluster,
+    LooseCluster,
+)
 from app.business.planner.services.sentence_encoder import unit
 from app.business.planner.services.text_groups import Items, best_cut, link
 from app.business.planner.services.text_vectors import CENTRE_WEIGHT, embed
@@ -66,36 +71,45 @@ class Scores:
         )
 
 
-def grouped(data: Texts, size: int) -> list[int]:
-    """A cluster for each text, when `size` texts come at a time; a number of its own for what is left over."""
-    known: dict[int, KnownCluster] = {}
+def grouped(data: Texts, size: int, *, built_on: bool = False) -> list[int]:
+    """A cluster for each text, when `size` texts come at a time; a number of its own for what is left over.
+
+    `built_on`: somebody works on each cluster at once, so that it stays as it is.
+    """
+    known, names = dict[int, KnownCluster](), dict[int, str]()
     place, waiting, cut, cut_size = dict[int, int](), list[int](), None, 0
     for start in range(0, len(data.texts), size):
-        new = list(range(start, min(start + size, len(data.texts))))
-        request = ClusteringRequest(
-            1, _facts(data, new), known, 2, left=_facts(data, waiting[-MOST_LEFT_OVERS:])
-        )
+        end = min(start + size, len(data.texts))
+        new, left = _facts(data, range(start, end)), _facts(data, waiting[-MOST_LEFT_OVERS:])
+        request = ClusteringRequest(1, new, known, 2, left=left, cut=cut)
         if cut is None or request.size >= GROWTH * cut_size:
-            seen = data.texts[: new[-1] + 1]
-            step = -(-len(seen) // MOST_SAMPLED)
-            request = ClusteringRequest(1, request.keywords, known, 2, left=request.left, sample=seen[::step])
-        else:
-            request = ClusteringRequest(1, request.keywords, known, 2, left=request.left, cut=cut)
+            sample = data.texts[: end : -(-end // MOST_SAMPLED)]
+            loose = {} if built_on or end > MOST_SAMPLED else _loose(data, known, place)
+            known = {key: cluster for key, cluster in known.items() if key not in loose}
+            request = ClusteringRequest(1, new, known, 2, left=left, sample=sample, loose=loose)
         answer = keyword_groups.group_keywords(request)
         if answer.cut is not None:
             cut, cut_size = answer.cut, answer.size
-        for key, ids in answer.joins.items():
+        for key, ids in (*answer.joins.items(), *answer.goes_on.items()):
             place |= dict.fromkeys(ids, key)
-            known[key] = KnownCluster("", answer.centres[key][1], answer.centres[key][0])
+            known[key] = KnownCluster(names[key], answer.centres[key][1], answer.centres[key][0])
         for group in answer.groups:
-            key = len(known)
+            key = len(names)
+            names[key] = group.name
             known[key] = KnownCluster(group.name, len(group.keyword_ids), group.centre)
             place |= dict.fromkeys(group.keyword_ids, key)
-        waiting = [key for key in range(new[-1] + 1) if key not in place]
+        waiting = [key for key in range(end) if key not in place]
     return [place.get(key, -1 - key) for key in range(len(data.texts))]
 
 
-def _facts(data: Texts, ids: list[int]) -> list[KeywordFacts]:
+def _loose(data: Texts, known: dict[int, KnownCluster], place: dict[int, int]) -> dict[int, LooseCluster]:
+    members: dict[int, list[int]] = {key: [] for key in known}
+    for text, key in place.items():
+        members[key].append(text)
+    return {key: LooseCluster(known[key].name, _facts(data, ids)) for key, ids in members.items()}
+
+
+def _facts(data: Texts, ids: Iterable[int]) -> list[KeywordFacts]:
     return [KeywordFacts(key, data.texts[key], 0, None) for key in ids]
 
 
@@ -180,6 +194,7 @@ def trials(data: Texts) -> dict[str, Callable[[], list[int] | None]]:
         "halves": lambda: grouped(data, -(-count // 2)),
         "500s": lambda: grouped(data, 500),
         "50s": lambda: grouped(data, 50),
+        "50s, all built on": lambda: grouped(data, 50, built_on=True),
     }
 
 

@@ -1,6 +1,6 @@
 """What grouping keeps of a sector, so that new keywords are placed without reading the old ones again."""
 
-from sqlalchemy import ForeignKeyConstraint, LargeBinary, UniqueConstraint
+from sqlalchemy import ForeignKeyConstraint, LargeBinary, UniqueConstraint, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.business.base import AccountOwned, Base, Id, Text, owner_key
@@ -16,7 +16,8 @@ class ClusterCentre(AccountOwned, Base):
     """Mean of the vectors of a cluster's keywords.
 
     model: whose vectors · members: fingerprint of those keywords; where it is not that of the cluster's keywords any
-    more, because people moved some, the mean is made anew.
+    more, because people moved some, the mean is made anew · settled: others than grouping have decided which keywords
+    it has, so grouping takes none of them away.
     """
 
     __tablename__ = "cluster_centre"
@@ -26,6 +27,7 @@ class ClusterCentre(AccountOwned, Base):
     model: Mapped[str] = mapped_column(Text(255))
     members: Mapped[str] = mapped_column(Text(100))
     vector: Mapped[bytes] = mapped_column(LargeBinary)
+    settled: Mapped[bool] = mapped_column(default=True, server_default=true())
 
 
 class SectorCut(AccountOwned, Base):

@@ -1,7 +1,7 @@
 """Stored centres of clusters and the stored cut of a sector: what is known of a sector without its texts."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, ColumnElement, Select, cast, delete, func, select
@@ -31,7 +31,9 @@ class Members:
     fingerprint: str
 
 
-def known_clusters(session: Session, account_id: int, sector_id: int, model: str) -> dict[int, KnownCluster]:
+def known_clusters(
+    session: Session, account_id: int, sector_id: int, model: str, except_for: Collection[int] = ()
+) -> dict[int, KnownCluster]:
     """Every cluster of the sector that has keywords, with its centre where the stored one is still true."""
     in_sector = (Keyword.account_id == account_id, Keyword.sector_id == sector_id)
     members = members_of(session, _members(*in_sector))
@@ -44,7 +46,7 @@ def known_clusters(session: Session, account_id: int, sector_id: int, model: str
     known = {}
     for cluster_id, name, fingerprint, vector in session.execute(query):
         now = members.get(cluster_id)
-        if now is not None:
+        if now is not None and cluster_id not in except_for:
             is_true = fingerprint == now.fingerprint
             known[cluster_id] = KnownCluster(name, now.size, vector if is_true else None)
     stale = [key for key, cluster in known.items() if cluster.centre is None]
@@ -82,6 +84,7 @@ def keep_centres(
     model: str,
     centres: Mapping[int, bytes],
     expected: Mapping[int, int],
+    unsettled: Collection[int],
 ) -> None:
     """Store centres of clusters that now have the `expected` number of keywords; others are made anew next time."""
     for some in _parts(centres):
@@ -97,9 +100,28 @@ def keep_centres(
                 "model": model,
                 "members": members.fingerprint,
                 "vector": centres[cluster_id],
+                "settled": cluster_id not in unsettled,
             }
-            change = {name: row[name] for name in ("model", "members", "vector")}
+            change = {name: row[name] for name in ("model", "members", "vector", "settled")}
             upsert(session, ClusterCentre, row, unique=["cluster_id"], change=change)
+
+
+def unsettled(session: Session, account_id: int, cluster_ids: Iterable[int]) -> dict[int, str]:
+    """Fingerprints of the keywords of those clusters about which only grouping has decided."""
+    found: dict[int, str] = {}
+    for some in _parts(cluster_ids):
+        now = members_of(session, _members(Keyword.account_id == account_id, Keyword.cluster_id.in_(some)))
+        query = select(ClusterCentre.cluster_id, ClusterCentre.members).where(
+            ClusterCentre.account_id == account_id,
+            ClusterCentre.cluster_id.in_(some),
+            ClusterCentre.settled.is_(False),
+        )
+        found |= {
+            cluster_id: members
+            for cluster_id, members in session.execute(query)
+            if cluster_id in now and now[cluster_id].fingerprint == members
+        }
+    return found
 
 
 def centres_of_planned(session: Session, account_id: int, site_id: int, model: str) -> dict[int, bytes]:

@@ -53,9 +53,22 @@ class KnownCluster:
 
 
 @dataclass(frozen=True)
+class LooseCluster:
+    """A cluster that nobody but grouping has decided about or built on: its keywords are grouped anew with new ones.
+
+    members: fingerprint of the keywords.
+    """
+
+    name: str
+    keywords: list[KeywordFacts]
+    members: str = ""
+
+
+@dataclass(frozen=True)
 class ClusteringRequest:
     """New keywords of one sector, the clusters it has, and what was left over earlier.
 
+    `loose`: clusters that are not in `known`, because their keywords are grouped anew ·
     `model`: whose vectors · `cut`: the sector's, None where it is to be estimated from `sample` and the keywords ·
     `by_parent`: keywords with one parent keyword go together, the others by meaning · `connection`: of the service
     that makes the vectors; None for the built-in ones · `refusal`: why the month's money does not allow it.
@@ -73,10 +86,19 @@ class ClusteringRequest:
     tightness: Tightness = Tightness.USUAL
     connection: ModelConnection | None = None
     refusal: str | None = None
+    loose: dict[int, LooseCluster] = field(default_factory=dict)
+
+    @property
+    def placed_before(self) -> list[KeywordFacts]:
+        """The keywords of loose clusters."""
+        return [keyword for cluster in self.loose.values() for keyword in cluster.keywords]
 
     @property
     def letters(self) -> int:
-        """Of all texts that need a vector: no text has more tokens than letters and two marks."""
+        """Of all texts that need a vector: no text has more tokens than letters and two marks.
+
+        Those of loose clusters are in the sample.
+        """
         texts = [keyword.text for keyword in (*self.keywords, *self.left)]
         texts += [text for cluster in self.known.values() if cluster.centre is None for text in cluster.texts]
         return sum(len(text) + 2 for text in (*texts, *self.sample))
@@ -85,7 +107,7 @@ class ClusteringRequest:
     def size(self) -> int:
         """Keywords of the sector that are grouped or could be."""
         clustered = sum(cluster.size for cluster in self.known.values())
-        return clustered + len(self.keywords) + len(self.left)
+        return clustered + len(self.keywords) + len(self.left) + len(self.placed_before)
 
 
 @dataclass(frozen=True)
@@ -102,7 +124,10 @@ class NewCluster:
 class ClusteringAnswer:
     """Where keywords go: cluster id -> keyword ids, new groups, and those that fit nowhere yet.
 
-    `centres`: of known clusters with the keywords that join them, and their number · `cut`: if it was estimated anew.
+    `centres`: of known clusters with the keywords that join them, and their number · `cut`: if it was estimated anew ·
+    `loose`: those that were grouped anew, with the fingerprints of their keywords then · `former`: keyword -> its loose
+    cluster until now; joins and groups hold these keywords too · `goes_on`: loose cluster -> all its keywords from now
+    on; the others end.
     """
 
     sector_id: int
@@ -114,3 +139,6 @@ class ClusteringAnswer:
     cut: float | None = None
     size: int = 0
     use: ModelUse | None = None
+    loose: dict[int, str] = field(default_factory=dict)
+    former: dict[int, int] = field(default_factory=dict)
+    goes_on: dict[int, list[int]] = field(default_factory=dict)

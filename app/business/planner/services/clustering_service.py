@@ -1,10 +1,10 @@
 """Groups the new keywords of a sector: first into near existing clusters, then into new ones."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.business.errors import Conflict
@@ -29,41 +29,48 @@ from app.business.planner.services.clustering_plan import (
     model_of,
     model_of_service,
 )
+from app.business.planner.services.keyword_facts import FACTS
+from app.business.planner.services.loose_clusters import (
+    MOST_GROUPED_ANEW,
+    InUse,
+    end_empty,
+    lock_clusters,
+    loose_clusters,
+    still_loose,
+)
 from app.business.planner.services.record_changes import CLUSTER, KEYWORD, move_status, new_record, report
 
 VECTORS_VERSION = "vectors-1"
 MOST_LEFT_OVERS = 1_000
 """Of earlier groupings: those looked at again with the new keywords, newest first."""
 
-_FACTS = (
-    Keyword.id,
-    Keyword.text,
-    func.coalesce(Keyword.volume, 0),
-    Keyword.intent,
-    func.coalesce(Keyword.impressions, 0),
-    func.coalesce(Keyword.clicks, 0),
-    Keyword.parent_keyword,
-)
-
 
 @dataclass(frozen=True)
 class ClusteringResult:
-    """Clusters created; keywords that joined older clusters, were placed in all (these are charged), were left."""
+    """Clusters created; keywords that joined older clusters, were placed in all (these are charged), were left, and
+    changed from one loose cluster to another.
+    """
 
     clusters: list[Cluster]
     joined: int
     placed: int
     left: int
+    moved: int = 0
+
+
+def not_in_use(_session: Session, _account_id: int, _ids: Sequence[int]) -> Collection[int]:
+    """Where nothing runs."""
+    return ()
 
 
 class ClusteringService:
     """Groups keywords by meaning, or by the parent keyword of their file.
 
-    embedder: makes the vectors of accounts whose AI service has a model for that.
+    embedder: makes the vectors of accounts whose AI service has a model for that · in_use: clusters that runs use.
     """
 
-    def __init__(self, embedder: Embedder | None = None) -> None:
-        self.embedder = embedder
+    def __init__(self, embedder: Embedder | None = None, in_use: InUse = not_in_use) -> None:
+        self.embedder, self.in_use = embedder, in_use
 
     def read(
         self,
@@ -75,7 +82,7 @@ class ClusteringService:
         min_cluster_size: int = 2,
     ) -> ClusteringRequest:
         """The new ones of these keywords as plain data. Raises Conflict when none of them is new."""
-        query = select(*_FACTS).where(
+        query = select(*FACTS).where(
             Keyword.account_id == account_id,
             Keyword.sector_id == sector_id,
             Keyword.id.in_(keyword_ids),
@@ -103,8 +110,14 @@ class ClusteringService:
             known = {key: replace(one, parent=parents.get(key, "")) for key, one in request.known.items()}
             request = replace(request, known=known)
         cut = cluster_centres.cut_of(session, account_id, sector_id, model, request.size)
-        sample = [] if cut else cluster_centres.sample_of(session, account_id, sector_id)
-        return replace(request, cut=cut, sample=sample)
+        if cut:
+            return replace(request, cut=cut)
+        request = replace(request, sample=cluster_centres.sample_of(session, account_id, sector_id))
+        if request.by_parent or request.size > MOST_GROUPED_ANEW:
+            return request
+        loose = loose_clusters(session, account_id, sector_id, self.in_use)
+        known = {key: one for key, one in request.known.items() if key not in loose}
+        return replace(request, loose=loose, known=known)
 
     def group(self, request: ClusteringRequest, key: str) -> ClusteringAnswer:
         """Where each keyword goes; deterministic. Raises ProviderFault when the service that makes the vectors fails:
@@ -140,22 +153,38 @@ class ClusteringService:
     def save(
         self, session: Session, answer: ClusteringAnswer, *, origin: Origin, now: datetime
     ) -> ClusteringResult:
-        """Make the clusters and place the keywords that are still new; events for both."""
-        still_new = _still_new(session, answer, origin.account_id)
-        groups = [(group, [key for key in group.keyword_ids if key in still_new]) for group in answer.groups]
+        """Make the clusters and place the keywords that are still new; events for both.
+
+        Keywords of loose clusters change their cluster, unless somebody has used that one since.
+        """
+        account_id = origin.account_id
+        locked = lock_clusters(session, account_id, answer.loose) if answer.loose else []
+        # A keyword that somebody took out of a loose cluster since was not asked for.
+        still_new = _lock_keywords(session, answer, account_id) - answer.former.keys()
+        loose = still_loose(session, account_id, locked, answer.loose, self.in_use) if locked else set[int]()
+        free = still_new | {key for key, cluster in answer.former.items() if cluster in loose}
+        groups = [(group, [key for key in group.keyword_ids if key in free]) for group in answer.groups]
         wanted = [(group, ids) for group, ids in groups if ids]
+        older = {**answer.joins, **answer.goes_on}
+        unsettled = cluster_centres.unsettled(session, account_id, older)
+        there = set(session.scalars(select(Cluster.id).where(Cluster.id.in_(list(older)))))
+        places = {key: cluster for cluster in sorted(there) for key in older[cluster] if key in free}
+        joined = len(places.keys() & still_new)
         clusters = _make_clusters(session, answer.sector_id, [group for group, _ in wanted], origin, now)
-        there = set(session.scalars(select(Cluster.id).where(Cluster.id.in_(list(answer.joins)))))
-        places = {key: cluster for cluster in there for key in answer.joins[cluster] if key in still_new}
-        joined = len(places)
         for cluster, (_, ids) in zip(clusters, wanted, strict=True):
             places |= dict.fromkeys(ids, cluster.id)
-        placed = _place(session, places, origin, now)
-        _keep(session, origin.account_id, answer, there, list(zip(clusters, wanted, strict=True)))
+        new = {key: cluster for key, cluster in places.items() if key in still_new}
+        placed = _place(session, new, KeywordStatus.NEW, origin, now)
+        moves = {
+            key: cluster for key, cluster in places.items() if answer.former.get(key, cluster) != cluster
+        }
+        moved = _place(session, moves, KeywordStatus.CLUSTERED, origin, now)
+        end_empty(session, account_id, loose - answer.goes_on.keys())
+        _keep(session, account_id, answer, unsettled, there, list(zip(clusters, wanted, strict=True)))
         # Reported last: rules that the cluster's event starts find its keywords in it.
         report(session, EventType.CLUSTER_CREATED, CLUSTER, clusters, origin, now)
         _note_tried(session, answer.left, now)
-        return ClusteringResult(clusters, joined, placed, len(answer.left))
+        return ClusteringResult(clusters, joined, placed, len(answer.left), moved)
 
 
 def _left_over(
@@ -163,7 +192,7 @@ def _left_over(
 ) -> list[KeywordFacts]:
     """Keywords that fitted nowhere earlier: with the new ones they may."""
     query = (
-        select(*_FACTS)
+        select(*FACTS)
         .where(
             Keyword.account_id == account_id,
             Keyword.sector_id == sector_id,
@@ -182,6 +211,7 @@ def _keep(
     session: Session,
     account_id: int,
     answer: ClusteringAnswer,
+    unsettled: Collection[int],
     there: set[int],
     made: Sequence[tuple[Cluster, tuple[NewCluster, list[int]]]],
 ) -> None:
@@ -191,18 +221,19 @@ def _keep(
     for cluster, (group, _) in made:
         if group.centre is not None:
             centres[cluster.id], sizes[cluster.id] = group.centre, len(group.keyword_ids)
-    cluster_centres.keep_centres(session, account_id, answer.model, centres, sizes)
+    own = {*unsettled, *(cluster.id for cluster, _ in made)}
+    cluster_centres.keep_centres(session, account_id, answer.model, centres, sizes, own)
     if answer.cut is not None:
         cluster_centres.keep_cut(session, account_id, answer.sector_id, answer.model, answer.cut, answer.size)
 
 
-def _still_new(session: Session, answer: ClusteringAnswer, account_id: int) -> set[int]:
+def _lock_keywords(session: Session, answer: ClusteringAnswer, account_id: int) -> set[int]:
+    """Lock those that are to be placed or moved; returns those that are new."""
     ids = [key for group in answer.groups for key in group.keyword_ids]
-    ids += [key for joined in answer.joins.values() for key in joined]
-    query = select(Keyword.id).where(
-        Keyword.account_id == account_id, Keyword.id.in_(ids), Keyword.status == KeywordStatus.NEW
-    )
-    return set(session.scalars(query.order_by(Keyword.id).with_for_update()))
+    ids += [key for placed in (*answer.joins.values(), *answer.goes_on.values()) for key in placed]
+    query = select(Keyword.id, Keyword.status).where(Keyword.account_id == account_id, Keyword.id.in_(ids))
+    rows = session.execute(query.order_by(Keyword.id).with_for_update())
+    return {key for key, status in rows if status == KeywordStatus.NEW}
 
 
 def _make_clusters(
@@ -225,8 +256,10 @@ def _make_clusters(
     return clusters
 
 
-def _place(session: Session, places: dict[int, int], origin: Origin, now: datetime) -> int:
-    """The keywords are locked and still new. Placed first, moved then: the event of the move has the cluster."""
+def _place(
+    session: Session, places: dict[int, int], came_from: KeywordStatus, origin: Origin, now: datetime
+) -> int:
+    """The keywords are locked, and their status is that. Placed first, moved then: the move's event has the cluster."""
     if places:
         rows = [{"id": key, "cluster_id": cluster_id} for key, cluster_id in places.items()]
         session.execute(update(Keyword), rows)
@@ -234,7 +267,7 @@ def _place(session: Session, places: dict[int, int], origin: Origin, now: dateti
         session,
         KEYWORD,
         list(places),
-        {KeywordStatus.NEW},
+        {came_from},
         KeywordStatus.CLUSTERED,
         origin,
         now,

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.business.planner.models import Grouping, Keyword, KeywordStatus, Sector, Site, Tightness
 from app.business.planner.services.clustering_plan import ClusteringRequest, KeywordFacts, model_of
+from app.business.planner.services.keyword_facts import FACTS
 
 SAMPLE = 300
 """Keywords that are grouped while somebody waits."""
@@ -47,18 +48,7 @@ def sample_of_site(session: Session, site: Site) -> PreviewSample | None:
     if largest is None:
         return None
     query = (
-        select(
-            Keyword.id,
-            Keyword.text,
-            func.coalesce(Keyword.volume, 0),
-            Keyword.intent,
-            func.coalesce(Keyword.impressions, 0),
-            func.coalesce(Keyword.clicks, 0),
-            Keyword.parent_keyword,
-        )
-        .where(*used, Keyword.sector_id == largest.id)
-        .order_by(Keyword.id.desc())
-        .limit(SAMPLE)
+        select(*FACTS).where(*used, Keyword.sector_id == largest.id).order_by(Keyword.id.desc()).limit(SAMPLE)
     )
     keywords = [KeywordFacts(*row) for row in session.execute(query)]
     return PreviewSample(largest.name, site.language, keywords[::-1])

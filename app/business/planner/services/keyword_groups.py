@@ -21,6 +21,7 @@ from app.business.planner.services.clustering_plan import (
     KnownCluster,
     NewCluster,
 )
+from app.business.planner.services.loose_groups import place_loose
 from app.business.planner.services.parent_groups import split_by_parent
 from app.business.planner.services.sentence_encoder import Vectors, unit
 from app.business.planner.services.text_groups import Items, best_cut, link
@@ -33,7 +34,7 @@ OTHER_LENGTH = (
 )
 FEW_KEYWORDS = 1_500
 CAREFUL_CUT = 0.475
-"""As long as a sector has few keywords: a wide cut suits them, but not those that follow, and clusters stay."""
+"""As long as a sector has few keywords: a wide cut suits them, but not those that follow, and some clusters stay."""
 FIRST_CUT, FIRST_KEYWORDS = 0.65, (100, 500)
 """A small sector's first keywords may be all it ever gets; from the first number on the cut narrows."""
 SAME = 0.75
@@ -57,6 +58,8 @@ def group_keywords(request: ClusteringRequest, source: VectorSource | None = Non
     with threadpool_limits(1, "blas"):
         table = _Table(request, source or (lambda texts: embed(texts, request.model)))
         answer = _by_parent(request, table) if request.by_parent else _Grouping(request, table).run()
+        if request.loose:
+            answer = place_loose(request, answer, table.mean_of)
     _give_memory_back()
     return answer
 
@@ -66,10 +69,15 @@ class _Table:
 
     def __init__(self, request: ClusteringRequest, source: VectorSource) -> None:
         stale = (cluster.texts for cluster in request.known.values() if cluster.centre is None)
-        texts = [keyword.text for keyword in (*request.keywords, *request.left)]
+        texts = [keyword.text for keyword in _every(request)]
         distinct = list(dict.fromkeys([*texts, *(text for part in stale for text in part), *request.sample]))
         self.vectors = source(distinct)
         self.places = {text: place for place, text in enumerate(distinct)}
+        self.texts = {keyword.id: keyword.text for keyword in _every(request)}
+
+    def mean_of(self, ids: Sequence[int]) -> bytes:
+        """The centre of these keywords."""
+        return _stored(self.of([self.texts[key] for key in ids]).mean(axis=0))
 
     def of(self, texts: Sequence[str]) -> Vectors:
         return self.vectors[[self.places[text] for text in texts]]
@@ -102,7 +110,7 @@ def _by_parent(request: ClusteringRequest, table: _Table) -> ClusteringAnswer:
 
 class _Grouping:
     def __init__(self, request: ClusteringRequest, table: _Table) -> None:
-        self.request, self.keywords, self.table = request, [*request.keywords, *request.left], table
+        self.request, self.keywords, self.table = request, _every(request), table
         self.ids, self.clusters = list(request.known), list(request.known.values())
         self._embed()
         sizes = np.array([cluster.size for cluster in self.clusters], np.float32)
@@ -240,6 +248,10 @@ def _new_cluster(
     main_intent = intents.most_common(1)[0][0] if intents else None
     centre = _stored(vectors.mean(axis=0))
     return NewCluster(keywords[best].text, main_intent, [keyword.id for keyword in keywords], centre)
+
+
+def _every(request: ClusteringRequest) -> list[KeywordFacts]:
+    return [*request.keywords, *request.left, *request.placed_before]
 
 
 def _careful(request: ClusteringRequest) -> float:

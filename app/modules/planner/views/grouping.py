@@ -21,6 +21,10 @@ from app.modules.planner.preview_vectors import vectors_by_service
 from app.modules.web import see_other
 
 CLUSTERS_SHOWN = 25
+CHOSEN = (
+    "Chosen. Keywords that are grouped from now on follow it. Clusters that somebody has changed or worked on stay; "
+    "the others stay until their sector has grown by half."
+)
 
 
 @allow(Role.OWNER)
@@ -55,14 +59,14 @@ def show(id: int) -> ResponseReturnValue:
 
 @allow(Role.OWNER)
 def choose(id: int) -> ResponseReturnValue:
-    """Keywords that are grouped from now on follow the choice; clusters that are there stay."""
+    """Keywords that are grouped from now on follow the choice; nothing is moved now."""
     site, form = owned_or_404(Site, id), GroupingForm()
     if not form.validate():
         return _page(site, form), 422
     changes = {"grouping": form.grouping.data, "tightness": form.tightness.data}
     site_service.update_site(db.session(), site, changes, now=datetime.now(UTC))
     db.session.commit()
-    flash("Chosen. Keywords that are grouped from now on follow it; clusters that are there stay.", "success")
+    flash(CHOSEN, "success")
     return see_other(url_for("planner.site", id=id))
 
 

@@ -19,6 +19,7 @@ from app.business.automation.services.catalogue.actions.generate_content import 
 from app.business.automation.services.catalogue.actions.generate_ideas import GENERATE_IDEAS, GenerateIdeas
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.runs import unit_parts
+from app.business.automation.services.runs.awaited_records import clusters_in_use
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.person_questions import OUTLINE_WHO, QUESTION, until_of
 from app.business.automation.services.runs.unit_parts import Part
@@ -63,7 +64,8 @@ def set_aside(session: Session, context: RunContext, key: str, request: Request)
 
 class ClusterKeywordsWork(Work[ClusteringRequest, ClusteringAnswer]):
     """Places one sector's new keywords: in similar clusters first, then in new ones; the rest stays new, free of
-    charge."""
+    charge. As long as the sector is small, clusters that nobody has worked on are grouped anew with them as it grows.
+    """
 
     def __init__(self, service: ClusteringService) -> None:
         self.service = service
@@ -103,11 +105,16 @@ class ClusterKeywordsWork(Work[ClusteringRequest, ClusteringAnswer]):
             # Left-overs of earlier runs that fitted now are free.
             credits=CLUSTER_KEYWORDS.price(unit.step.params, min(saved.placed, len(unit.ids))),
             use=answer.use,
-            message=f"{plural(saved.placed, 'keyword')} placed in clusters",
+            message=f"{plural(saved.placed, 'keyword')} placed in clusters{_moved(saved.moved)}",
         )
 
     def give_up(self, session: Session, context: RunContext, unit: Unit) -> None:
         """Nothing was reserved."""
+
+
+def _moved(count: int) -> str:
+    """`; 12 keywords moved between clusters that nobody has worked on`."""
+    return f"; {plural(count, 'keyword')} moved between clusters that nobody has worked on" if count else ""
 
 
 class GenerateIdeasWork(Work[IdeasRequest, IdeasAnswer]):
@@ -221,7 +228,7 @@ class GenerateContentWork(Work[ContentRequest, ContentAnswer]):
 
 HANDLERS: Handlers = {
     CLUSTER_KEYWORDS.key: lambda model: ClusterKeywordsWork(
-        ClusteringService(model if isinstance(model, Embedder) else None)
+        ClusteringService(model if isinstance(model, Embedder) else None, clusters_in_use)
     ),
     GENERATE_IDEAS.key: lambda model: GenerateIdeasWork(IdeasService(model, written_pages)),
     GENERATE_CONTENT.key: lambda model: GenerateContentWork(ContentGenerationService(model)),

@@ -2,7 +2,7 @@
 cancelled."""
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import RuleRecord
 from app.business.automation.operation_models import ENDED, Operation, OperationState
-from app.business.automation.run_models import RunDetail, ScheduledTask, Status
 from app.business.automation.services.operations import lifecycle
 from app.business.automation.services.operations.lifecycle import (
     OperationCancelled,
@@ -20,6 +19,7 @@ from app.business.automation.services.operations.lifecycle import (
     Progress,
 )
 from app.business.automation.services.rule_parts import JsonObject
+from app.business.automation.services.runs.awaited_records import awaited_by_runs
 from app.business.automation.services.transactions import Clock, Transaction
 from app.business.collecting import collector_paused
 from app.business.database_faults import is_passing
@@ -216,25 +216,8 @@ class _Execution:
             pause(self.pace.held)
 
 
-def _awaited_by_runs(session: Session, account_id: int, ids: Sequence[int]) -> Collection[int]:
-    """Keywords among `ids` that an unfinished run is to work on."""
-    awaited = (
-        select(RunDetail.records, RunDetail.start_records)
-        .join(ScheduledTask, ScheduledTask.id == RunDetail.run_id)
-        .where(
-            ScheduledTask.account_id == account_id,
-            ScheduledTask.status.in_((Status.PENDING, Status.RUNNING)),
-            ScheduledTask.record_type == "keyword",
-            RunDetail.records.is_not(None),
-        )
-    )
-    return {id for row in session.execute(awaited) for records in row for id in records or ()}.intersection(
-        ids
-    )
-
-
 USES = Uses(
-    _awaited_by_runs,
+    lambda session, account_id, ids: awaited_by_runs(session, account_id, "keyword", ids),
     exists().where(
         RuleRecord.account_id == Keyword.account_id,
         RuleRecord.record_type == "keyword",
