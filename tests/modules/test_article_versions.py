@@ -92,3 +92,33 @@ def test_very_long_texts_are_compared_by_line() -> None:
     before = "".join(f"<p>{number} {line}</p>" for number in range(1_000))
     parts = compare(before, before.replace("<p>500 A", "<p>500 One"))
     assert [kind for kind, _ in parts] == ["same", "removed", "added", "same"]
+
+
+def test_a_text_written_anew_is_one_change_and_not_shreds_around_chance_words() -> None:
+    one = "<p>The rain in the hills fell on the old road for days and nobody came by the house at all.</p>"
+    other = "<p>Choose boots by the sole and try them on late in the day with the socks you mean to wear.</p>"
+    assert [kind for kind, _ in compare(one, other)][:2] == ["removed", "added"]
+    assert sum(kind != "same" for kind, _ in compare(one, other)) == 2
+    small = [
+        part
+        for part in compare("<p>Wool socks are warm.</p>", "<p>Silk socks are dry.</p>")
+        if part[1].strip()
+    ]
+    assert [kind for kind, _ in small] == ["removed", "added", "same", "removed", "added"]
+
+
+def test_long_stretches_without_a_change_are_folded(
+    app: Flask, session: Session, content: Content, browser: FlaskClient
+) -> None:
+    lines = [f"Line {number} stays." for number in range(40)]
+    for text in (lines, [*lines[:20], "New.", *lines[20:]]):
+        answer = browser.post(
+            f"/content/{content.id}/edit", data={"html": "\n\n".join(text), "html-as": "markdown"}
+        )
+        assert answer.status_code == 303
+    session.expire_all()
+    page = browser.get(f"/content/{content.id}/versions/{content.version}").text
+    assert page.count("words without a change") == 2
+    assert "1 word added" in page
+    assert "0 words removed" in page
+    assert "Text" in browser.get(f"/content/{content.id}/versions").text

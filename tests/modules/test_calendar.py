@@ -1,5 +1,6 @@
 """The calendar by page and API: planned times only, by day, of what a person may see."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -65,6 +66,22 @@ def test_a_period_that_makes_no_sense_is_refused(program: FlaskClient, query: st
     answer = program.get(f"/api/automation/calendar/?{query}")
     assert answer.status_code == 400
     assert answer.json["errors"].keys() <= {"to", "from"}
+
+
+def test_runs_of_one_rule_for_several_sites_at_one_time_are_one_line(
+    app: Flask, session: Session, people: People
+) -> None:
+    for name in ("Boots", "Tents"):
+        make_sector(session, make_site(session, people.account, name=name))
+    viewer = browser_of(app, session, people.viewer)
+    assert "No rule has a schedule" in viewer.get("/calendar").text
+    make_rule(session, people.account, name="Each", split_by="site", **DAILY)
+    make_rule(session, people.account, name="Whole", schedule={"cron": "15 1 * * *", "timezone": "UTC"})
+    text = viewer.get(f"/calendar?day={day_ahead(2)}").text
+    assert "No rule has a schedule" not in text
+    list_of_day = text.partition('<ul class="coming">')[2].partition("</ul>")[0]
+    lines = [" ".join(re.sub(r"<[^>]+>", " ", line).split()) for line in list_of_day.split("</li>")[:-1]]
+    assert [line.rpartition(" at most ")[0] for line in lines] == ["01:15 Whole", "02:30 Each Boots, Tents"]
 
 
 def test_the_page_shows_what_comes_and_what_ran(app: Flask, session: Session, people: People) -> None:

@@ -1,6 +1,6 @@
 """Every text that an article ever had, as rows: one for each save of the text; read, compare, go back to one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import SequenceMatcher
@@ -90,6 +90,12 @@ def version_of(session: Session, content: Content, number: int) -> SavedVersion:
     return SavedVersion(*found)
 
 
+def next_version(session: Session, content: Content, number: int) -> int | None:
+    """The number of the version after this one; None for the newest."""
+    later = _versions(content).with_only_columns(ContentVersion.number).where(ContentVersion.number > number)
+    return session.scalar(later.order_by(ContentVersion.number).limit(1))
+
+
 def texts_of(version: ContentVersion) -> dict[str, Any]:
     """What a person changes to go back to this version."""
     return {name: getattr(version, name) for name in sorted(KEPT)}
@@ -100,18 +106,56 @@ def compare(before: str, after: str) -> list[Part]:
     one, other = to_markdown(before), to_markdown(after)
     is_long = max(len(one), len(other)) > WORDS_COMPARED * 6
     pieces = r"[^\n]*\n+|[^\n]+" if is_long else r"\n+|[^\S\n]+|\S+"
-    return list(_joined(findall(pieces, one), findall(pieces, other)))
+    return list(_parts(_readable(_stretches(findall(pieces, one), findall(pieces, other)))))
 
 
-def _joined(one: list[str], other: list[str]) -> Iterator[Part]:
+@dataclass(frozen=True)
+class Stretch:
+    """Text that is the same in both, before which something was removed or added."""
+
+    removed: str
+    added: str
+    same: str
+
+    @property
+    def weight(self) -> int:
+        """The length of the change."""
+        return max(len(self.removed), len(self.added))
+
+
+def _stretches(one: list[str], other: list[str]) -> Iterator[Stretch]:
+    removed = added = ""
     for kind, start, end, from_, to in SequenceMatcher(a=one, b=other, autojunk=False).get_opcodes():
         if kind == "equal":
-            yield "same", "".join(one[start:end])
-            continue
-        if start < end:
-            yield "removed", "".join(one[start:end])
-        if from_ < to:
-            yield "added", "".join(other[from_:to])
+            yield Stretch(removed, added, "".join(one[start:end]))
+            removed = added = ""
+        else:
+            removed, added = "".join(one[start:end]), "".join(other[from_:to])
+    yield Stretch(removed, added, "")
+
+
+def _readable(stretches: Iterable[Stretch]) -> list[Stretch]:
+    """Where a text was written anew, words that are in both by chance would cut it into shreds: what is the same and
+    shorter than the change on either side becomes part of one change."""
+    found: list[Stretch] = []
+    for stretch in stretches:
+        merged = stretch
+        while found and len(found[-1].same) <= min(found[-1].weight, merged.weight):
+            before = found.pop()
+            removed = before.removed + before.same + merged.removed
+            merged = Stretch(removed, before.added + before.same + merged.added, merged.same)
+        found.append(merged)
+    return found
+
+
+def _parts(stretches: Iterable[Stretch]) -> Iterator[Part]:
+    for stretch in stretches:
+        kinds: tuple[Part, ...] = (
+            ("removed", stretch.removed),
+            ("added", stretch.added),
+            ("same", stretch.same),
+        )
+        yield from (part for part in kinds if part[1])
 
 
 def _versions(content: Content) -> Select[ContentVersion, str | None]:

@@ -1,26 +1,51 @@
 """The calendar: what is planned for the next weeks, by day and week, and what ran on days that have passed."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from flask import render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
-from app.business.automation.services.forecast.calendar_days import Calendar, CalendarDay, calendar
+from app.business.automation.services.forecast.calendar_days import (
+    Calendar,
+    CalendarDay,
+    CalendarRun,
+    calendar,
+)
 from app.business.automation.services.history.dashboard import Outcomes, outcomes_by_day
 from app.business.periods import Period, day_of
 from app.business.time_zones import start_of_day
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
 from app.modules.automation.overview_period import Overview, chosen_overview
+from app.modules.display import credits, plural
 from app.modules.display import day as day_text
 
 WEEKS = 14
 WEEK = 7
 MOST_WEEKS_BACK = 52
 MOST_OF_DAY = 100
-SHOWN = 3
+BESIDE = 2
+"""Other rules in the same minute that are worth a word."""
+
+
+@dataclass(frozen=True)
+class DayStart:
+    """A planned time of a rule. clock: in the zone of the calendar · sites: those it runs for, where it is split ·
+    notes: calendars that moved it, and what starts beside it · price: in words."""
+
+    at: datetime
+    clock: str
+    rule_id: int
+    name: str
+    sites: list[str]
+    notes: list[str]
+    price: str
 
 
 @allow(Role.VIEWER)
@@ -34,17 +59,18 @@ def show() -> ResponseReturnValue:
     found = calendar(db.session(), current_person().account, overview.scope, first, end, now)
     past = _past(overview, first, min(today, end), now)
     chosen = _date("day") or today
+    shown = next((day for day in found.days if day.on == chosen), None)
     return render_template(
         "pages/automation/calendar.html",
         overview=overview,
         calendar=found,
         today=today,
         weeks=_weeks(found, past),
-        chosen=next((day for day in found.days if day.on == chosen), None),
+        chosen=shown,
+        starts=_starts(shown, overview) if shown else [],
         ran=past.get(chosen),
         most=MOST_OF_DAY,
-        shown=SHOWN,
-        sites=dict(overview.sites),
+        dearest=max((day.credits for day in found.days), default=0),
         costs=_costs(found, today),
         url=lambda **more: _address(overview, first, today, more),
         earlier=first - timedelta(days=4 * WEEK),
@@ -91,9 +117,48 @@ def _weeks(found: Calendar, past: dict[date, Outcomes]) -> list[dict[str, Any]]:
     return weeks
 
 
+def _starts(shown: CalendarDay, overview: Overview) -> list[DayStart]:
+    """The times of a day; runs of one rule for several sites at one time are one line."""
+    sites = dict(overview.sites)
+    lines = []
+
+    def moment(run: CalendarRun) -> tuple[datetime, int]:
+        return run.time.at, run.time.rule_id
+
+    for (at, rule_id), group in groupby(sorted(shown.runs, key=moment), moment):
+        runs = list(group)
+        beside = max(run.beside for run in runs)
+        notes = [run.time.note for run in runs if run.time.note]
+        if beside >= BESIDE:
+            notes.append(f"with {plural(beside, 'other rule')}")
+        lines.append(
+            DayStart(
+                at, f"{at.astimezone(ZoneInfo(overview.zone)):%H:%M}", rule_id, runs[0].time.rule_name,
+                [sites[str(run.time.site_id)] for run in runs if str(run.time.site_id) in sites],
+                list(dict.fromkeys(notes)), _price(runs),
+            )
+        )  # fmt: skip
+    return lines
+
+
+def _price(runs: Sequence[CalendarRun]) -> str:
+    prices = [run.price for run in runs if run.price]
+    if not any(run.time.runs for run in runs):
+        return "skipped"
+    if not prices:
+        return "free"
+    words = "about" if all(price.is_measured for price in prices) else "at most"
+    return f"{words} {credits(sum(run.credits for run in runs))}"
+
+
 def _costs(found: Calendar, today: date) -> list[dict[str, Any]]:
-    """Planned credits of each day to come, for the chart."""
-    return [{"label": day_text(day.on), "credits": day.credits} for day in found.days if day.on >= today]
+    """Planned credits of each week to come, for the chart."""
+    weeks = [found.days[start : start + WEEK] for start in range(0, len(found.days), WEEK)]
+    return [
+        {"label": day_text(days[0].on), "credits": sum(day.credits for day in days)}
+        for days in weeks
+        if days[-1].on >= today
+    ]
 
 
 def _address(overview: Overview, first: date, today: date, more: dict[str, Any]) -> str:
