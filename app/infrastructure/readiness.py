@@ -3,7 +3,9 @@
 import logging
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
@@ -102,8 +104,7 @@ def _write_beside(path: str | None) -> None:
 
 
 def _migrations() -> str:
-    wanted, present = ScriptDirectory.from_config(migrate.get_config()).get_heads(), _present()
-    if set(present) == set(wanted):
+    if {*_present()} == _revisions().newest:
         return "ok"
     if revision_of_a_newer_version():
         return "the database is of a newer version of this console"
@@ -112,8 +113,23 @@ def _migrations() -> str:
 
 def revision_of_a_newer_version() -> str | None:
     """The database's revision, where this version does not know it."""
-    known = {script.revision for script in ScriptDirectory.from_config(migrate.get_config()).walk_revisions()}
-    return next((revision for revision in _present() if revision not in known), None)
+    return next((revision for revision in _present() if revision not in _revisions().known), None)
+
+
+@dataclass(frozen=True)
+class Revisions:
+    """Those of the version that this process runs, whatever is installed meanwhile."""
+
+    newest: frozenset[str]
+    known: frozenset[str]
+
+
+@cache
+def _revisions() -> Revisions:
+    """Read once: compiling every migration takes longer than all other checks."""
+    scripts = ScriptDirectory.from_config(migrate.get_config())
+    known = frozenset(script.revision for script in scripts.walk_revisions())
+    return Revisions(frozenset(scripts.get_heads()), known)
 
 
 def _present() -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.history.rule_days import End
-from app.business.automation.services.history.run_list import RuleFigures
+from app.business.automation.services.history.rule_figures import RuleFigures
 from app.modules.access import current_person
 from app.modules.automation.labels.rule_switch import asks_first
 from app.modules.automation.labels.runs import STATUSES, run_state

@@ -104,7 +104,16 @@ def sites_with_choices(session: Session, user: User) -> set[int]:
     return set(session.scalars(query))
 
 
-def is_wanted_by(user: User) -> ColumnElement[bool]:
+@dataclass(frozen=True)
+class Reader:
+    """What of a user decides which notices are theirs."""
+
+    id: int
+    account_id: int
+    role: str
+
+
+def is_wanted_by(user: User | Reader) -> ColumnElement[bool]:
     """Clause: notices of kinds that the person has not switched off, for their site or in general."""
     mine = (
         NoticeChoice.account_id == user.account_id,

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, func, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Notice, Role, User
-from app.business.accounts.services.notice_choices import is_wanted_by
+from app.business.accounts.services.notice_choices import Reader, is_wanted_by
 from app.business.accounts.services.scope import is_row_id
 from app.business.base import RowValues, UtcDateTime
 from app.business.errors import NotFound
@@ -151,7 +151,7 @@ def unread_notices(session: Session, user: User, *, seen: ColumnElement[bool] = 
     return session.scalar(select(unread_clause(user, seen))) or 0
 
 
-def unread_clause(user: User, seen: ColumnElement[bool] = ALL) -> ColumnElement[int]:
+def unread_clause(user: User | Reader, seen: ColumnElement[bool] = ALL) -> ColumnElement[int]:
     """The same as a subquery, for those who count more at once."""
     query = select(func.count(Notice.id)).where(_meant_for(user), Notice.read_at.is_(None), seen)
     return query.scalar_subquery()
@@ -172,7 +172,7 @@ def mark_read(
     )
 
 
-def _meant_for(user: User) -> ColumnElement[bool]:
+def _meant_for(user: User | Reader) -> ColumnElement[bool]:
     roles = [role for role in Role if Role(user.role).allows(role)]
     return (
         (Notice.account_id == user.account_id)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.history.run_list import RuleFigures, rule_figures
+from app.business.automation.services.history.rule_figures import RuleFigures, rule_figures
 from app.business.automation.services.rules.listing import rules_waited_for
 from app.business.automation.services.rules.repair import faults_of_rules, repair_sentence
 from app.business.automation.services.rules.sentence import sound_summary

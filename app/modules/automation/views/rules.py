@@ -15,7 +15,8 @@ from app.business.automation.services.catalogue.field_types import Frame
 from app.business.automation.services.catalogue.record_order import OLDEST, order_words
 from app.business.automation.services.conditions.match_preview import Matches, preview_matches
 from app.business.automation.services.history.rule_days import DAYS, ends_by_day, latest_ends
-from app.business.automation.services.history.run_list import RunFilters, rule_figures, runs_page
+from app.business.automation.services.history.rule_figures import rule_figures
+from app.business.automation.services.history.run_list import RunFilters, runs_page
 from app.business.automation.services.history.run_page import record_names
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.listing import rules_page, rules_waited_for, versions_of

@@ -11,6 +11,7 @@ from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule, RuleDay
 from app.business.automation.run_models import Cause, ScheduledTask, Status
 from app.business.automation.services.history import run_list
+from app.business.automation.services.history.rule_figures import rule_figures
 from app.business.automation.services.history.run_list import RunFilters
 from app.business.automation.services.history.upcoming import Upcoming, upcoming
 from app.business.errors import Invalid
@@ -119,7 +120,7 @@ def test_a_rule_shows_its_last_run_its_last_success_and_its_next(
     failure = make_run(session, rule, now - timedelta(days=1), Status.FAILED)
     skip = make_run(session, rule, now - MINUTE, Status.SKIPPED)
     planned = make_run(session, rule, now + MINUTE, Status.PENDING)
-    figures = run_list.rule_figures(session, account.id, [rule.id], now)[rule.id]
+    figures = rule_figures(session, account.id, [rule.id], now)[rule.id]
     assert figures.last_run is skip
     assert (figures.last_executed_at, figures.last_success_at) == (failure.started_at, success.finished_at)
     assert (figures.failures, figures.next_run_at) == (1, planned.scheduled_at)
@@ -139,7 +140,7 @@ def test_runs_of_today_are_counted_by_the_accounts_day(session: Session, now: da
     )
     session.flush()
     late = now.replace(hour=22)
-    assert run_list.rule_figures(session, account.id, [rule.id], late)[rule.id].runs_today == 3
+    assert rule_figures(session, account.id, [rule.id], late)[rule.id].runs_today == 3
 
 
 def test_the_next_time_of_a_rule_is_known_before_its_run_is_planned(
@@ -147,7 +148,7 @@ def test_the_next_time_of_a_rule_is_known_before_its_run_is_planned(
 ) -> None:
     schedule = {"cron": "0 18 * * *", "timezone": "UTC"}
     rule = make_rule(session, account, trigger="schedule", schedule=schedule)
-    figures = run_list.rule_figures(session, account.id, [rule.id], now)[rule.id]
+    figures = rule_figures(session, account.id, [rule.id], now)[rule.id]
     assert (figures.last_run, figures.next_run_at) == (None, now.replace(hour=18))
 
 
@@ -159,6 +160,6 @@ def test_figures_take_two_queries_however_many_rules_there_are(
         make_run(session, rule, now)
     statements: list[str] = []
     event.listen(session.get_bind(), "before_cursor_execute", lambda *about: statements.append(about[2]))
-    figures = run_list.rule_figures(session, account.id, [rule.id for rule in rules], now)
+    figures = rule_figures(session, account.id, [rule.id for rule in rules], now)
     assert (len(figures), len(statements)) == (5, 2)
-    assert run_list.rule_figures(session, make_account(session).id, [rules[0].id], now) == {}
+    assert rule_figures(session, make_account(session).id, [rules[0].id], now) == {}

@@ -141,7 +141,7 @@ def rows_read(session: Session, account: Account, filters: RunFilters, now: date
     query = run_list.page_query(Scope(account.id), filters, None, PAGE, now)
     written = query.compile(session.get_bind(), compile_kwargs={"literal_binds": True})
     (plan,) = session.scalars(text(f"EXPLAIN (ANALYZE, FORMAT JSON) {written}").columns()).one()
-    return _scanned(json.loads(plan)["Plan"] if isinstance(plan, str) else plan["Plan"])
+    return scanned(json.loads(plan)["Plan"] if isinstance(plan, str) else plan["Plan"])
 
 
 def instructions(session: Session, ask: Callable[[], Any]) -> int:
@@ -163,12 +163,12 @@ def instructions(session: Session, ask: Callable[[], Any]) -> int:
     return counted
 
 
-def _scanned(plan: dict[str, Any]) -> int:
+def scanned(plan: dict[str, Any]) -> int:
     rows = 0
     if "Relation Name" in plan:
         seen = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
         rows = int(seen * plan["Actual Loops"])
-    return rows + sum(_scanned(part) for part in plan.get("Plans", ()))
+    return rows + sum(scanned(part) for part in plan.get("Plans", ()))
 
 
 def _earlier(session: Session) -> str:

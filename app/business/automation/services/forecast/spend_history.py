@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import Select, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleVersion
@@ -17,6 +18,8 @@ from app.business.periods import Period
 from app.business.time_zones import start_of_day
 
 BY_HAND = (Cause.MANUAL, Cause.API)
+KEPT = 64
+"""Periods for which a process keeps the query."""
 
 Source = tuple[int | None, int | None]
 """(rule, site of the run) of credits; the rule is None where a person or a program started the run."""
@@ -52,15 +55,9 @@ def spent_by_source(session: Session, account_id: int, days: Days, zone: str) ->
     """
     found: dict[Source, SourceSpending] = defaultdict(lambda: SourceSpending([0.0] * len(days.dates)))
     numbers = {on: number for number, on in enumerate(days.dates)}
-    of = sources(account_id, zone, days.dates).c
-    by_hand = of.cause.in_(BY_HAND)
-    source = (case((by_hand, 0), else_=of.rule_id), case((by_hand, 0), else_=of.site_id), of.on)
-    rows = session.execute(
-        select(*source, func.sum(of.used), func.sum(of.runs))
-        .where(of.cause != Cause.BACKFILL)
-        .group_by(*source)
-    )
-    for rule_id, site_id, on, credits, runs in rows:
+    for rule_id, site_id, on, credits, runs in session.execute(
+        _by_source(account_id, zone, tuple(days.dates))
+    ):
         spent = found[rule_id or None, site_id or None]
         spent.used[numbers[on]] += int(credits)
         spent.credits += int(credits)
@@ -68,14 +65,31 @@ def spent_by_source(session: Session, account_id: int, days: Days, zone: str) ->
     return dict(found)
 
 
+@lru_cache(maxsize=KEPT)
+def _by_source(account_id: int, zone: str, dates: tuple[date, ...]) -> Select[int, int, date, int, int]:
+    of = sources(account_id, zone, dates).c
+    by_hand = of.cause.in_(BY_HAND)
+    source = (case((by_hand, 0), else_=of.rule_id), case((by_hand, 0), else_=of.site_id), of.on)
+    return (
+        select(*source, func.sum(of.used), func.sum(of.runs))
+        .where(of.cause != Cause.BACKFILL)
+        .group_by(*source)
+    )
+
+
 def used_by_rule(session: Session, account_id: int, period: Period, zone: str) -> dict[int, tuple[int, int]]:
     """Credits of each rule in the period and its runs that began to use some, whatever started them; highest use
     first."""
-    of = sources(account_id, zone, period.dates).c
+    rows = session.execute(_used_by_rule(account_id, zone, tuple(period.dates)))
+    return {rule_id: (int(credits), int(runs)) for rule_id, credits, runs in rows}
+
+
+@lru_cache(maxsize=KEPT)
+def _used_by_rule(account_id: int, zone: str, dates: tuple[date, ...]) -> Select[int, int, int]:
+    of = sources(account_id, zone, dates).c
     used = func.sum(of.used)
     query = select(of.rule_id, used, func.sum(of.runs)).group_by(of.rule_id)
-    rows = session.execute(query.order_by(used.desc(), of.rule_id))
-    return {rule_id: (int(credits), int(runs)) for rule_id, credits, runs in rows}
+    return query.order_by(used.desc(), of.rule_id)
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,18 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.services.scope import Scope
 from app.business.automation.services.history.credit_days import sources
 from app.business.periods import Period
+
+KEPT = 64
+"""Periods and scopes for which a process keeps the query."""
 
 
 @dataclass(frozen=True)
@@ -26,15 +31,18 @@ class CreditUse:
 
 def credit_use(session: Session, scope: Scope, period: Period, zone: str) -> CreditUse:
     """In one query; the highest use first."""
-    of = sources(scope.account_id, zone, period.dates).c
-    query = select(of.rule_id, of.site_id, func.sum(of.used)).group_by(of.rule_id, of.site_id)
-    if scope.sites is not None:
-        query = query.where(of.site_id.in_(sorted(scope.sites)))
     by_rule, by_site = Counter[int](), Counter[int]()
-    for rule_id, site_id, used in session.execute(query):
+    for rule_id, site_id, used in session.execute(_use(scope, zone, tuple(period.dates))):
         by_rule[rule_id] += int(used)
         by_site[site_id] += int(used)
     return CreditUse(_highest_first(by_rule), _highest_first(by_site))
+
+
+@lru_cache(maxsize=KEPT)
+def _use(scope: Scope, zone: str, dates: tuple[date, ...]) -> Select[int, int, int]:
+    of = sources(scope.account_id, zone, dates).c
+    query = select(of.rule_id, of.site_id, func.sum(of.used)).group_by(of.rule_id, of.site_id)
+    return query if scope.sites is None else query.where(of.site_id.in_(sorted(scope.sites)))
 
 
 def _highest_first(used: Counter[int]) -> dict[int, int]:

@@ -3,22 +3,28 @@
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from math import ceil
 from typing import Self
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import CLOSED, Cause, Reason, ScheduledTask, Status
 from app.business.automation.services.history.run_days import ended_runs
+from app.business.base import UtcDateTime
 from app.business.periods import Period
+from app.business.time_zones import start_of_day
 
 PRACTISED = "practised"
 MOST_STARTS = 500
 """Latest planned starts of which the lateness is read."""
 DAY = 24
+NOW = "now"
+KEPT = 64
+"""Periods and scopes for which a process keeps the query."""
 
 
 @dataclass(frozen=True)
@@ -84,15 +90,22 @@ def outcomes_by_day(
     session: Session, scope: Scope, period: Period, zone: str, now: datetime
 ) -> dict[date, Outcomes]:
     """Of each day of the period, oldest first; one query of the daily sums."""
-    ended = ended_runs(scope, period, zone, now).c
-    is_practised = and_(ended.status == Status.SKIPPED, ended.reason == Reason.SHADOW)
-    state = case((is_practised, PRACTISED), else_=ended.status)
-    rows = session.execute(select(ended.on, state, func.sum(ended.runs)).group_by(ended.on, state))
+    rows = session.execute(_by_day(scope, tuple(period.dates), zone), {NOW: now})
     runs = {on: Counter[str]() for on in period.dates}
     for on, status, count in rows:
         if on in runs:
             runs[on][status] += int(count)
     return {on: Outcomes.of(counted) for on, counted in runs.items()}
+
+
+@lru_cache(maxsize=KEPT)
+def _by_day(scope: Scope, dates: tuple[date, ...], zone: str) -> Select[date, str, int]:
+    """Kept for the day: telling instants of ninety days apart makes a long query. Its parameter is the moment."""
+    period = Period(dates, start_of_day(dates[0], zone))
+    ended = ended_runs(scope, period, zone, bindparam(NOW, type_=UtcDateTime())).c
+    is_practised = and_(ended.status == Status.SKIPPED, ended.reason == Reason.SHADOW)
+    state = case((is_practised, PRACTISED), else_=ended.status)
+    return select(ended.on, state, func.sum(ended.runs)).group_by(ended.on, state)
 
 
 def outcomes_by_hour(session: Session, scope: Scope, now: datetime) -> dict[datetime, Outcomes]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 
 from sqlalchemy import Select, func, select, union_all
 from sqlalchemy.orm import Session
@@ -14,6 +15,8 @@ from app.business.periods import Period
 
 DAYS = 28
 LATEST = 12
+LISTS = 16
+"""Lists of rules for which a process keeps the query."""
 
 
 @dataclass(frozen=True)
@@ -67,17 +70,20 @@ def latest_ends(
     """Rule -> how its last runs ended, oldest first. One query: a few rows of the index for each rule and status."""
     if not rule_ids:
         return {}
-    parts = [_latest(scope, rule_id, status, each) for rule_id in rule_ids for status in CLOSED]
-    newest = union_all(*(select(part.subquery()) for part in parts)).subquery().c
-    rows = session.execute(
-        select(newest.automation_rule_id, newest.status, newest.reason).order_by(
-            newest.scheduled_at, newest.id
-        )
-    )
     found: dict[int, list[End]] = {}
-    for rule_id, status, reason in rows:
+    for rule_id, status, reason in session.execute(_latest_of(scope, tuple(rule_ids), each)):
         found.setdefault(rule_id, []).append(End(status, reason == Reason.SHADOW))
     return {rule_id: ends[-each:] for rule_id, ends in found.items()}
+
+
+@lru_cache(maxsize=LISTS)
+def _latest_of(scope: Scope, rule_ids: tuple[int, ...], each: int) -> Select[int, str, str | None]:
+    """Kept, for with its many parts it takes longer to build than to answer."""
+    parts = [_latest(scope, rule_id, status, each) for rule_id in rule_ids for status in CLOSED]
+    newest = union_all(*(select(part.subquery()) for part in parts)).subquery().c
+    return select(newest.automation_rule_id, newest.status, newest.reason).order_by(
+        newest.scheduled_at, newest.id
+    )
 
 
 def _latest(

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ScheduledTask
 from app.business.events import EventBatch
+from app.business.likelihood import usually
 
 MOST_RUNS = 12
 """Runs shown in each part."""
@@ -45,8 +46,9 @@ def chain_of(session: Session, run: ScheduledTask) -> RunChain:
     )
     set_off = (
         select(ScheduledTask)
-        .where(ScheduledTask.batch_id.in_(batches), ScheduledTask.follows_id.is_(None))
-        .order_by(ScheduledTask.id)
+        .where(ScheduledTask.batch_id.in_(batches), usually(ScheduledTask.follows_id.is_(None)))
+        # In the order of the index: by their ids, all runs would be looked at.
+        .order_by(ScheduledTask.batch_id, ScheduledTask.automation_rule_id, ScheduledTask.part)
     )
     found = session.scalars(set_off.limit(MOST_RUNS + 1)).all()
     return RunChain(_cause(session, run), line, found[:MOST_RUNS], len(found) > MOST_RUNS)

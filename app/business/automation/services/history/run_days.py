@@ -50,7 +50,7 @@ Key = tuple[date, int, str, str]
 Transaction = Callable[[], AbstractContextManager[Session]]
 
 
-def ended_runs(scope: Scope, period: Period, zone: str, now: datetime) -> Subquery:
+def ended_runs(scope: Scope, period: Period, zone: str, now: datetime | ColumnElement[datetime]) -> Subquery:
     """Ended runs in scope that were due in the period until `now`: on, status, reason, runs. One moment's numbers."""
     first, today = period.dates[0], period.dates[-1]
     is_complete = exists().where(

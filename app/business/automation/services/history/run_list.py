@@ -1,15 +1,15 @@
-"""Lists of runs with filters, and each rule's figures; always within a scope."""
+"""Lists of runs with filters; always within a scope."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from itertools import product
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    RowMapping,
-    ScalarSelect,
     Select,
     String,
     and_,
@@ -21,27 +21,26 @@ from sqlalchemy import (
     tuple_,
     union_all,
 )
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
-from app.business.accounts.models import Account
 from app.business.accounts.services.scope import Scope
-from app.business.automation.calendar_models import SiteCalendar
-from app.business.automation.models import AutomationRule, RuleDay, RuleVersion
+from app.business.automation.models import RuleVersion
 from app.business.automation.run_models import Reason, ScheduledTask, Status
-from app.business.automation.services.history.next_starts import next_starts
 from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.rules.sentence import summary_of
-from app.business.paging import Page, encode, first_part, keyset_page, page_of
-from app.business.periods import Period, last_days
+from app.business.paging import Page, count_of, encode, first_part, keyset_page, page_of
+from app.business.settled_ids import all_committed
 from app.business.sql_functions import position, seconds_between
 
-FAILURES_WITHIN = 7
-"""Days, including today."""
 SEARCHED = 10_000
 """Runs that one page of a search looks at."""
 MOST_DIGITS = 19
-T = TypeVar("T")
+SENTENCES = 2000
+"""Definitions of which a process remembers the sentence."""
 KEYS = (ScheduledTask.scheduled_at, ScheduledTask.id)
+
+Of = Any
+"""Runs or columns of them: SQLAlchemy gives those of a query by name only."""
 
 
 @dataclass(frozen=True)
@@ -78,18 +77,6 @@ class RunFilters:
         )
 
 
-@dataclass(frozen=True)
-class RuleFigures:
-    """Figures of one rule in lists. Times are None when there is no such run."""
-
-    last_run: ScheduledTask | None
-    last_executed_at: datetime | None
-    last_success_at: datetime | None
-    failures: int
-    runs_today: int
-    next_run_at: datetime | None
-
-
 def runs_page(
     session: Session, scope: Scope, filters: RunFilters, cursor: str | None, limit: int, now: datetime
 ) -> Page[ScheduledTask]:
@@ -115,56 +102,85 @@ def _page_by_id(
 ) -> Page[ScheduledTask]:
     """In the order in which they were opened, which follows runs as they arrive: none is opened before a page's end.
 
-    By time this cannot be had: a run may be opened for a time that is over.
+    By time this cannot be had: a run may be opened for a time that is over. No index has both that order and what is
+    filtered, so a page looks at the next SEARCHED runs only, like that of a search.
     """
+    run = ScheduledTask
     branches = [and_(*branch) for branch in _branches(filters, now)]
-    query = select(ScheduledTask).where(
-        scope.sees(ScheduledTask), *_narrowed(filters), *_matching(filters, ScheduledTask), or_(*branches)
-    )
-    return keyset_page(session, query, keys=[ScheduledTask.id], cursor=cursor, limit=limit, oldest=True)
+    query = select(run).where(scope.sees(run), *_narrowed(filters), *_matching(filters, run), or_(*branches))
+    is_settled = all_committed(session, run.id.expression)
+    all_of_account = select(run.id).where(run.account_id == scope.account_id, is_settled)
+    passed = first_part(all_of_account, keys=[run.id], cursor=cursor, limit=SEARCHED, oldest=True)
+    last = session.scalars(passed.offset(SEARCHED - 1)).all()
+    is_more = len(last) > 1
+    part = query.where(run.id <= last[0]) if is_more else query
+    page = keyset_page(session, part, keys=[run.id], cursor=cursor, limit=limit, oldest=True)
+    following = page.next_cursor or (encode([last[0]]) if is_more else None)
+    return Page(page.rows, following, lambda: count_of(session, query, run.id.expression))
 
 
 def _searched_page(
     session: Session, scope: Scope, filters: RunFilters, cursor: str | None, limit: int, now: datetime
 ) -> Page[ScheduledTask]:
     """Those of the next SEARCHED runs that match. The page may be short, or empty, and the search go on after it."""
-    base = page_query(scope, filters, cursor, SEARCHED, now)
-    run = aliased(ScheduledTask, base.limit(SEARCHED).subquery())
-    query = select(run).where(*_matching(filters, run)).order_by(*_ordered(run, filters)).limit(limit + 1)
-    found = session.scalars(query).all()
+    run = ScheduledTask
+    # Only what is looked at: whole rows would be kept for the time of the search.
+    window = page_query(scope, filters, cursor, SEARCHED, now, columns=_looked_at(filters))
+    seen = window.limit(SEARCHED).subquery().c
+    ids = (
+        select(seen.id)
+        .where(*_matching(filters, seen))
+        .order_by(*_ordered(seen, oldest=filters.oldest))
+        .limit(limit + 1)
+    )
+    found = session.scalars(
+        select(run).where(run.id.in_(ids)).order_by(*_ordered(run, oldest=filters.oldest))
+    ).all()
 
     def count() -> int:
         return _number(session, scope, filters, now)
 
     if len(found) > limit:
         return page_of(found, keys=KEYS, limit=limit, count=count)
-    seen = aliased(ScheduledTask, base.subquery())
-    ends = select(seen.scheduled_at, seen.id).order_by(*_ordered(seen, filters)).offset(SEARCHED - 1).limit(2)
-    last = session.execute(ends).all()
+    passed = page_query(scope, filters, cursor, SEARCHED, now, columns=KEYS).subquery().c
+    ends = select(passed.scheduled_at, passed.id).order_by(*_ordered(passed, oldest=filters.oldest))
+    last = session.execute(ends.offset(SEARCHED - 1).limit(2)).all()
     return Page(found, encode(list(last[0])) if len(last) > 1 else None, count)
 
 
-def _ordered(
-    run: type[ScheduledTask], filters: RunFilters
-) -> tuple[ColumnElement[datetime], ColumnElement[int]]:
-    if filters.oldest:
-        return run.scheduled_at.asc(), run.id.asc()
-    return run.scheduled_at.desc(), run.id.desc()
+def _looked_at(filters: RunFilters) -> Sequence[Of]:
+    """The columns that the search reads."""
+    run = ScheduledTask
+    texts = (run.rule_name, run.error_message, run.result) if filters.text else ()
+    credits = () if filters.cost_min is None and filters.cost_max is None else (run.credits_used,)
+    times = () if filters.took_min is None else (run.started_at, run.finished_at)
+    return (*KEYS, *texts, *credits, *times)
+
+
+def _ordered(run: Of, *, oldest: bool) -> tuple[ColumnElement[datetime], ColumnElement[int]]:
+    keys = (run.scheduled_at, run.id)
+    return keys[0].asc() if oldest else keys[0].desc(), keys[1].asc() if oldest else keys[1].desc()
 
 
 def page_query(
-    scope: Scope, filters: RunFilters, cursor: str | None, limit: int, now: datetime
-) -> Select[ScheduledTask]:
+    scope: Scope,
+    filters: RunFilters,
+    cursor: str | None,
+    limit: int,
+    now: datetime,
+    *,
+    columns: Sequence[Of] = (ScheduledTask,),
+) -> Select[Of]:
     """The query of `runs_page`: one run more than `limit`."""
     branches = _branches(filters, now)
-    chosen = select(ScheduledTask).where(scope.sees(ScheduledTask), *_narrowed(filters))
-    parts = [
+    chosen = select(*(columns if len(branches) == 1 else KEYS)).where(
+        scope.sees(ScheduledTask), *_narrowed(filters)
+    )
+    parts: list[Select[Of]] = [
         first_part(chosen.where(*branch), keys=KEYS, cursor=cursor, limit=limit, oldest=filters.oldest)
         for branch in branches
     ]
-    if len(parts) == 1:
-        return parts[0]
-    return _merged([part.with_only_columns(ScheduledTask.id) for part in parts], limit, filters.oldest)
+    return parts[0] if len(parts) == 1 else _merged(parts, columns, limit, filters.oldest)
 
 
 def _number(session: Session, scope: Scope, filters: RunFilters, now: datetime) -> int:
@@ -196,29 +212,17 @@ def sentences_of(
 ) -> dict[tuple[int, int], str]:
     """(rule, version) -> the rule in words when these runs were opened; one query."""
     pairs = {(run.automation_rule_id, run.rule_version) for run in runs}
-    query = select(RuleVersion.rule_id, RuleVersion.version, RuleVersion.definition).where(
+    query = select(RuleVersion.rule_id, RuleVersion.version, cast(RuleVersion.definition, String)).where(
         RuleVersion.account_id == account_id, tuple_(RuleVersion.rule_id, RuleVersion.version).in_(pairs)
     )
     rows = session.execute(query) if pairs else ()
-    return {(rule_id, number): summary_of(definition_from(said)) for rule_id, number, said in rows}
+    return {(rule_id, number): _sentence(said) for rule_id, number, said in rows}
 
 
-def rule_figures(
-    session: Session, account_id: int, rule_ids: Sequence[int], now: datetime
-) -> dict[int, RuleFigures]:
-    """Figures of those of the account's rules, in two queries whatever their number; more where it has calendars."""
-    week = last_days(FAILURES_WITHIN, session.get_one(Account, account_id).timezone, now)
-    rows = session.execute(_figures(account_id, rule_ids, week, now)).mappings().all()
-    latest = [row[status] for row in rows for status in Status if row[status]]
-    known = select(ScheduledTask).where(ScheduledTask.account_id == account_id, ScheduledTask.id.in_(latest))
-    runs: dict[int, list[ScheduledTask]] = {}
-    for run in session.scalars(known):
-        runs.setdefault(run.automation_rule_id, []).append(run)
-    ahead = {
-        row["id"] for row in rows if row["unplanned_from"] and not row["planned_at"] and row["has_calendars"]
-    }
-    starts = next_starts(session, account_id, ahead) if ahead else {}
-    return {row["id"]: _figures_of(row, runs.get(row["id"], []), starts) for row in rows}
+@lru_cache(maxsize=SENTENCES)
+def _sentence(definition: str) -> str:
+    """Of a definition as it is stored: reading and checking one takes longer than drawing its run."""
+    return summary_of(definition_from(json.loads(definition)))
 
 
 def _narrowed(filters: RunFilters) -> Iterator[ColumnElement[bool]]:
@@ -234,13 +238,16 @@ def _narrowed(filters: RunFilters) -> Iterator[ColumnElement[bool]]:
         yield ScheduledTask.site_id == filters.site
     if filters.user:
         yield ScheduledTask.user_id == filters.user
+    if filters.cost_min:
+        # The index of runs that used credits.
+        yield ScheduledTask.credits_used > 0
     if filters.practised is not None:
         # Without a function around it, the reason is looked up in an index.
         is_practised = ScheduledTask.reason == Reason.SHADOW
         yield is_practised if filters.practised else ScheduledTask.reason.is_distinct_from(Reason.SHADOW)
 
 
-def _matching(filters: RunFilters, run: type[ScheduledTask]) -> Iterator[ColumnElement[bool]]:
+def _matching(filters: RunFilters, run: Of) -> Iterator[ColumnElement[bool]]:
     if filters.text:
         wanted = filters.text.lower()
         texts = (run.rule_name, run.error_message, cast(run.result, String))
@@ -280,73 +287,8 @@ def _in_status(status: str | None, upcoming: bool, now: datetime) -> Iterator[Co
         yield or_(ScheduledTask.status != Status.PENDING, is_due)
 
 
-def _merged(parts: Sequence[Select[int]], limit: int, oldest: bool) -> Select[ScheduledTask]:
-    ids = union_all(*(select(part.subquery().c.id) for part in parts))
-    merged = select(ScheduledTask).where(ScheduledTask.id.in_(ids))
-    return merged.order_by(*(key.asc() if oldest else key.desc() for key in KEYS)).limit(limit + 1)
-
-
-def _figures(
-    account_id: int, rule_ids: Sequence[int], week: Period, now: datetime
-) -> Select[*tuple[Any, ...]]:
-    """One row for each rule; under each status the id of its latest run, without planned ones."""
-    used = select(func.coalesce(func.sum(RuleDay.used), 0)).where(
-        RuleDay.rule_id == AutomationRule.id, RuleDay.local_day == week.dates[-1]
-    )
-    failed = [ScheduledTask.status == Status.FAILED, ScheduledTask.scheduled_at >= week.start]
-    return select(
-        AutomationRule.id,
-        AutomationRule.unplanned_from,
-        *(_latest(status, now).label(status.value) for status in Status),
-        _of_rule(func.count(), *failed).label("failures"),
-        _of_rule(func.min(ScheduledTask.begins_at), *_starts_after(now)).label("planned_at"),
-        used.scalar_subquery().label("runs_today"),
-        select(SiteCalendar.id).where(SiteCalendar.account_id == account_id).exists().label("has_calendars"),
-    ).where(AutomationRule.account_id == account_id, AutomationRule.id.in_(rule_ids))
-
-
-def _starts_after(now: datetime) -> Sequence[ColumnElement[bool]]:
-    run = ScheduledTask
-    is_open = run.reason.is_distinct_from(Reason.CLOSED_DAY)
-    return run.status == Status.PENDING, run.begins_at > now, is_open
-
-
-def _of_rule(figure: ColumnElement[T], *clauses: ColumnElement[bool]) -> ScalarSelect[T]:
-    return _runs_of_rule(figure).where(*clauses).scalar_subquery()
-
-
-def _latest(status: Status, now: datetime) -> ScalarSelect[int]:
-    ended_or_due = [ScheduledTask.status == status]
-    if status == Status.PENDING:
-        ended_or_due.append(ScheduledTask.scheduled_at <= now)
-    newest_first = [key.desc() for key in KEYS]
-    return (
-        _runs_of_rule(ScheduledTask.id.expression)
-        .where(*ended_or_due)
-        .order_by(*newest_first)
-        .limit(1)
-        .scalar_subquery()
-    )
-
-
-def _runs_of_rule(figure: ColumnElement[T]) -> Select[T]:
-    return select(figure).where(
-        ScheduledTask.account_id == AutomationRule.account_id,
-        ScheduledTask.automation_rule_id == AutomationRule.id,
-    )
-
-
-def _figures_of(
-    row: RowMapping, latest: Sequence[ScheduledTask], starts: Mapping[int, datetime | None]
-) -> RuleFigures:
-    """`latest` has at most one run of each status; `starts`: where closed days come between."""
-    started = [run.started_at for run in latest if run.started_at and run.status != Status.SKIPPED]
-    succeeded = [run.finished_at for run in latest if run.status == Status.COMPLETED]
-    return RuleFigures(
-        last_run=max(latest, key=lambda run: (run.scheduled_at, run.id), default=None),
-        last_executed_at=max(started, default=None),
-        last_success_at=succeeded[0] if succeeded else None,
-        failures=row["failures"],
-        runs_today=row["runs_today"],
-        next_run_at=row["planned_at"] or starts.get(row["id"], row["unplanned_from"]),
-    )
+def _merged(parts: Sequence[Select[Of]], columns: Sequence[Of], limit: int, oldest: bool) -> Select[Of]:
+    """By keys first, so that only the rows of the page are fetched, not those of each part."""
+    every = union_all(*(select(part.subquery()) for part in parts)).subquery().c
+    ids = select(every.id).order_by(*_ordered(every, oldest=oldest)).limit(limit + 1)
+    return select(*columns).where(ScheduledTask.id.in_(ids)).order_by(*_ordered(ScheduledTask, oldest=oldest))

@@ -3,27 +3,43 @@
 They are shown with their errors, and can be edited, switched off and archived like other rules.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
+from functools import lru_cache
 
 from sqlalchemy.orm import Session
 
 from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
+from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.rules.definition import RuleDefinition, parse_definition
 from app.business.automation.services.rules.references import Errors, unknown_references
 from app.business.automation.services.rules.versions import definition_of
 from app.business.errors import Invalid
 
 NEEDS_REPAIR = "This rule needs repair"
+REMEMBERED = 2000
+"""Definitions whose faults a process remembers."""
 
 
 def faults_of(rule: AutomationRule | RuleDefinition) -> Errors:
     """Validation errors of this rule or definition, by path; references are not looked up."""
+    if isinstance(rule, AutomationRule):
+        return dict(_faults_of_stored(json.dumps(definition_of(rule))))
     # A version stored before a field existed does not contain it.
-    said = definition_of(rule) if isinstance(rule, AutomationRule) else rule.model_dump(exclude_unset=True)
+    return _faults(rule.model_dump(exclude_unset=True))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _faults_of_stored(definition: str) -> Errors:
+    """Lists check every rule that they show, and hardly any has changed since they did."""
+    return _faults(json.loads(definition))
+
+
+def _faults(definition: JsonObject) -> Errors:
     try:
-        parse_definition(deepcopy(said), shortest_interval_minutes=None)
+        parse_definition(deepcopy(definition), shortest_interval_minutes=None)
     except Invalid as refusal:
         return refusal.errors
     return {}

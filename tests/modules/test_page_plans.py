@@ -1,0 +1,113 @@
+"""No page, filter or call looks at all runs, whether its values are common, rare or absent: read from the plans.
+
+With fresh statistics, and with those of an empty database, as they are until the sweep keeps them.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, event, text
+from sqlalchemy.orm import Session
+
+from app.business.automation.run_models import ScheduledTask
+from app.business.automation.services.history import run_list
+from tests.bench import many_runs
+from tests.bench.pages import Place, places_of
+from tests.business.automation.history.test_run_filters import instructions, scanned
+from tests.people import browser_of, make_people, program_of
+from tests.sampling import times
+
+pytestmark = pytest.mark.both_databases
+
+RUNS, DAYS = times(full=(1_000_000, 365), sample=(20_000, 40))
+MOST_STEPS = 3 * RUNS
+"""Instructions of SQLite: the shortest look at every run of the account takes more than twice as many."""
+MOST_ROWS = RUNS // 4
+"""Rows that PostgreSQL looks at."""
+LARGE = ("scheduled_task", "run_detail", "run_attempt", "action_run", "credit_entry", "run_change")
+COUNTS_RUNS = {"grid of rules and days"}
+"""Counts the runs of four weeks one by one."""
+Statement = tuple[str, Any]
+
+
+def test_no_page_looks_at_all_runs(app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    app.config["RATELIMIT_ENABLED"] = False
+    restore(session)
+    # A search looks at some runs whatever it finds.
+    monkeypatch.setattr(run_list, "SEARCHED", RUNS // 40)
+    people, now = make_people(session), datetime.now(UTC)
+    filled = many_runs.fill(session, people, RUNS, now, DAYS)
+    browser, program = browser_of(app, session, people.owner), program_of(app, session, people.owner)
+    places = [place for place in places_of(filled, now) if place.name not in COUNTS_RUNS]
+
+    def those_that_read_much(of: Sequence[Place]) -> dict[tuple[str, str], int]:
+        found = {}
+        for place in of:
+            with selected(session) as statements:
+                answer = (program if place.is_api else browser).get(place.address)
+            assert answer.status_code in (200, 204), place
+            found |= {(place.name, said[0]): read(session, *said) for said in statements}
+        return {place: much for place, much in found.items() if much > most(session)}
+
+    try:
+        if session.get_bind().dialect.name == "sqlite":
+            # PostgreSQL keeps statistics itself.
+            assert those_that_read_much(places) == {}
+        many_runs.analyze(session)
+        assert those_that_read_much(places) == {}
+        if session.get_bind().dialect.name == "postgresql":
+            # It finds the few rows by another index, at the cost of reading all of that, which are no rows.
+            return
+        # Shows that this can fail.
+        for index in ("user", "cause"):
+            session.execute(text(f"DROP INDEX ix_scheduled_task_{index}"))
+        session.commit()
+        without = those_that_read_much([Place("nobody", f"/history?user={people.owner.id}"), *places])
+        assert {name for name, _ in without} >= {"nobody", "history, cause backfill"}
+    finally:
+        restore(session)
+
+
+def most(session: Session) -> int:
+    return MOST_STEPS if session.get_bind().dialect.name == "sqlite" else MOST_ROWS
+
+
+@contextmanager
+def selected(session: Session) -> Iterator[list[Statement]]:
+    """What is selected from the large tables."""
+    found: list[Statement] = []
+    engine = session.get_bind()
+    assert isinstance(engine, Engine)
+
+    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        if statement.startswith("SELECT") and any(table in statement for table in LARGE):
+            found.append((statement, values))
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def read(session: Session, statement: str, values: Any) -> int:
+    """SQLite: instructions. PostgreSQL: rows that its scans look at."""
+    connection = session.connection()
+    if connection.dialect.name == "sqlite":
+        return instructions(session, lambda: connection.exec_driver_sql(statement, values).all())
+    (plan,) = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values).one()
+    return scanned(plan[0]["Plan"])
+
+
+def restore(session: Session) -> None:
+    """All indexes, and on SQLite no statistics, which it keeps of tables that are empty again."""
+    session.rollback()
+    for index in ScheduledTask.__table__.indexes:
+        index.create(session.connection(), checkfirst=True)
+    if session.get_bind().dialect.name == "sqlite":
+        session.execute(text("DROP TABLE IF EXISTS sqlite_stat1"))
+    session.commit()
