@@ -54,6 +54,8 @@ ColumnValue = (
 """What one column of a row can be given. Instants are dates, and the words of an enumeration texts."""
 RowValues = dict[str, ColumnValue]
 """Column -> value, of a row to insert or to update."""
+Values = Mapping[str, ColumnValue]
+"""The same, read-only: also what is sent for the columns of a record."""
 Assigned = ColumnValue | ClauseElement
 """What an UPDATE sets a column to: a value, or an expression."""
 

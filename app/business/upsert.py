@@ -24,23 +24,22 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlalchemy.sql.elements import KeyedColumnElement
 
-from app.business.base import Assigned, Base, ColumnValue
+from app.business.base import Assigned, Base, Values
 from app.business.updates import changed_rows, table_of
 
 Insert = postgresql.Insert | sqlite.Insert
 Given = ReadOnlyColumnCollection[str, KeyedColumnElement[Any]]
 """The columns of the row that was given for an existing one. Any: each has a type of its own."""
-Values = Mapping[str, ColumnValue]
 
 
 def insert_missing(session: Session, model: type[Base], values: Values) -> None:
     """Insert the row; an existing one with the same unique key stays as it is."""
-    session.execute(_insert(session, model).values(**values).on_conflict_do_nothing())
+    session.execute(inserting(session, model).values(**values).on_conflict_do_nothing())
 
 
 def insert_new(session: Session, model: type[Base], rows: Sequence[Values]) -> Insert:
     """The statement that inserts the rows except those whose unique key exists."""
-    return _insert(session, model).values(list(rows)).on_conflict_do_nothing()
+    return inserting(session, model).values(list(rows)).on_conflict_do_nothing()
 
 
 def insert_many_new(
@@ -56,7 +55,7 @@ def insert_many_new(
     it names the accounts whose rows change.
     """
     # By the table: for a model the rows that differ in what they leave out would be statements of their own.
-    statement = _insert(session, table_of(model))
+    statement = inserting(session, table_of(model))
     values: Sequence[Values] | None = rows
     if session.get_bind().dialect.name == "postgresql":
         # As one JSON value: the driver is slow with thousands of parameters, and one statement per row is slower.
@@ -107,7 +106,7 @@ def upserting(
     where: ColumnElement[bool] | None = None,
 ) -> Insert:
     """The statement of `upsert`, for many rows; existing ones are changed only where `where` holds."""
-    statement = _insert(session, model).values(list(rows))
+    statement = inserting(session, model).values(list(rows))
     return statement.on_conflict_do_update(index_elements=list(unique), set_=dict(change), where=where)
 
 
@@ -121,7 +120,7 @@ def upserting_as_given(
     where: Callable[[Given], ColumnElement[bool]],
 ) -> Insert:
     """The same where `change` and `where` depend on the row that was given for the existing one."""
-    statement = _insert(session, model).values(list(rows))
+    statement = inserting(session, model).values(list(rows))
     new = statement.excluded
     values = {name: value(new) for name, value in change.items()}
     return statement.on_conflict_do_update(index_elements=list(unique), set_=values, where=where(new))
@@ -138,7 +137,7 @@ def upsert_each(
 ) -> int:
     """Insert the rows; existing ones take the `change` columns of the row that was given for them, where `where`
     holds. Returns the number of rows written. The statement is the same for any number of rows."""
-    statement = _insert(session, table_of(model))
+    statement = inserting(session, table_of(model))
     values = {name: statement.excluded[name] for name in change}
     upserting = statement.on_conflict_do_update(index_elements=list(unique), set_=values, where=where)
     return changed_rows(session, upserting, [dict(row) for row in rows])
@@ -148,6 +147,7 @@ def _as_text(value: date) -> str:
     return value.isoformat()
 
 
-def _insert(session: Session, model: type[Base] | Table) -> Insert:
+def inserting(session: Session, model: type[Base] | Table) -> Insert:
+    """INSERT of the database, which can leave out rows that exist."""
     is_postgresql = session.get_bind().dialect.name == "postgresql"
     return postgresql.insert(model) if is_postgresql else sqlite.insert(model)

@@ -10,7 +10,7 @@ from threading import BoundedSemaphore
 
 from app.business.errors import Busy
 from app.business.planner.models import Grouping, Tightness
-from app.business.planner.services.grouping_preview import GroupingPreview, PreviewSample, as_order
+from app.business.planner.services.grouping_preview import GroupingPreview, PreviewOrder, PreviewSample
 
 SECONDS_LIMIT = 60
 QUEUE_SECONDS = 10
@@ -26,7 +26,9 @@ def preview_apart(sample: PreviewSample, grouping: Grouping, tightness: Tightnes
     if not _free.acquire(timeout=QUEUE_SECONDS):
         raise Busy(_LATER)
     try:
-        return _ask_child(json.dumps(as_order(sample, grouping, tightness)))
+        return _ask_child(
+            PreviewOrder(sample=sample, grouping=grouping, tightness=tightness).model_dump_json()
+        )
     finally:
         _free.release()
 

@@ -7,9 +7,9 @@ from types import ModuleType
 
 
 def main() -> None:
-    from app.business.planner.services.grouping_preview import of_order
+    from app.business.planner.services.grouping_preview import PreviewOrder
 
-    found = of_order(json.load(sys.stdin))
+    found = PreviewOrder.model_validate_json(sys.stdin.read()).preview()
     json.dump({"clusters": found.clusters, "alone": found.alone}, sys.stdout)
 
 

@@ -1,8 +1,8 @@
 """Mails, and addresses that have unsubscribed from a kind of them."""
 
 from datetime import datetime
-from typing import Any
 
+from pydantic import JsonValue
 from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -44,7 +44,7 @@ class Mail(Outgoing, Base):
     is_open: Mapped[bool] = mapped_column(default=False)
     begun_at: Mapped[datetime | None]
     subject: Mapped[str] = mapped_column(Text(255))
-    entries: Mapped[list[Any]] = mapped_column(default=list)
+    entries: Mapped[list[JsonValue]] = mapped_column(default=list)
     link_sealed: Mapped[str] = mapped_column(Text(), default="")
     message_id: Mapped[str] = mapped_column(Text(64))
 

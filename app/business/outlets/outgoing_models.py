@@ -2,10 +2,11 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
+from pydantic import JsonValue
 from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.schema import SchemaItem
 
 from app.business.base import AccountOwned, Text, one_of, owner_key
 
@@ -35,12 +36,12 @@ class Outgoing(AccountOwned):
     next_at: Mapped[datetime | None]
     lease_token: Mapped[str | None] = mapped_column(Text(32))
     lease_until: Mapped[datetime | None]
-    log: Mapped[list[Any]] = mapped_column(default=list)
+    log: Mapped[list[JsonValue]] = mapped_column(default=list)
     created_at: Mapped[datetime] = mapped_column(sort_order=90)
     finished_at: Mapped[datetime | None] = mapped_column(sort_order=91)
 
 
-def outgoing_key(table: str, *extra: Any) -> tuple[Any, ...]:
+def outgoing_key(table: str, *extra: SchemaItem) -> tuple[SchemaItem, ...]:
     """Table arguments of a table of outgoing messages: its tenant key, the indexes of its claims, then `extra`."""
     return owner_key(
         one_of("status", list(OutgoingStatus)),

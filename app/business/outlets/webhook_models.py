@@ -1,7 +1,6 @@
 """Webhooks: the addresses that an account's messages are posted to, and the messages."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -23,7 +22,7 @@ class Webhook(AccountOwned, Stamped, Versioned, Base):
 
     name: Mapped[str] = mapped_column(Text(255))
     url: Mapped[str] = mapped_column(Text(2000))
-    events: Mapped[list[Any]] = mapped_column(default=list)
+    events: Mapped[list[str]] = mapped_column(default=list)
     is_active: Mapped[bool] = mapped_column(default=True)
     secret_sealed: Mapped[str] = mapped_column(Text())
     old_secret_sealed: Mapped[str] = mapped_column(Text(), default="")

@@ -1,7 +1,6 @@
 """The WordPress that a site is published on."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import CheckConstraint, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -41,7 +40,7 @@ class WordPressConnection(AccountOwned, Stamped, Versioned, Base):
     username: Mapped[str] = mapped_column(Text(255))
     password_sealed: Mapped[str] = mapped_column(Text())
     default_status: Mapped[str] = mapped_column(Text(16), default="draft")
-    categories: Mapped[list[Any]] = mapped_column(default=list)
+    categories: Mapped[list[str]] = mapped_column(default=list)
     author: Mapped[str] = mapped_column(Text(255), default="")
     max_per_day: Mapped[int | None]
     tested_at: Mapped[datetime | None]

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from sqlalchemy import Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -59,7 +58,7 @@ class KeywordImport(AccountOwned, Base):
     position: Mapped[int] = mapped_column(default=0)
     total: Mapped[int]
     batch_id: Mapped[int | None] = mapped_column(Id)
-    sectors: Mapped[list[Any]] = mapped_column(default=list)
+    sectors: Mapped[list[int]] = mapped_column(default=list)
     created: Mapped[int] = mapped_column(default=0)
     updated: Mapped[int] = mapped_column(default=0)
     duplicates: Mapped[int] = mapped_column(default=0)

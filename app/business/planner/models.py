@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column, relationship
+from sqlalchemy.schema import SchemaItem
 
 from app.business.archived_rows import Archivable, index_in_use
 from app.business.base import (
@@ -99,7 +100,7 @@ class Site(AccountOwned, Stamped, Versioned, Base):
     about: Mapped[str] = mapped_column(Text(), default="", server_default="")
     audience: Mapped[str] = mapped_column(Text(), default="", server_default="")
     tone: Mapped[str] = mapped_column(Text(), default="", server_default="")
-    words_to_avoid: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    words_to_avoid: Mapped[list[str]] = mapped_column(default=list, server_default="[]")
     call_to_action: Mapped[str] = mapped_column(Text(), default="", server_default="")
     facts: Mapped[str] = mapped_column(Text(), default="", server_default="")
     grouping: Mapped[str] = mapped_column(Text(20), default=Grouping.MEANING, server_default=Grouping.MEANING)
@@ -134,13 +135,13 @@ class Record(AccountOwned, Archivable, Stamped, Versioned):
     sector_id: Mapped[int] = mapped_column(Id)
     status: Mapped[str] = mapped_column(Text(20))
     status_since: Mapped[datetime]
-    labels: Mapped[list[Any]] = mapped_column(default=list)
+    labels: Mapped[list[str]] = mapped_column(default=list)
     note: Mapped[str] = mapped_column(Text(), default="")
     assignee_id: Mapped[int | None] = mapped_column(Id)
     made_by_run_id: Mapped[int | None] = mapped_column(Id)
     made_key: Mapped[str | None] = mapped_column(Text(128))
     made_version: Mapped[int] = mapped_column(default=1, server_default="1", sort_order=98)
-    labels_folded: Mapped[list[Any]] = folded_list("labels")
+    labels_folded: Mapped[list[str]] = folded_list("labels")
     note_folded: Mapped[str] = folded_text("note")
 
     @declared_attr
@@ -161,7 +162,7 @@ def _class_name(owner: Any) -> str:
     return str(owner.__name__)
 
 
-def record_table(statuses: type[StrEnum], name: str, *extra: Any) -> tuple[Any, ...]:
+def record_table(statuses: type[StrEnum], name: str, *extra: SchemaItem) -> tuple[SchemaItem, ...]:
     """Table arguments of a record: tenant, place, status words, output key, and the lists' indexes.
 
     name: the column by which its list is sorted from A to Z.
@@ -230,14 +231,14 @@ class Keyword(Record, Base):
     clicks: Mapped[int | None]
     impressions: Mapped[int | None]
     url: Mapped[str] = mapped_column(Text(2000), default="")
-    intents: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    intents: Mapped[list[str]] = mapped_column(default=list, server_default="[]")
     parent_keyword: Mapped[str] = mapped_column(Text(255), default="", server_default="")
     traffic_potential: Mapped[int | None]
-    serp_features: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    serp_features: Mapped[list[str]] = mapped_column(default=list, server_default="[]")
     match_type: Mapped[str] = mapped_column(Text(64), default="", server_default="")
-    intents_folded: Mapped[list[Any]] = folded_list("intents")
+    intents_folded: Mapped[list[str]] = folded_list("intents")
     parent_keyword_folded: Mapped[str] = folded_text("parent_keyword")
-    serp_features_folded: Mapped[list[Any]] = folded_list("serp_features")
+    serp_features_folded: Mapped[list[str]] = folded_list("serp_features")
     match_type_folded: Mapped[str] = folded_text("match_type")
     country_folded: Mapped[str] = folded_text("country")
     language_folded: Mapped[str] = folded_text("language")

@@ -2,8 +2,9 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Literal
 
+from pydantic import JsonValue
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -95,8 +96,8 @@ class Content(Record, Base):
     main_keyword: Mapped[str] = mapped_column(Text(255), default="")
     word_count: Mapped[int] = mapped_column(default=0)
     score: Mapped[int | None]
-    checks_failed: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
-    checks: Mapped[list[Any]] = mapped_column(default=list, server_default="[]", deferred=True)
+    checks_failed: Mapped[list[str]] = mapped_column(default=list, server_default="[]")
+    checks: Mapped[list[JsonValue]] = mapped_column(default=list, server_default="[]", deferred=True)
     outline: Mapped[bool] = mapped_column(default=False)
     published_url: Mapped[str] = mapped_column(Text(2000), default="")
     published_at: Mapped[datetime | None]
@@ -106,7 +107,7 @@ class Content(Record, Base):
     meta_description_folded: Mapped[str] = folded_text("meta_description")
     main_keyword_folded: Mapped[str] = folded_text("main_keyword")
     published_url_folded: Mapped[str] = folded_text("published_url")
-    checks_failed_folded: Mapped[list[Any]] = folded_list("checks_failed")
+    checks_failed_folded: Mapped[list[str]] = folded_list("checks_failed")
     task: Mapped[Task | None] = relationship(primaryjoin="foreign(Content.task_id) == Task.id", viewonly=True)
 
     @property

@@ -10,6 +10,7 @@ from app.business.accounts.models import Role
 from app.business.errors import Conflict, Invalid
 from app.business.outlets.outgoing_models import OutgoingStatus
 from app.business.outlets.services import deliveries, webhooks
+from app.business.outlets.services.outgoing import SendAttempt
 from app.business.outlets.services.webhook_messages import ACTION_EVENT, TEST_EVENT
 from app.business.outlets.services.webhooks import EVENTS
 from app.business.outlets.webhook_models import Webhook, WebhookDelivery
@@ -160,7 +161,7 @@ def show_delivery(id: int) -> str:
         "pages/outlets/delivery.html",
         row=row,
         webhook=owned_or_404(Webhook, row.webhook_id),
-        attempts=[attempt | {"at": datetime.fromisoformat(attempt["at"])} for attempt in reversed(row.log)],
+        attempts=[SendAttempt.model_validate(attempt) for attempt in reversed(row.log)],
         event_words=EVENT_WORDS,
         is_test=row.event == TEST_EVENT,
     )

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import delete, select, update
@@ -11,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.services import audit_log
 from app.business.accounts.services.audit_log import AuditActor
+from app.business.base import RowValues
 from app.business.errors import Invalid
 from app.business.language_model import ModelConnection
 from app.business.outlets.models import AiConnection
@@ -149,8 +149,8 @@ def _origin(of: AiConnection | ConnectionValues) -> tuple[str, str]:
     return parts.scheme, parts.netloc.lower()
 
 
-def _changes(row: AiConnection, values: ConnectionValues) -> dict[str, Any]:
-    wanted: dict[str, Any] = {name: getattr(values, name) for name in TEXTS if name != "api_key"}
+def _changes(row: AiConnection, values: ConnectionValues) -> RowValues:
+    wanted: RowValues = {name: getattr(values, name) for name in TEXTS if name != "api_key"}
     for name in MONEY:
         amount = getattr(values, name)
         wanted[name] = None if amount is None else round(amount * MICROS)

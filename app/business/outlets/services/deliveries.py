@@ -4,7 +4,6 @@ recorded."""
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -13,7 +12,7 @@ from app.business.errors import Conflict
 from app.business.outlets.outgoing_models import OutgoingStatus
 from app.business.outlets.services import incidents, outgoing, webhooks
 from app.business.outlets.services.incidents import FailureCause, Touched
-from app.business.outlets.services.outgoing import KEPT, MOST_TRIES
+from app.business.outlets.services.outgoing import KEPT, MOST_TRIES, SendAttempt
 from app.business.outlets.services.webhook_messages import TEST_EVENT, message_row
 from app.business.outlets.services.webhooks import clear_failures, give_up_waiting, place_of
 from app.business.outlets.webhook_models import Webhook, WebhookDelivery
@@ -74,7 +73,7 @@ def take_next(session: Session, now: datetime) -> ClaimedDelivery | None:
             return _sending(row, webhook, now)
         lost = row.tries > MOST_TRIES
         note = LOST if lost else webhooks.SWITCHED_OFF
-        outgoing.note_attempt(row, {"at": now.isoformat(), "message": note})
+        outgoing.note_attempt(row, SendAttempt(at=now, message=note))
         outgoing.end(row, OutgoingStatus.FAILED, now)
         if lost:
             _notify_of_loss(session, webhook, row, note, now)
@@ -212,12 +211,12 @@ def _sending(row: WebhookDelivery, webhook: Webhook, now: datetime) -> ClaimedDe
     )
 
 
-def _logged(answer: AttemptResult, now: datetime) -> dict[str, Any]:
-    return {
-        "at": now.isoformat(),
-        "status": answer.status,
-        "message": answer.message,
-        "answer": answer.text[:ANSWER_KEPT],
-        "seconds": round(answer.seconds, 2),
-        "headers": dict(answer.headers),
-    }
+def _logged(answer: AttemptResult, now: datetime) -> SendAttempt:
+    return SendAttempt(
+        at=now,
+        status=answer.status,
+        message=answer.message,
+        answer=answer.text[:ANSWER_KEPT],
+        seconds=round(answer.seconds, 2),
+        headers=dict(answer.headers),
+    )

@@ -320,7 +320,7 @@ def _notify_recovered(session: Session, incident: Incident, now: datetime) -> No
     announce(session, incident.account_id, RECOVERED, lambda: [{"incident": as_json(session, incident)}], now)
 
 
-def as_json(session: Session, incident: Incident) -> dict[str, Any]:
+def as_json(session: Session, incident: Incident) -> RowValues:
     """As the API shows it."""
     extent = extents(session, Scope(incident.account_id), [incident]).get(incident.id, Extent())
     return {

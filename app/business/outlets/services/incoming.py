@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
+from pydantic import JsonValue
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
@@ -81,7 +81,7 @@ def receiver(session: Session, name: str) -> Receiver:
 
 
 def receive(
-    session: Session, to: Receiver, message_id: str, message: Mapping[str, Any], now: datetime
+    session: Session, to: Receiver, message_id: str, message: Mapping[str, JsonValue], now: datetime
 ) -> bool:
     """Start the account's rules with this message; whether it is the first one with its id."""
     session.execute(

@@ -4,7 +4,9 @@ import secrets
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from typing import Self
 
+from pydantic import JsonValue, TypeAdapter
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -15,7 +17,7 @@ from app.business.events import wake
 from app.business.outlets.mail_models import Mail
 from app.business.outlets.outgoing_models import OutgoingStatus
 from app.business.outlets.services import outgoing
-from app.business.outlets.services.outgoing import DELIVERIES_QUEUE, KEPT, MOST_TRIES
+from app.business.outlets.services.outgoing import DELIVERIES_QUEUE, KEPT, MOST_TRIES, SendAttempt
 from app.business.outlets.services.refusals import GATHERED, is_refused
 
 INVITATION, PASSWORD_LINK = "invitation", "password_link"
@@ -40,6 +42,11 @@ class MailItem:
     label: str = ""
     key: str = ""
     site_id: int | None = None
+
+    @classmethod
+    def of(cls, stored: JsonValue) -> Self:
+        """As it is kept with its mail."""
+        return TypeAdapter(cls).validate_python(stored)
 
 
 @dataclass(frozen=True)
@@ -131,7 +138,7 @@ def take_next(session: Session, now: datetime) -> ClaimedMail | None:
         if reason is None:
             session.flush()
             return _letter(session, row)
-        outgoing.note_attempt(row, {"at": now.isoformat(), "message": reason})
+        outgoing.note_attempt(row, SendAttempt(at=now, message=reason))
         _give_up(session, row, reason, now)
         session.flush()
     return None
@@ -142,7 +149,7 @@ def record(session: Session, mail: ClaimedMail, sent: Sent, now: datetime) -> bo
     row = outgoing.hold(session, Mail, mail.id, mail.token)
     if row is None:
         return False
-    outgoing.note_attempt(row, {"at": now.isoformat(), "message": sent.message})
+    outgoing.note_attempt(row, SendAttempt(at=now, message=sent.message))
     if not sent.message:
         outgoing.end(row, OutgoingStatus.DELIVERED, now)
         row.link_sealed = ""
@@ -159,11 +166,11 @@ def withdraw(session: Session, account_id: int, address: str, kind: str, site_id
     row = _open_mail(session, account_id, _group(kind, address))
     if row is None:
         return
-    row.entries = [entry for entry in row.entries if entry.get("site_id") != site_id]
+    row.entries = [entry for entry in row.entries if MailItem.of(entry).site_id != site_id]
     if row.entries:
-        row.subject = row.entries[0]["title"][:255]
+        row.subject = MailItem.of(row.entries[0]).title[:255]
     else:
-        outgoing.note_attempt(row, {"at": now.isoformat(), "message": UNWANTED})
+        outgoing.note_attempt(row, SendAttempt(at=now, message=UNWANTED))
         _give_up(session, row, UNWANTED, now)
     session.flush()
 
@@ -210,7 +217,7 @@ def _add_to_open(session: Session, account_id: int, group: str, entry: MailItem)
     row = _open_mail(session, account_id, group)
     if row is None:
         return False
-    if not entry.key or all(known.get("key") != entry.key for known in row.entries):
+    if not entry.key or all(MailItem.of(known).key != entry.key for known in row.entries):
         row.entries = [*row.entries, asdict(entry)]
         session.flush()
     return True
@@ -283,7 +290,7 @@ def _letter(session: Session, row: Mail) -> ClaimedMail:
         address=row.address,
         kind=row.kind,
         subject=row.subject,
-        entries=tuple(MailItem(**entry) for entry in row.entries),
+        entries=tuple(MailItem.of(entry) for entry in row.entries),
         link_sealed=row.link_sealed,
         message_id=row.message_id,
         created_at=row.created_at,

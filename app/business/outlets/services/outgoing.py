@@ -9,12 +9,14 @@ import random
 import secrets
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Annotated, TypeVar
 
-from sqlalchemy import ColumnElement, exists, or_, select, update
+from pydantic import BaseModel, PlainSerializer
+from sqlalchemy import ColumnElement, Select, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
+from app.business.base import RowValues
 from app.business.events import wake
 from app.business.outlets.outgoing_models import Outgoing, OutgoingStatus
 
@@ -52,7 +54,18 @@ def claim_next(session: Session, model: type[Message], now: datetime) -> Message
     return None
 
 
-def lease(now: datetime) -> dict[str, Any]:
+class SendAttempt(BaseModel):
+    """One attempt as the log keeps it. status: of the answer, None where none came · message: why it failed."""
+
+    at: Annotated[datetime, PlainSerializer(datetime.isoformat, return_type=str)]
+    message: str = ""
+    status: int | None = None
+    answer: str = ""
+    seconds: float = 0
+    headers: dict[str, str] = {}
+
+
+def lease(now: datetime) -> RowValues:
     """The columns of a claim."""
     return {"lease_token": secrets.token_hex(8), "lease_until": now + LEASE}
 
@@ -67,9 +80,9 @@ def hold(session: Session, model: type[Message], id: int, token: str) -> Message
     )
 
 
-def note_attempt(row: Outgoing, attempt: dict[str, Any]) -> None:
+def note_attempt(row: Outgoing, attempt: SendAttempt) -> None:
     """Append the attempt to the log, which keeps the latest ones, and release the claim."""
-    row.log = [*row.log, attempt][-LOG_KEPT:]
+    row.log = [*row.log, attempt.model_dump(mode="json", exclude_unset=True)][-LOG_KEPT:]
     row.lease_token = row.lease_until = None
 
 
@@ -153,7 +166,7 @@ def wake_at(session: Session, at: datetime) -> None:
     session.info.setdefault("alarms", set()).add((at, DELIVERIES_QUEUE))
 
 
-def _due(model: type[Message], now: datetime) -> Any:
+def _due(model: type[Message], now: datetime) -> Select[int, int]:
     other = aliased(model)
     is_busy = exists().where(other.host == model.host, other.lease_token.is_not(None))
     return (

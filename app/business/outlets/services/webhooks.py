@@ -5,13 +5,13 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.services import audit_log
 from app.business.accounts.services.audit_log import AuditActor
+from app.business.base import RowValues
 from app.business.errors import Conflict, Invalid
 from app.business.outlets.outgoing_models import OutgoingStatus
 from app.business.outlets.services import incidents
@@ -86,7 +86,7 @@ def create(
 def change(session: Session, row: Webhook, actor: AuditActor, values: WebhookValues, now: datetime) -> None:
     """Pending messages go to the new address; those of a webhook that is switched off are ended. Raises Invalid."""
     _check(session, row.account_id, values, row)
-    wanted: dict[str, Any] = {
+    wanted: RowValues = {
         "name": values.name,
         "url": values.url,
         "events": list(values.events),
@@ -216,5 +216,5 @@ def new_signing_secret() -> str:
     return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
-def _data(row: Webhook) -> dict[str, Any]:
+def _data(row: Webhook) -> RowValues:
     return {"name": row.name, "url": row.url, "events": row.events}

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 from urllib.parse import urlsplit
 
 from sqlalchemy import delete, select, update
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.services import audit_log
 from app.business.accounts.services.audit_log import AuditActor
+from app.business.base import RowValues
 from app.business.errors import Invalid
 from app.business.outlets.site_publisher import PostStatus, SiteConnection
 from app.business.outlets.wordpress_models import WordPressConnection
@@ -164,8 +165,8 @@ def _origin(url: str) -> tuple[str, str]:
     return parts.scheme.lower(), parts.netloc.lower()
 
 
-def _changes(row: WordPressConnection, values: WordPressValues) -> dict[str, Any]:
+def _changes(row: WordPressConnection, values: WordPressValues) -> RowValues:
     names = ("url", "username", "default_status", "author", "max_per_day")
-    wanted: dict[str, Any] = {name: getattr(values, name) for name in names}
+    wanted: RowValues = {name: getattr(values, name) for name in names}
     wanted["categories"] = list(dict.fromkeys(name.strip() for name in values.categories))
     return {name: value for name, value in wanted.items() if getattr(row, name) != value}

@@ -1,6 +1,6 @@
 """Editing clusters: create, rename, merge, split, move keywords."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +8,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.business.archived_rows import WITH_ARCHIVED
+from app.business.base import RowValues, Values
 from app.business.errors import Conflict, Invalid
 from app.business.events import EventType, Origin
 from app.business.planner.models import (
@@ -21,7 +22,7 @@ from app.business.planner.models import (
 )
 from app.business.planner.services.plain_text import clean_line, lower_case
 from app.business.planner.services.record_changes import CLUSTER, KEYWORD, move_status, new_record, report
-from app.business.planner.services.record_edit import Cleaner, edit_record, fill_record, line
+from app.business.planner.services.record_edit import Cleaner, edit_record, fill_record, line, text_in
 
 OPEN_IDEAS = (IdeaStatus.NEW, IdeaStatus.ACCEPTED)
 _UNDONE = (ClusterStatus.NEW, ClusterStatus.PLANNED)
@@ -29,7 +30,7 @@ _PLACEABLE = (KeywordStatus.NEW, KeywordStatus.IGNORED, KeywordStatus.CLUSTERED)
 
 
 def create_cluster(
-    session: Session, sector: Sector, fields: Mapping[str, Any], *, origin: Origin, now: datetime
+    session: Session, sector: Sector, fields: Values, *, origin: Origin, now: datetime
 ) -> Cluster:
     """A new, empty cluster with its cluster_created event.
 
@@ -40,10 +41,8 @@ def create_cluster(
     return cluster
 
 
-def _new_cluster(
-    session: Session, sector: Sector, fields: Mapping[str, Any], origin: Origin, now: datetime
-) -> Cluster:
-    name = clean_line(fields.get("name") or "", "name")
+def _new_cluster(session: Session, sector: Sector, fields: Values, origin: Origin, now: datetime) -> Cluster:
+    name = clean_line(text_in(fields, "name"), "name")
     cluster = Cluster(
         **new_record(sector, ClusterStatus.NEW, origin, now),
         name=name,
@@ -56,7 +55,7 @@ def _new_cluster(
 def update_cluster(
     session: Session,
     cluster: Cluster,
-    changes: Mapping[str, Any],
+    changes: Values,
     *,
     seen: int | None = None,
     origin: Origin,
@@ -156,7 +155,7 @@ def place_keywords(
     now: datetime,
 ) -> list[int]:
     """Mark keywords as clustered in `cluster`, if their status is one of `came_from`. Returns their ids."""
-    values = {"cluster_id": cluster.id, "cluster_tried_at": now}
+    values: RowValues = {"cluster_id": cluster.id, "cluster_tried_at": now}
     return move_status(
         session, KEYWORD, keyword_ids, list(came_from), KeywordStatus.CLUSTERED, origin, now, **values
     )

@@ -1,8 +1,8 @@
 """What clusters a choice of grouping would make of some of a site's keywords; nothing is moved."""
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
+from pydantic import BaseModel
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -79,14 +79,13 @@ def preview_grouping(sample: PreviewSample, grouping: Grouping, tightness: Tight
     return GroupingPreview(sorted(clusters, key=lambda cluster: -len(cluster[1])), len(answer.left))
 
 
-def as_order(sample: PreviewSample, grouping: Grouping, tightness: Tightness) -> dict[str, Any]:
+class PreviewOrder(BaseModel):
     """What the other process gets."""
-    return {"sample": asdict(sample), "grouping": grouping, "tightness": tightness}
 
+    sample: PreviewSample
+    grouping: Grouping
+    tightness: Tightness
 
-def of_order(order: dict[str, Any]) -> GroupingPreview:
-    """What it answers."""
-    given = order["sample"]
-    keywords = [KeywordFacts(**keyword) for keyword in given["keywords"]]
-    sample = PreviewSample(given["sector"], given["language"], keywords, given["vectors"])
-    return preview_grouping(sample, Grouping(order["grouping"]), Tightness(order["tightness"]))
+    def preview(self) -> GroupingPreview:
+        """What it answers."""
+        return preview_grouping(self.sample, self.grouping, self.tightness)

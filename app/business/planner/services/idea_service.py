@@ -1,24 +1,24 @@
 """Editing ideas: create, edit, accept, reject."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.business.base import Values
 from app.business.events import EventType, Origin
 from app.business.planner.models import Cluster, Idea, IdeaStatus, Sector
 from app.business.planner.services.cluster_service import note_closed_ideas, note_open_ideas
 from app.business.planner.services.plain_text import clean_line
 from app.business.planner.services.record_changes import IDEA, new_record, report, set_status
-from app.business.planner.services.record_edit import Cleaner, body, edit_record, fill_record, line
+from app.business.planner.services.record_edit import Cleaner, body, edit_record, fill_record, line, text_in
 
 
 def create_idea(
     session: Session,
     place: Sector | Cluster,
-    fields: Mapping[str, Any],
+    fields: Values,
     *,
     origin: Origin,
     now: datetime,
@@ -29,7 +29,7 @@ def create_idea(
     `fields`: title, description?, content_type?, main_keyword?, labels?, note?, assignee?.
     `ordinal`: its number within the unit of work. Raises Invalid.
     """
-    title = clean_line(fields.get("title") or "", "title")
+    title = clean_line(text_in(fields, "title"), "title")
     cluster_id = place.id if isinstance(place, Cluster) else None
     idea = Idea(**new_record(place, IdeaStatus.NEW, origin, now, ordinal), title=title, cluster_id=cluster_id)
     fill_record(session, idea, {key: fields[key] for key in fields if key != "title"}, EDITABLE)
@@ -41,7 +41,7 @@ def create_idea(
 def update_idea(
     session: Session,
     idea: Idea,
-    changes: Mapping[str, Any],
+    changes: Values,
     *,
     seen: int | None = None,
     origin: Origin,

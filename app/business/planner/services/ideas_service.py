@@ -7,18 +7,19 @@ taken that would compete with another page of the site.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.business.base import RowValues
 from app.business.errors import Conflict, NotFound
 from app.business.events import Origin
 from app.business.language_model import LanguageModel, ModelConnection, ModelUse, Prompt, ProviderFault
 from app.business.outlets.services.ai_connections import connection_of
-from app.business.planner.models import Cluster, Idea, IdeaStatus, Keyword, KeywordStatus, Site
+from app.business.planner.models import Cluster, Idea, IdeaStatus, Site
 from app.business.planner.services.cluster_centres import centre_of, centres_of_planned
+from app.business.planner.services.cluster_keywords import SearchedKeyword, cluster_keywords
 from app.business.planner.services.clustering_plan import model_of
 from app.business.planner.services.idea_service import create_idea
 from app.business.planner.services.page_doubles import (
@@ -97,7 +98,7 @@ class IdeasRequest:
     main_intent: str | None
     site: str
     language: str
-    keywords: list[dict[str, Any]]
+    keywords: list[SearchedKeyword]
     titles_already_there: list[str]
     connection: ModelConnection | None
     refusal: str | None = None
@@ -157,7 +158,7 @@ class IdeasService:
         titles = [page.title for page in pages if page.cluster == cluster_id]
         if titles and not again:
             raise Conflict(f"The cluster “{cluster.name}” already has ideas.")
-        keywords = cluster_keywords(session, cluster_id)
+        keywords = cluster_keywords(session, cluster, KEYWORDS_SHOWN)
         texts = [cluster.main_keyword, *(keyword["text"] for keyword in keywords)]
         near = nearest_titles(pages, texts, site.language, NEAR_TITLES)
         model = model_of(site.language)
@@ -265,20 +266,7 @@ class IdeasService:
         return ideas + self.other_pages(session, cluster.account_id, cluster.site_id)
 
 
-def cluster_keywords(session: Session, cluster_id: int) -> list[dict[str, Any]]:
-    """Text, volume and intent of a cluster's keywords, the most searched first, at most 60."""
-    query = (
-        select(Keyword.text, Keyword.volume, Keyword.intent)
-        .where(Keyword.cluster_id == cluster_id, Keyword.status != KeywordStatus.IGNORED)
-        .order_by(func.coalesce(Keyword.volume, 0).desc(), Keyword.id)
-        .limit(KEYWORDS_SHOWN)
-    )
-    return [
-        {"text": text, "volume": volume, "intent": intent} for text, volume, intent in session.execute(query)
-    ]
-
-
-def _fields(draft: IdeaDraft, cluster: Cluster) -> dict[str, Any]:
+def _fields(draft: IdeaDraft, cluster: Cluster) -> RowValues:
     known_type = draft.content_type if draft.content_type in CONTENT_TYPES else CONTENT_TYPES[0]
     main_keyword = draft.main_keyword or cluster.main_keyword
     return draft.model_dump() | {"content_type": known_type, "main_keyword": main_keyword}

@@ -6,13 +6,12 @@ Nothing here uses the database: it runs before any transaction, and in a separat
 
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from app.business.errors import Invalid
 from app.business.folding import fold, name_key
-from app.business.planner.services.keyword_rows import KeywordRow, RowError
+from app.business.planner.services.keyword_rows import CellValue, KeywordRow, RowError
 from app.business.planner.services.keyword_table import KeywordTable, read_keyword_table
 from app.business.planner.services.keyword_workbook import SheetSeen
 from app.business.planner.services.plain_text import keyword_text
@@ -49,7 +48,11 @@ class ImportRow:
     sector: str | None
     key: str
     text: str
-    figures: dict[str, Any]
+    figures: dict[str, CellValue]
+
+
+PackedRow = tuple[int, int | None, str | None, str, str, dict[str, CellValue]]
+"""The values of an ImportRow as they are stored; the site may not be chosen yet."""
 
 
 @dataclass(frozen=True)
@@ -100,14 +103,14 @@ def prepare(table: KeywordTable, choices: FileChoices) -> ImportFile:
     """The table's rows with their sites, each keyword of a site once. Raises Invalid for too many sectors."""
     if not (choices.site and choices.one_sector):
         _check_sectors(table.rows)
-    rows: dict[tuple[int | None, str], list[Any]] = {}
+    rows: dict[tuple[int | None, str], PackedRow] = {}
     errors: list[RowError] = []
     for row in table.rows:
         site = _site_of(row, table, choices)
         if isinstance(site, str):
             errors.append(RowError(row.row, site))
             continue
-        key = (site[0] if site else None, fold(row.values["keyword"]))
+        key = (site[0] if site else None, fold(str(row.values["keyword"])))
         if key not in rows:
             rows[key] = _packed(row, site, key[1], choices.one_sector)
     found = len(table.rows) - len(errors)
@@ -132,7 +135,7 @@ def prepare(table: KeywordTable, choices: FileChoices) -> ImportFile:
     )
 
 
-def pack_rows(rows: Any) -> bytes:
+def pack_rows(rows: Iterable[PackedRow]) -> bytes:
     """The rows as compressed lines of JSON."""
     lines = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows)
     return zlib.compress("\n".join(lines).encode(), 1)
@@ -153,17 +156,17 @@ def _site_of(row: KeywordRow, table: KeywordTable, choices: FileChoices) -> Site
     if choices.site or "site" not in table.columns:
         return choices.site
     name = row.values.get("site")
-    if not name:
+    if not isinstance(name, str) or not name:
         return "The row names no site."
     return (choices.sites or {}).get(name_key(name)) or f"There is no site “{name}”."
 
 
-def _packed(row: KeywordRow, site: SiteOfRow | None, key: str, one_sector: bool) -> list[Any]:
+def _packed(row: KeywordRow, site: SiteOfRow | None, key: str, one_sector: bool) -> PackedRow:
     site_id, language = site or (None, "")
     figures = {name: value for name, value in row.values.items() if name not in ("keyword", "site", "sector")}
     sector = None if one_sector else row.values.get("sector")
     text = keyword_text(row.typed, "keyword", language=language)
-    return [row.row, site_id, sector, key, text, figures]
+    return row.row, site_id, str(sector) if sector else None, key, text, figures
 
 
 def _check_sectors(rows: Sequence[KeywordRow]) -> None:

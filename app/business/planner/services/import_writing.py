@@ -6,10 +6,10 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import BindParameter, bindparam, select, update
 from sqlalchemy.orm import Session
 
-from app.business.base import RowValues
+from app.business.base import RowValues, Values
 from app.business.events import Origin
 from app.business.folded_columns import folds_of, with_folded
 from app.business.folding import fold
@@ -54,7 +54,7 @@ class ReadyRow:
 
     row: ImportRow
     sector: str
-    values: Mapping[str, Any]
+    values: Values
 
     @property
     def key(self) -> Key:
@@ -93,7 +93,7 @@ class _Place:
         self.account_id, self.site_id, self.id = account_id, site_id, None
 
 
-def _values(row: ImportRow, target: Target, now: datetime) -> dict[str, Any]:
+def _values(row: ImportRow, target: Target, now: datetime) -> RowValues:
     place = _Place(target.account_id, row.site_id)
     values = with_folded(Keyword, new_keyword(place, row.text, row.figures, target.origin, now))
     return {**values, "text_key": values["text_folded"]}
@@ -163,9 +163,9 @@ def _update(session: Session, rows: Sequence[ReadyRow], known: Mapping[Key, Any]
     return len(changes)
 
 
-def _write(session: Session, names: Sequence[str], changes: Sequence[dict[str, Any]]) -> None:
+def _write(session: Session, names: Sequence[str], changes: Sequence[RowValues]) -> None:
     table = Keyword.__table__
-    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names if name != "id"}
+    values: dict[str, BindParameter[Any]] = {name: bindparam(f"new_{name}") for name in names if name != "id"}
     folds = {name: of for name, of in folds_of(table).items() if of in names}
     values |= {name: bindparam(f"new_{name}") for name in folds}
     statement = update(Keyword).where(table.c.id == bindparam("new_id"))

@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from app.business.errors import Invalid
 from app.business.planner.services.keyword_cells import (
@@ -22,6 +21,8 @@ from app.business.planner.services.keyword_layout import Layout
 from app.business.planner.services.keyword_rows_left_out import RowsLeftOut
 from app.business.planner.services.plain_text import clean_line, keyword_text
 
+CellValue = str | float | list[str] | None
+"""What a cell says: a text, a number, texts; None: nothing."""
 Numbered = tuple[int, list[str] | None]
 """A line with its number, from 1 as in a spreadsheet."""
 
@@ -50,7 +51,7 @@ class KeywordRow:
     """One row to import: field -> value, fields without a figure left out; `typed`: the keyword's cell as it is."""
 
     row: int
-    values: dict[str, Any]
+    values: dict[str, CellValue]
     typed: str = ""
 
 
@@ -85,7 +86,7 @@ class RowReader:
         if self.is_workbook:
             self._percents()
 
-    def _row(self, number: int, cells: list[str] | None) -> tuple[dict[str, Any], str]:
+    def _row(self, number: int, cells: list[str] | None) -> tuple[dict[str, CellValue], str]:
         if cells is None:
             raise Invalid({"row": [_BROKEN]})
         if any(WRONG_BYTES in cell for cell in cells):
@@ -95,7 +96,7 @@ class RowReader:
         if self.has_marks:
             marked = match_type_of(typed)
             typed = without_marks(typed)
-        values: dict[str, Any] = {"keyword": _keyword(typed)}
+        values: dict[str, CellValue] = {"keyword": _keyword(typed)}
         for field, column in self.places.items():
             if field != "keyword":
                 value = self._value(number, field, _cell(cells, column))
@@ -109,7 +110,7 @@ class RowReader:
             values["match_type"] = marked
         return _without_place(values), typed
 
-    def _value(self, number: int, field: str, cell: str) -> Any:
+    def _value(self, number: int, field: str, cell: str) -> CellValue:
         try:
             return self._read_cell(field, cell)
         except (Invalid, ValueError) as reason:
@@ -121,7 +122,7 @@ class RowReader:
                 )
             return None
 
-    def _read_cell(self, field: str, cell: str) -> Any:
+    def _read_cell(self, field: str, cell: str) -> CellValue:
         if field == "url":
             return _address(cell)
         if field in _TEXTS:
@@ -161,11 +162,14 @@ class RowReader:
 
     def _percents(self) -> None:
         """A workbook stores 57 % as 0.57: figures of difficulty that are all parts of one are percents."""
-        figures = [row.values["difficulty"] for row in self.rows if "difficulty" in row.values]
-        if any(0 < figure < 1 for figure in figures) and all(figure <= 1 for figure in figures):
-            for row in self.rows:
-                if "difficulty" in row.values:
-                    row.values["difficulty"] = round(row.values["difficulty"] * 100, 4)
+        rated = [
+            (row.values, figure)
+            for row in self.rows
+            if isinstance(figure := row.values.get("difficulty"), int | float)
+        ]
+        if any(0 < figure < 1 for _, figure in rated) and all(figure <= 1 for _, figure in rated):
+            for values, figure in rated:
+                values["difficulty"] = round(figure * 100, 4)
 
 
 NAMES = {
@@ -240,7 +244,7 @@ def _address(cell: str) -> str:
     return "" if _says_nothing(text) else text
 
 
-def _without_place(values: Mapping[str, Any]) -> dict[str, Any]:
+def _without_place(values: Mapping[str, CellValue]) -> dict[str, CellValue]:
     """Without impressions, and at place 0, it does not rank: it has no position."""
     ranks = values.get("impressions") != 0 and values.get("position") != 0
     return {field: value for field, value in values.items() if ranks or field != "position"}

@@ -3,27 +3,43 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Row, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.business.base import RowValues, Values
 from app.business.errors import Conflict, Invalid
 from app.business.events import EventType, Origin
 from app.business.folding import fold
 from app.business.planner.models import Intent, Keyword, KeywordStatus, Sector
 from app.business.planner.services.keyword_cells import MAIN_FIRST
-from app.business.planner.services.plain_text import keyword_text
-from app.business.planner.services.record_changes import KEYWORD, new_record, report
-from app.business.planner.services.record_edit import Cleaner, clean_labels, edit_record, line, person_id
+from app.business.planner.services.plain_text import clean_line, keyword_text
+from app.business.planner.services.record_changes import KEYWORD, Placed, new_record, report
+from app.business.planner.services.record_edit import (
+    Cleaner,
+    clean_labels,
+    edit_record,
+    line,
+    person_id,
+    text_in,
+)
+from app.business.upsert import inserting
 
 LARGEST = 2_147_483_647
 FEATURES_LIMIT = 50
 
 
+class NewKeyword(NamedTuple):
+    """A new row: its id and place."""
+
+    id: int
+    site_id: int
+    sector_id: int
+
+
 def add_keyword(
-    session: Session, sector: Sector, fields: Mapping[str, Any], *, origin: Origin, now: datetime
+    session: Session, sector: Sector, fields: Values, *, origin: Origin, now: datetime
 ) -> Keyword:
     """One new keyword with its keyword_added event.
 
@@ -40,7 +56,7 @@ def add_keyword(
 
 def add_keywords(
     session: Session,
-    keywords: Sequence[tuple[Sector, Mapping[str, Any]]],
+    keywords: Sequence[tuple[Sector, Values]],
     *,
     origin: Origin,
     now: datetime,
@@ -69,14 +85,13 @@ def at_index(index: int, refusal: Invalid) -> Invalid:
 
 def _row(
     session: Session, sector: Sector, fields: Mapping[str, Any], origin: Origin, now: datetime
-) -> dict[str, Any]:
-    text = keyword_text(fields.get("text") or "", language=sector.site.language)
+) -> RowValues:
+    text = keyword_text(text_in(fields, "text"), language=sector.site.language)
     extra = {name: value for name, value in fields.items() if name != "text"}
-    labels, assignee = clean_labels(extra.pop("labels", [])), extra.pop("assignee", None)
-    note = line(limit=10_000)(extra.pop("note", ""), "note")
+    note, labels, assignee = (extra.pop(name, None) for name in ("note", "labels", "assignee"))
     return new_keyword(sector, text, clean_figures(extra), origin, now) | {
-        "labels": labels,
-        "note": note,
+        "labels": clean_labels(labels or []),
+        "note": line(limit=10_000)(note, "note"),
         "assignee_id": person_id(session, sector.account_id, assignee),
     }
 
@@ -84,7 +99,7 @@ def _row(
 def update_keyword(
     session: Session,
     keyword: Keyword,
-    changes: Mapping[str, Any],
+    changes: Values,
     *,
     seen: int | None = None,
     origin: Origin,
@@ -95,9 +110,7 @@ def update_keyword(
     return keyword
 
 
-def new_keyword(
-    place: Any, text: str, figures: Mapping[str, Any], origin: Origin, now: datetime
-) -> dict[str, Any]:
+def new_keyword(place: Placed, text: str, figures: Values, origin: Origin, now: datetime) -> RowValues:
     """The values of a keyword row; every figure has a value, so that many rows insert as one statement."""
     empty = {name: _EMPTY[name]() if name in _EMPTY else None for name in FIGURES}
     return (
@@ -108,24 +121,24 @@ def new_keyword(
     )
 
 
-def insert_keywords(session: Session, rows: Sequence[dict[str, Any]]) -> Sequence[Row[Any]]:
+def insert_keywords(session: Session, rows: Sequence[RowValues]) -> list[NewKeyword]:
     """Insert those that the site does not have in any letter case; returns id, site_id, sector_id of each new row."""
     if not rows:
         return []
-    dialect = session.get_bind().dialect.name
-    insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    statement = (
-        insert(Keyword).on_conflict_do_nothing().returning(Keyword.id, Keyword.site_id, Keyword.sector_id)
+    returned = (
+        inserting(session, Keyword)
+        .on_conflict_do_nothing()
+        .returning(Keyword.id, Keyword.site_id, Keyword.sector_id)
     )
-    return sorted(session.execute(statement, list(rows)).all())
+    return sorted(NewKeyword(*row) for row in session.execute(returned, list(rows)))
 
 
-def _known_text(session: Session, row: Mapping[str, Any]) -> str:
-    same = Keyword.site_id == row["site_id"], Keyword.text_folded == fold(row["text"])
-    return session.scalar(select(Keyword.text).where(*same).limit(1)) or row["text"]
+def _known_text(session: Session, row: Values) -> str:
+    same = Keyword.site_id == row["site_id"], Keyword.text_folded == fold(text_in(row, "text"))
+    return session.scalar(select(Keyword.text).where(*same).limit(1)) or text_in(row, "text")
 
 
-def clean_figures(fields: Mapping[str, Any]) -> dict[str, Any]:
+def clean_figures(fields: Values) -> RowValues:
     """Figures checked one by one. Raises Invalid({field: …})."""
     unknown = next((name for name in fields if name not in FIGURES), None)
     if unknown:
@@ -156,7 +169,8 @@ def _intents(value: Sequence[str], path: str) -> list[str]:
 def _features(value: Sequence[str], path: str) -> list[str]:
     if len(value) > FEATURES_LIMIT:
         raise Invalid({path: [f"Use at most {FEATURES_LIMIT} of them."]})
-    return list(dict.fromkeys(filter(None, (line(limit=64)(feature, path) for feature in value))))
+    cleaned = (clean_line(feature, path, limit=64, required=False) for feature in value)
+    return list(dict.fromkeys(filter(None, cleaned)))
 
 
 FIGURES: dict[str, Cleaner] = {
@@ -178,7 +192,7 @@ FIGURES: dict[str, Cleaner] = {
 }
 """The figures of a keyword, each with its check."""
 
-_EMPTY: dict[str, Callable[[], Any]] = {
+_EMPTY: dict[str, Callable[[], str | list[str]]] = {
     **dict.fromkeys(("country", "language", "url", "parent_keyword", "match_type"), str),
     **dict.fromkeys(("intents", "serp_features"), list),
 }

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
+from pydantic import JsonValue
 from sqlalchemy import or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -39,7 +40,7 @@ def archive(
     seen: int | None = None,
     actor: AuditActor,
     now: datetime,
-    data: Mapping[str, Any] | None = None,
+    data: Mapping[str, JsonValue] | None = None,
 ) -> None:
     """Archive the record. Its children stay; a run that holds it leaves it out from its next step on.
 
@@ -108,7 +109,7 @@ def _note(
     done: str,
     actor: AuditActor,
     now: datetime,
-    data: Mapping[str, Any] | None = None,
+    data: Mapping[str, JsonValue] | None = None,
 ) -> None:
     row: Any = record
     audit_log.record(session, record.account_id, actor, f"{row.__tablename__}.{done}", row, data, now)

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
+from pydantic import JsonValue
 from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
+from app.business.base import Assigned, ColumnValue, RowValues, Values
 from app.business.errors import Conflict, Invalid
 from app.business.events import (
     EventBatch,
@@ -32,10 +34,32 @@ from app.business.planner.services.record_versions import by_maker
 
 IDS_AT_ONCE = 5_000
 
-Announce = Callable[[Session, EventType, Sequence[int], Origin, datetime, Mapping[str, Any]], None]
+Announce = Callable[[Session, EventType, Sequence[int], Origin, datetime, Mapping[str, JsonValue]], None]
 """Called with the ids of the records and the data of the event, in the transaction of the change."""
 Moves = Mapping[str, Collection[str]]
 """Status -> the statuses it may be reached from."""
+
+
+class Placed(Protocol):
+    """A sector, or a record of it: what a new record takes its place from."""
+
+    @property
+    def account_id(self) -> int: ...
+    @property
+    def site_id(self) -> int: ...
+    @property
+    def id(self) -> int | None: ...
+
+
+class RecordPlace(Protocol):
+    """A record, or its id and place."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def site_id(self) -> int: ...
+    @property
+    def sector_id(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -50,7 +74,7 @@ class Kind:
     model: type[Record]
     by_rules: Moves
     by_people: Moves
-    sets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    sets: Mapping[str, Values] = field(default_factory=dict)
     announces: Announce | None = None
 
 
@@ -87,8 +111,8 @@ IDEA = Kind(
 
 
 def new_record(
-    place: Any, status: str, origin: Origin, now: datetime, ordinal: int | None = None
-) -> dict[str, Any]:
+    place: Placed, status: str, origin: Origin, now: datetime, ordinal: int | None = None
+) -> RowValues:
     """The values every new record starts with; `place` is its sector, or a record of the same sector."""
     return {
         "account_id": place.account_id,
@@ -109,10 +133,10 @@ def report(
     session: Session,
     event: EventType,
     kind: Kind,
-    records: Iterable[Any],
+    records: Iterable[RecordPlace],
     origin: Origin,
     now: datetime,
-    **data: Any,
+    **data: JsonValue,
 ) -> None:
     """Write one batch with the event of each record (anything with id, site_id and sector_id).
 
@@ -128,10 +152,12 @@ def report(
         kind.announces(session, event, [row.id for row in places], origin, now, data)
 
 
-def add_events(session: Session, batch: EventBatch, kind: Kind, places: Sequence[Any], **data: Any) -> None:
+def add_events(
+    session: Session, batch: EventBatch, kind: Kind, places: Sequence[RecordPlace], **data: JsonValue
+) -> None:
     """The same for an open batch that continues afterwards."""
     said = snapshots(session, kind.model, [row.id for row in places], batch.created_at)
-    rows = [
+    rows: list[RowValues] = [
         {
             "record_id": row.id,
             "site_id": row.site_id,
@@ -166,7 +192,7 @@ def move_status(
     status: str,
     origin: Origin,
     now: datetime,
-    **values: Any,
+    **values: ColumnValue,
 ) -> list[int]:
     """Move those of `ids` whose status is one of `came_from`, setting `values` too; returns them in order.
 
@@ -174,7 +200,7 @@ def move_status(
     has the status already only takes the `values`.
     """
     since = case((kind.model.status == status, kind.model.status_since), else_=now)
-    values = {
+    changed: dict[str, Assigned] = {
         "status": status,
         "status_since": since,
         "updated_at": now,
@@ -192,7 +218,7 @@ def move_status(
         session.execute(
             update(kind.model)
             .where(kind.model.id.in_([row.id for row in some]), kind.model.status.in_(list(came_from)))
-            .values(values)
+            .values(changed)
         )
     for old in sorted({row.status for row in moved.values()} - {status}):
         rows = [row for row in moved.values() if row.status == old]

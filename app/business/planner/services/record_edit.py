@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import User
+from app.business.base import Assigned, ColumnValue, RowValues, Values
 from app.business.errors import Invalid
 from app.business.events import Origin
 from app.business.planner.models import Record
@@ -17,15 +18,20 @@ from app.business.planner.services.record_versions import by_maker, differing, l
 
 LABELS_LIMIT = 50
 
-Cleaner = Callable[[Any, str], Any]
-"""Takes a value and its field path; returns what is stored, or raises Invalid."""
+Cleaner = Callable[[Any, str], ColumnValue]
+"""Takes a value and its field path; returns what is stored, or raises Invalid. Any: each knows what form and schema let
+through for its field."""
 
-Derive = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+Derive = Callable[[Values], Mapping[str, Assigned]]
 
 
-def fill_record(
-    session: Session, record: Record, fields: Mapping[str, Any], cleaners: Mapping[str, Cleaner]
-) -> None:
+def text_in(fields: Values, name: str) -> str:
+    """The text that is sent for a field; empty where there is none."""
+    value = fields.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def fill_record(session: Session, record: Record, fields: Values, cleaners: Mapping[str, Cleaner]) -> None:
     """Set the fields of a new record. Raises Invalid for one that is wrong or cannot be set."""
     for name, value in _cleaned(session, record, fields, cleaners).items():
         setattr(record, name, value)
@@ -37,7 +43,7 @@ def edit_record(
     session: Session,
     kind: Kind,
     record: Record,
-    changes: Mapping[str, Any],
+    changes: Values,
     cleaners: Mapping[str, Cleaner],
     *,
     derived: Derive = lambda _values: {},
@@ -59,7 +65,7 @@ def edit_record(
         maker = by_maker(type(record), origin.run_id)
         write_changes(session, record, {**values, **derived(values), **maker}, now)
     if "status" in changes:
-        require_move(session, kind, record, changes["status"], origin, now)
+        require_move(session, kind, record, text_in(changes, "status"), origin, now)
     return values
 
 
@@ -70,9 +76,7 @@ def set_labels(row: Record, labels: list[str], now: datetime) -> None:
         row.labels, row.updated_at, row.version = cleaned, now, row.version + 1
 
 
-def _cleaned(
-    session: Session, record: Record, fields: Mapping[str, Any], cleaners: Mapping[str, Cleaner]
-) -> dict[str, Any]:
+def _cleaned(session: Session, record: Record, fields: Values, cleaners: Mapping[str, Cleaner]) -> RowValues:
     """Column -> value."""
     return {
         "assignee_id" if name == "assignee" else name: _clean(session, record, name, value, cleaners)
@@ -90,7 +94,7 @@ def body(value: Any, path: str) -> str:
     return clean_body(value or "", path)
 
 
-def as_given(value: Any, _path: str) -> Any:
+def as_given(value: ColumnValue, _path: str) -> ColumnValue:
     """A value that the form or schema has already checked."""
     return value
 
@@ -113,7 +117,9 @@ def person_id(session: Session, account_id: int, user_id: int | None) -> int | N
     return user_id
 
 
-def _clean(session: Session, record: Record, name: str, value: Any, cleaners: Mapping[str, Cleaner]) -> Any:
+def _clean(
+    session: Session, record: Record, name: str, value: Any, cleaners: Mapping[str, Cleaner]
+) -> ColumnValue:
     if name in cleaners:
         return cleaners[name](value, name)
     if name == "labels":

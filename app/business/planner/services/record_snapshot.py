@@ -3,7 +3,7 @@ taken it?", "why did it not?") are answered with the values of that time.
 
 A snapshot has the record's own values, about a hundred bytes for a keyword: no texts without a length limit (notes,
 briefs, articles), nothing that never changes (place, creation), nothing that is empty. Of a cluster also its counts.
-Values of other records (site, cluster of a keyword) are not part of it: they are read as they are at the time of the
+Columns of other records (site, cluster of a keyword) are not part of it: they are read as they are at the time of the
 question. An edit writes no event and so leaves no snapshot; `updated_at` shows that there was one.
 """
 
@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import String, func, inspect, select
+from pydantic import JsonValue
+from sqlalchemy import Column, String, func, inspect, select
 from sqlalchemy.orm import Session
 
 from app.business.base import Json
@@ -23,15 +24,16 @@ NEVER_CHANGES = {"id", "account_id", "site_id", "sector_id", "made_key", "create
 NOT_KEPT = {"updated_at", "version", "archived_at", "writing_run_id", "text_key", "made_version", "checks"}
 CLUSTER_FIGURES = ("keyword_count", "idea_count", "total_volume")
 
-Snapshot = dict[str, Any]
+Columns = Mapping[str, Column[Any]]
+Snapshot = dict[str, JsonValue]
 Reader = tuple[Any, Any]
 """How a stored value is parsed (None: unchanged), and the value that stands for its absence."""
 
-_KEPT: dict[type[Record], Mapping[str, Any]] = {}
+_KEPT: dict[type[Record], Columns] = {}
 _READERS: dict[type[Record], Mapping[str, Reader]] = {}
 
 
-def kept_columns(model: type[Record]) -> Mapping[str, Any]:
+def kept_columns(model: type[Record]) -> Columns:
     """Name -> column of the values in a snapshot."""
     if model not in _KEPT:
         _KEPT[model] = {
@@ -42,7 +44,7 @@ def kept_columns(model: type[Record]) -> Mapping[str, Any]:
     return _KEPT[model]
 
 
-def _is_left_out(column: Any) -> bool:
+def _is_left_out(column: Column[Any]) -> bool:
     is_endless = isinstance(column.type, String) and column.type.length is None
     return is_endless or FOLDS in column.info
 
@@ -56,7 +58,7 @@ def snapshots(session: Session, model: type[Record], ids: Sequence[int], at: dat
         some = list(ids[start : start + IDS_AT_ONCE])
         for record_id, *values in session.execute(select(model.id, *columns).where(model.id.in_(some))):
             # An empty value is stored by its absence.
-            kept = {
+            kept: dict[str, JsonValue | date] = {
                 name: value
                 for name, value in zip(names, values, strict=True)
                 if value is not None and value != "" and value != []
@@ -77,7 +79,7 @@ def _add_figures(session: Session, found: dict[int, Snapshot], ids: Sequence[int
             found[cluster_id] |= {name: value for name, value in figures.items() if value}
 
 
-def _figures(session: Session, ids: Sequence[int]) -> Iterator[tuple[int | None, dict[str, Any]]]:
+def _figures(session: Session, ids: Sequence[int]) -> Iterator[tuple[int | None, dict[str, int | None]]]:
     volume = func.coalesce(func.sum(Keyword.volume), 0)
     keywords = select(Keyword.cluster_id, func.count(), volume).where(Keyword.cluster_id.in_(ids))
     for cluster_id, count, total in session.execute(keywords.group_by(Keyword.cluster_id)):
@@ -114,7 +116,7 @@ def _readers(model: type[Record]) -> Mapping[str, Reader]:
     return _READERS[model]
 
 
-def _reader(column: Any) -> Reader:
+def _reader(column: Column[Any]) -> Reader:
     kind = column.type.python_type
     read = kind.fromisoformat if issubclass(kind, date) else None
     if column.nullable:

@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 from sqlalchemy import and_, case, inspect, select, update
 from sqlalchemy.orm import Session
 
-from app.business.base import Versioned
+from app.business.base import Assigned, RowValues, Values, Versioned
 from app.business.errors import NotFound, Stale
 from app.business.folded_columns import with_folded
+from app.business.planner.models import Record
 
 Row = TypeVar("Row", bound=Versioned)
 """Of a table with an `id`."""
@@ -33,7 +34,7 @@ def lock_version(session: Session, row: Row, seen: int | None = None) -> Row:
     return found
 
 
-def write_changes(session: Session, row: Any, values: Mapping[str, Any], now: datetime) -> None:
+def write_changes(session: Session, row: Any, values: Mapping[str, Assigned], now: datetime) -> None:
     """Set `values` on the version that `row` has, as its next version. Raises Stale."""
     model = type(row)
     guarded = update(model).where(
@@ -45,12 +46,12 @@ def write_changes(session: Session, row: Any, values: Mapping[str, Any], now: da
         raise Stale(STALE)
 
 
-def differing(row: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+def differing(row: Any, values: Values) -> RowValues:
     """The `values` that differ from the row's."""
     return {name: value for name, value in values.items() if getattr(row, name) != value}
 
 
-def by_maker(model: Any, run_id: int | None) -> dict[str, Any]:
+def by_maker(model: type[Record], run_id: int | None) -> dict[str, Assigned]:
     """Values of a change by a run: a record that only its maker has changed so far stays one."""
     if run_id is None:
         return {}

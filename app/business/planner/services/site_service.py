@@ -1,6 +1,6 @@
 """Sites and their sectors."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.services import audit_log
 from app.business.accounts.services.audit_log import AuditActor
 from app.business.accounts.services.scope import Scope
+from app.business.base import RowValues, Values
 from app.business.errors import Conflict, Invalid, NotFound
 from app.business.folding import fold
 from app.business.planner.models import Grouping, Sector, Site, SiteStatus, Tightness
@@ -32,7 +33,7 @@ WORDS_TO_AVOID_LIMIT = 200
 def create_site(
     session: Session,
     account_id: int,
-    fields: Mapping[str, Any],
+    fields: Values,
     *,
     actor: AuditActor = NOBODY,
     now: datetime,
@@ -49,7 +50,7 @@ def create_site(
 def update_site(
     session: Session,
     site: Site,
-    changes: Mapping[str, Any],
+    changes: Values,
     *,
     seen: int | None = None,
     actor: AuditActor = NOBODY,
@@ -117,7 +118,7 @@ def place_of(session: Session, scope: Scope, site_id: int, sector_id: int | None
     return sector
 
 
-def _site_values(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _site_values(fields: Values) -> RowValues:
     cleaners: dict[str, Callable[[Any], Any]] = {
         "name": lambda value: clean_line(value or "", "name"),
         "url": lambda value: _web_address(value or ""),

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.business.language_model import ModelConnection, Prompt
+from app.business.planner.services.cluster_keywords import SearchedKeyword
 from app.business.planner.services.plain_text import LINE_LIMIT, ProviderLine, ProviderText, ProviderTitle
 
 PROMPT_VERSION = "content-2"
@@ -94,7 +95,7 @@ class Assignment:
     word_count: int
     language: str
     site: SiteProfile
-    keywords: Sequence[dict[str, Any]] = ()
+    keywords: Sequence[SearchedKeyword] = ()
     own_pages: Sequence[dict[str, str]] = ()
     connection: ModelConnection | None = field(default=None, repr=False)
 

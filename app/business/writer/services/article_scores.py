@@ -1,13 +1,14 @@
 """The checks of an article with the facts of its task and site: what is kept with it as its score."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.business.planner.models import Cluster, Idea, Keyword, KeywordStatus, Site
+from app.business.base import RowValues, Values
+from app.business.planner.models import Cluster, Idea, Keyword, Site
+from app.business.planner.services.cluster_keywords import cluster_keywords
 from app.business.planner.services.record_versions import differing, lock_version, write_changes
 from app.business.writer.models import Content, Task
 from app.business.writer.services.article_checks.facts import CheckFacts, Draft
@@ -21,22 +22,22 @@ CHECKED = frozenset({*TEXTS, "main_keyword", "outline"})
 PAGES_COMPARED = 200
 PAGES_LINKED = 1_000
 PAGES_OFFERED = 40
-UNCHECKED: Mapping[str, Any] = {"score": None, "checks_failed": [], "checks": []}
+UNCHECKED: Values = {"score": None, "checks_failed": [], "checks": []}
 
 
-def score_values(session: Session, content: Content, changed: Mapping[str, Any]) -> dict[str, Any]:
+def score_values(session: Session, content: Content, changed: Values) -> RowValues:
     """The columns of the score of `content` with `changed` values. A brief, or an article without text, has none."""
-    texts = {name: changed.get(name, getattr(content, name)) for name in TEXTS}
+    texts = {name: str(changed.get(name, getattr(content, name))) for name in TEXTS}
     if changed.get("outline", content.outline) or not texts["html"]:
         return dict(UNCHECKED)
     task = session.get(Task, content.task_id) if content.task_id else None
     site = session.get_one(Site, content.site_id)
-    main_keyword = changed.get("main_keyword", content.main_keyword)
+    main_keyword = str(changed.get("main_keyword", content.main_keyword))
     facts = check_facts(session, site, task, main_keyword=main_keyword, content_id=content.id)
     return columns_of(check_article(Draft(**texts), facts))
 
 
-def columns_of(verdict: ArticleVerdict) -> dict[str, Any]:
+def columns_of(verdict: ArticleVerdict) -> RowValues:
     """As it is kept with the article."""
     return {"score": verdict.score, "checks_failed": verdict.failed, "checks": verdict.as_json()}
 
@@ -105,13 +106,7 @@ def _given(site: Site, task: Task | None) -> tuple[str, ...]:
 def _keywords(session: Session, cluster: Cluster | None) -> tuple[str, ...]:
     if cluster is None:
         return ()
-    query = (
-        select(Keyword.text)
-        .where(Keyword.cluster_id == cluster.id, Keyword.status != KeywordStatus.IGNORED)
-        .order_by(Keyword.volume.is_(None), Keyword.volume.desc(), Keyword.id)
-        .limit(KEYWORDS_CHECKED)
-    )
-    return tuple(session.scalars(query))
+    return tuple(keyword["text"] for keyword in cluster_keywords(session, cluster, KEYWORDS_CHECKED))
 
 
 def _pages(

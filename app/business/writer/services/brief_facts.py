@@ -1,12 +1,12 @@
 """What a brief is made from beside the facts of its task: the whole cluster, its other pages, and pages to link to."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.business.planner.models import Cluster, Idea, IdeaStatus, Keyword, KeywordStatus
+from app.business.planner.models import Cluster, Idea, IdeaStatus, Keyword
+from app.business.planner.services.cluster_keywords import SearchedKeyword, cluster_keywords, in_cluster
 from app.business.writer.models import Content, Task
 
 KEYWORDS_READ = 1_000
@@ -23,7 +23,7 @@ class BriefFacts:
     main_intent: str | None = None
     keyword_count: int = 0
     total_volume: int = 0
-    keywords: list[dict[str, Any]] = field(default_factory=list)
+    keywords: list[SearchedKeyword] = field(default_factory=list)
     pages: list[dict[str, str]] = field(default_factory=list)
     own: int = 0
     others: list[dict[str, str]] = field(default_factory=list)
@@ -37,32 +37,18 @@ def brief_facts(session: Session, task: Task, idea: Idea | None, cluster: Cluste
     if idea is None or cluster is None:
         return BriefFacts(wish=wish, others=others)
     count, volume = session.execute(
-        select(func.count(), func.coalesce(func.sum(Keyword.volume), 0)).where(*_of_cluster(cluster))
+        select(func.count(), func.coalesce(func.sum(Keyword.volume), 0)).where(*in_cluster(cluster))
     ).one()
-    keywords = session.execute(
-        select(Keyword.text, Keyword.volume)
-        .where(*_of_cluster(cluster))
-        .order_by(func.coalesce(Keyword.volume, 0).desc(), Keyword.id)
-        .limit(KEYWORDS_READ)
-    )
     pages, own = _pages(session, idea, cluster)
     return BriefFacts(
         wish=wish,
         main_intent=cluster.main_intent,
         keyword_count=count,
         total_volume=volume or 0,
-        keywords=[{"text": text, "volume": volume} for text, volume in keywords],
+        keywords=cluster_keywords(session, cluster, KEYWORDS_READ),
         pages=pages,
         own=own,
         others=others,
-    )
-
-
-def _of_cluster(cluster: Cluster) -> tuple[Any, ...]:
-    return (
-        Keyword.account_id == cluster.account_id,
-        Keyword.cluster_id == cluster.id,
-        Keyword.status != KeywordStatus.IGNORED,
     )
 
 

@@ -1,18 +1,24 @@
 """Editing content: write, edit, approve, send back, and record where it was published."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy.orm import Session
 
+from app.business.base import RowValues, Values
 from app.business.errors import Conflict, Invalid
 from app.business.events import EventType, Origin
 from app.business.planner.models import Sector
 from app.business.planner.services.plain_text import BODY_LIMIT, clean_body, clean_line
 from app.business.planner.services.record_changes import move_status, new_record, report
-from app.business.planner.services.record_edit import Cleaner, as_given, edit_record, fill_record, line
+from app.business.planner.services.record_edit import (
+    Cleaner,
+    as_given,
+    edit_record,
+    fill_record,
+    line,
+    text_in,
+)
 from app.business.planner.services.record_versions import lock_version
 from app.business.writer.models import Content, ContentStatus, Task, TaskStatus
 from app.business.writer.services.article_html import clean_html, count_words
@@ -30,13 +36,13 @@ _UNWRITTEN = (TaskStatus.DRAFT, TaskStatus.QUEUED, TaskStatus.FAILED)
 
 
 def create_content(
-    session: Session, place: Sector | Task, fields: Mapping[str, Any], *, origin: Origin, now: datetime
+    session: Session, place: Sector | Task, fields: Values, *, origin: Origin, now: datetime
 ) -> Content:
     """An article written by hand, to check, with its content_generated event; a task it is written for is done.
 
     `fields`: title, and any of EDITABLE, labels, note, assignee. Raises Invalid.
     """
-    title = clean_line(fields.get("title") or "", "title")
+    title = clean_line(text_in(fields, "title"), "title")
     task_id = place.id if isinstance(place, Task) else None
     content = Content(**new_record(place, ContentStatus.DRAFT, origin, now), title=title, task_id=task_id)
     fill_record(session, content, {key: fields[key] for key in fields if key != "title"}, EDITABLE)
@@ -54,7 +60,7 @@ def create_content(
 def update_content(
     session: Session,
     content: Content,
-    changes: Mapping[str, Any],
+    changes: Values,
     *,
     seen: int | None = None,
     origin: Origin,
@@ -87,14 +93,14 @@ def write_out(session: Session, content: Content, *, origin: Origin, now: dateti
 
     Raises Conflict, Stale.
     """
-    changes: dict[str, Any] = {"outline": False}
+    changes: RowValues = {"outline": False}
     if content.status == ContentStatus.APPROVED:
         changes["status"] = ContentStatus.DRAFT
     return update_content(session, content, changes, origin=origin, now=now)
 
 
-def _derived(session: Session, content: Content, values: Mapping[str, Any]) -> dict[str, Any]:
-    counted = {"word_count": count_words(values["html"])} if "html" in values else {}
+def _derived(session: Session, content: Content, values: Values) -> RowValues:
+    counted: RowValues = {"word_count": count_words(text_in(values, "html"))} if "html" in values else {}
     return counted if CHECKED.isdisjoint(values) else counted | score_values(session, content, values)
 
 
@@ -105,7 +111,7 @@ def mark_published(
     if content.outline:
         raise Conflict("A brief is not published. Write it out first.")
     allowed = set(ContentStatus) - {ContentStatus.PUBLISHED} if unapproved else {ContentStatus.APPROVED}
-    values = {
+    values: RowValues = {
         "published_url": web_address(url, "published_url", "https://example.com/article"),
         "published_at": now,
     }

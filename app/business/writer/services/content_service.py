@@ -3,9 +3,8 @@
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
@@ -14,7 +13,8 @@ from app.business.events import EventType, Origin
 from app.business.language_model import LanguageModel, ModelConnection, Prompt, ProviderFault
 from app.business.outlets.services.ai_connections import connection_of, is_connected
 from app.business.planner.models import Cluster, Idea, Site
-from app.business.planner.services.ideas_service import cluster_keywords
+from app.business.planner.services.cluster_keywords import cluster_keywords
+from app.business.planner.services.ideas_service import KEYWORDS_SHOWN
 from app.business.planner.services.plain_text import LINE_LIMIT, ProviderText, clean_line
 from app.business.planner.services.record_changes import move_status, new_record, report
 from app.business.writer.models import Content, ContentStatus, Task, TaskStatus
@@ -24,7 +24,7 @@ from app.business.writer.services.article_checks.score import ArticleVerdict
 from app.business.writer.services.article_html import count_words, from_markdown, shorten
 from app.business.writer.services.article_parts import KeptPart, NewPart
 from app.business.writer.services.article_prompts import Assignment, SiteProfile
-from app.business.writer.services.article_scores import check_facts, columns_of, linkable_pages
+from app.business.writer.services.article_scores import check_facts, linkable_pages
 from app.business.writer.services.article_steps import (
     Approval,
     Finished,
@@ -97,7 +97,7 @@ class ContentAnswer:
     outline: bool
     score: int | None = None
     checks_failed: list[str] = field(default_factory=list)
-    checks: list[dict[str, Any]] = field(default_factory=list)
+    checks: list[JsonValue] = field(default_factory=list)
 
 
 class ContentGenerationService:
@@ -238,7 +238,7 @@ def _facts(session: Session, task: Task) -> ContentRequest:
         word_count=task.word_count,
         site=SiteProfile(**{each.name: getattr(site, each.name) for each in fields(SiteProfile)}),
         language=site.language,
-        keywords=cluster_keywords(session, cluster.id) if cluster else [],
+        keywords=cluster_keywords(session, cluster, KEYWORDS_SHOWN) if cluster else [],
         connection=connection_of(session, task.account_id),
     )
     if not is_connected(session, task.account_id):
@@ -259,5 +259,7 @@ def _article(request: ContentRequest, draft: Draft, verdict: ArticleVerdict) -> 
         main_keyword=request.assignment.main_keyword,
         word_count=count_words(draft.html),
         outline=False,
-        **columns_of(verdict),
+        score=verdict.score,
+        checks_failed=verdict.failed,
+        checks=verdict.as_json(),
     )

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from difflib import SequenceMatcher
 from re import findall
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import User
+from app.business.base import RowValues
 from app.business.errors import NotFound
 from app.business.events import Origin
 from app.business.paging import Page, keyset_page
@@ -96,7 +97,7 @@ def next_version(session: Session, content: Content, number: int) -> int | None:
     return session.scalar(later.order_by(ContentVersion.number).limit(1))
 
 
-def texts_of(version: ContentVersion) -> dict[str, Any]:
+def texts_of(version: ContentVersion) -> RowValues:
     """What a person changes to go back to this version."""
     return {name: getattr(version, name) for name in sorted(KEPT)}
 

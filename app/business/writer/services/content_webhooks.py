@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
+from pydantic import JsonValue
 from sqlalchemy.orm import Session
 
 from app.business.events import EventType, Origin
@@ -11,7 +11,10 @@ from app.business.outlets.services.webhook_messages import announce
 from app.business.writer.models import ContentStatus
 from app.business.writer.services.record_json import records_json
 
-OF_STATUS = {ContentStatus.APPROVED: "content.approved", ContentStatus.PUBLISHED: "content.published"}
+OF_STATUS: dict[str, str] = {
+    ContentStatus.APPROVED: "content.approved",
+    ContentStatus.PUBLISHED: "content.published",
+}
 
 
 def announce_content(
@@ -20,11 +23,13 @@ def announce_content(
     ids: Sequence[int],
     origin: Origin,
     now: datetime,
-    data: Mapping[str, Any],
+    data: Mapping[str, JsonValue],
 ) -> None:
     """Write the messages about these items, in the transaction of their change."""
     webhook_event = (
-        "content.generated" if event == EventType.CONTENT_GENERATED else OF_STATUS.get(data.get("to", ""))
+        "content.generated"
+        if event == EventType.CONTENT_GENERATED
+        else OF_STATUS.get(str(data.get("to", "")))
     )
     if webhook_event:
         announce(

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
+from app.business.base import RowValues
 from app.business.errors import Conflict, NotFound
 from app.business.events import Origin
 from app.business.planner.services.record_changes import move_status
@@ -121,7 +122,7 @@ def move_with_post(
         set_values(session, content, now, taken_down_at=now)
 
 
-def _unpublished(now: datetime) -> dict[str, Any]:
+def _unpublished(now: datetime) -> RowValues:
     empty = ("slug", "site_url", "post_url", "post_status", "remote_hash", "pending_digest")
     none = ("post_id", "scheduled_for", "taken_down_at", "counted_on", "claim_key", "claim_until", "run_id")
     values = dict.fromkeys(empty, "") | dict.fromkeys(none)

@@ -6,11 +6,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
+from app.business.base import RowValues, Values
 from app.business.errors import Conflict, NotFound
 from app.business.events import Origin
 from app.business.language_model import FaultKind
@@ -197,7 +197,7 @@ def _request(
 def finish(session: Session, content_id: int, post: Post, *, origin: Origin, now: datetime) -> None:
     """Record the site's answer and release the claim. Raises Conflict if another unit has claimed the article."""
     request = post.request
-    values: dict[str, Any] = {"claim_key": None, "claim_until": None, "pending_digest": "", "updated_at": now}
+    values: RowValues = {"claim_key": None, "claim_until": None, "pending_digest": "", "updated_at": now}
     if post.refusal in ("trashed", "deleted"):
         gone = "trash" if post.refusal == "trashed" else "deleted"
         values |= {"post_status": gone, "scheduled_for": None}
@@ -280,7 +280,7 @@ def _claim(session: Session, content: Content, key: str, origin: Origin, now: da
     return publication_of(session, content) if claimed else None
 
 
-def _update(session: Session, content_id: int, key: str, origin: Origin, values: Mapping[str, Any]) -> bool:
+def _update(session: Session, content_id: int, key: str, origin: Origin, values: Values) -> bool:
     changed = session.execute(
         update(Publication)
         .where(

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.business.base import Values
 from app.business.events import Origin
 from app.business.planner.models import Cluster, Idea, Keyword, Record
 from app.business.planner.services.cluster_service import update_cluster
@@ -25,7 +26,7 @@ EDITORS: Mapping[type[Record], Any] = {
 
 
 def update_record(
-    session: Session, record: Record, changes: Mapping[str, Any], *, origin: Origin, now: datetime
+    session: Session, record: Record, changes: Values, *, origin: Origin, now: datetime
 ) -> None:
     """Change the given fields of a record of any kind. Raises Invalid, Conflict."""
     EDITORS[type(record)](session, record, changes, origin=origin, now=now)

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import Any
 
+from pydantic import JsonValue
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -46,7 +47,7 @@ OF_TYPE: Mapping[str, tuple[type[Record], dict[str, str]]] = {
 }
 
 
-def records_json(session: Session, record_type: str, ids: Sequence[int]) -> list[dict[str, Any]]:
+def records_json(session: Session, record_type: str, ids: Sequence[int]) -> list[dict[str, JsonValue]]:
     """The present values of these records, in this order; those that are gone are left out."""
     model, columns = OF_TYPE[record_type]
     query = select(model).where(model.id.in_(ids)).execution_options(populate_existing=True)
@@ -61,7 +62,7 @@ def records_json(session: Session, record_type: str, ids: Sequence[int]) -> list
     return shown
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any) -> JsonValue:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return value.isoformat() if isinstance(value, date) else value

@@ -1,19 +1,27 @@
 """Tasks: the writer's briefs, made from ideas or by hand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.business.base import RowValues, Values
 from app.business.errors import Conflict, Invalid
 from app.business.events import EventType, Origin
 from app.business.planner.models import Idea, IdeaStatus, Sector
 from app.business.planner.services.cluster_service import OPEN_IDEAS, note_closed_ideas
 from app.business.planner.services.plain_text import clean_line
 from app.business.planner.services.record_changes import IDEA, move_status, new_record, report
-from app.business.planner.services.record_edit import Cleaner, as_given, body, edit_record, fill_record, line
+from app.business.planner.services.record_edit import (
+    Cleaner,
+    as_given,
+    body,
+    edit_record,
+    fill_record,
+    line,
+    text_in,
+)
 from app.business.writer.models import Task, TaskStatus, TaskType
 from app.business.writer.services.record_kinds import TASK
 
@@ -23,7 +31,7 @@ WORDS_LIMIT = 10_000
 def create_task(
     session: Session,
     place: Sector | Idea,
-    fields: Mapping[str, Any],
+    fields: Values,
     *,
     idea_id: int | None = None,
     origin: Origin,
@@ -41,7 +49,7 @@ def create_task(
     if idea and not _use(session, [idea.id], origin, now):
         raise Conflict(f"This idea is “{idea.status}”; tasks are made from new and accepted ideas only.")
     values = _from_idea(idea) if idea else {}
-    status = _first_status(fields.get("status", TaskStatus.DRAFT))
+    status = _first_status(text_in(fields, "status") or TaskStatus.DRAFT)
     extra = {key: value for key, value in fields.items() if key != "status"}
     return _add(session, place, status, values | extra, origin, now, ordinal, idea.id if idea else idea_id)
 
@@ -63,7 +71,7 @@ def create_tasks(
     """
     used = _use(session, idea_ids, origin, now)
     ideas = {idea.id: idea for idea in session.scalars(select(Idea).where(Idea.id.in_(used)))}
-    common: dict[str, Any] = {"word_count": word_count, "task_type": task_type, "due_on": due_on}
+    common: RowValues = {"word_count": word_count, "task_type": task_type, "due_on": due_on}
     common |= {} if inherit else {"main_keyword": ""}
     return [
         _add(
@@ -76,7 +84,7 @@ def create_tasks(
 def update_task(
     session: Session,
     task: Task,
-    changes: Mapping[str, Any],
+    changes: Values,
     *,
     seen: int | None = None,
     origin: Origin,
@@ -94,7 +102,7 @@ def _use(session: Session, idea_ids: Sequence[int], origin: Origin, now: datetim
     return used
 
 
-def _from_idea(idea: Idea) -> dict[str, Any]:
+def _from_idea(idea: Idea) -> RowValues:
     return {"title": idea.title, "brief": idea.description, "main_keyword": idea.main_keyword}
 
 
@@ -102,13 +110,13 @@ def _add(
     session: Session,
     place: Sector | Idea,
     status: str,
-    fields: Mapping[str, Any],
+    fields: Values,
     origin: Origin,
     now: datetime,
     ordinal: int | None = None,
     idea_id: int | None = None,
 ) -> Task:
-    title = clean_line(fields.get("title") or "", "title")
+    title = clean_line(text_in(fields, "title"), "title")
     task = Task(
         **new_record(place, status, origin, now, ordinal), title=title, idea_id=idea_id, word_count=1000
     )

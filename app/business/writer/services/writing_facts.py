@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.business.folding import fold
 from app.business.planner.models import Cluster
+from app.business.planner.services.cluster_keywords import SearchedKeyword
 from app.business.writer.models import Content
 from app.business.writer.services.brief_facts import BriefFacts, brief_facts
 
@@ -41,11 +42,11 @@ def writing_facts(session: Session, content: Content) -> WritingFacts:
     """The facts as they are now."""
     task = content.task
     if task is None:
-        return WritingFacts(keywords=_searches(content, [{"text": content.main_keyword, "volume": None}]))
+        return WritingFacts(keywords=_searches(content, [_alone(content.main_keyword)]))
     idea = task.idea
     cluster = session.get(Cluster, idea.cluster_id) if idea and idea.cluster_id else None
     facts = brief_facts(session, task, idea, cluster)
-    keywords = facts.keywords or [{"text": content.main_keyword or task.main_keyword, "volume": None}]
+    keywords = facts.keywords or [_alone(content.main_keyword or task.main_keyword)]
     return WritingFacts(
         brief=task.brief,
         words=task.word_count,
@@ -55,12 +56,16 @@ def writing_facts(session: Session, content: Content) -> WritingFacts:
     )
 
 
-def _searches(content: Content, keywords: Sequence[dict[str, str | int | None]]) -> list[ClusterSearch]:
+def _alone(keyword: str) -> SearchedKeyword:
+    return {"text": keyword, "volume": None, "intent": None}
+
+
+def _searches(content: Content, keywords: Sequence[SearchedKeyword]) -> list[ClusterSearch]:
     text = fold(nh3.clean(content.html.replace("<", " <"), tags=set()))
-    known = [(str(one["text"]), one["volume"]) for one in keywords if one["text"]]
     return [
-        ClusterSearch(name, volume if isinstance(volume, int) else None, fold(name) in text)
-        for name, volume in known
+        ClusterSearch(one["text"], one["volume"], fold(one["text"]) in text)
+        for one in keywords
+        if one["text"]
     ]
 
 

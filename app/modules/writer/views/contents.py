@@ -14,7 +14,7 @@ from app.business.errors import Conflict, Forbidden, Invalid, NotFound
 from app.business.outlets.services import wordpress_connections
 from app.business.writer.models import Content, ContentStatus
 from app.business.writer.services import content_edit
-from app.business.writer.services.article_checks.score import CHECKS
+from app.business.writer.services.article_checks.score import CHECKS, KeptFinding
 from app.business.writer.services.article_files import FILE_KINDS, FileKind, as_archive
 from app.business.writer.services.article_html import clean_html, mark_quotes
 from app.business.writer.services.article_scores import check_again
@@ -242,7 +242,7 @@ def to_check(content: Content) -> list[str]:
     """Sentences that a person must check: figures and quotes that nobody gave, sentences of other pages."""
     return [
         quote
-        for found in content.checks
-        if found["check"] in ("claims", "copied")
-        for quote in found["quotes"]
+        for found in map(KeptFinding.model_validate, content.checks)
+        if found.check in ("claims", "copied")
+        for quote in found.quotes
     ]

@@ -35,7 +35,7 @@ OfferKey = tuple[str | None, int | None, int | None, tuple[str, ...]]
 """What rules to which a batch offers the same records have in common."""
 
 
-class Placed(Protocol):
+class SiteAndSector(Protocol):
     """Something on a site and in a sector."""
 
     @property
@@ -114,7 +114,9 @@ def read_events(session: Session, batch: EventBatch) -> BatchEvents:
     return BatchEvents(batch, [EventRow(*row) for row in session.execute(query)])
 
 
-def ended_in_scope(place: tuple[int | None, int | None], options: RunFinishedOptions, run: Placed) -> bool:
+def ended_in_scope(
+    place: tuple[int | None, int | None], options: RunFinishedOptions, run: SiteAndSector
+) -> bool:
     """Whether a finished run (or its event) is in the site and sector of a rule that follows runs.
 
     A run without site is in scope where the options name its rule.

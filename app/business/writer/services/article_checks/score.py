@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from pydantic import BaseModel, JsonValue
 
 from app.business.writer.services.article_checks.facts import ArticleFinding, CheckFacts, Draft
 from app.business.writer.services.article_checks.form_checks import (
@@ -38,6 +39,15 @@ CHECKS: dict[str, tuple[str, Check]] = {
 QUOTE_LIMIT, QUOTES_KEPT = 300, 30
 
 
+class KeptFinding(BaseModel):
+    """A finding as it is kept with the article."""
+
+    check: str
+    points: int
+    message: str
+    quotes: list[str]
+
+
 @dataclass(frozen=True)
 class ArticleVerdict:
     """What the checks came to."""
@@ -57,7 +67,7 @@ class ArticleVerdict:
     def of(self, check: str) -> ArticleFinding | None:
         return next((finding for finding in self.findings if finding.check == check), None)
 
-    def as_json(self) -> list[dict[str, Any]]:
+    def as_json(self) -> list[JsonValue]:
         """As it is kept with the article."""
         return [
             {
