@@ -116,41 +116,78 @@ class Origin:
 
 def open_batch(session: Session, type: EventType, origin: Origin, now: datetime) -> EventBatch:
     """The batch to record in: the step's open one within a run, else a new one."""
-    key = f"r{origin.run_id}-a{origin.attempt}-s{origin.step}-{type}" if origin.run_id else None
-    if key:
+    values = _batch_values(type, origin, now)
+    if key := _key_of(type, origin):
         known = session.scalar(
             select(EventBatch).where(EventBatch.account_id == origin.account_id, EventBatch.key == key)
         )
         if known:
             return known
-    batch = EventBatch(
-        account_id=origin.account_id,
-        type=type,
-        key=key,
-        run_id=origin.run_id,
-        root_run_id=origin.root_run_id,
-        depth=origin.depth,
-        chain=list(origin.chain),
-        user_id=origin.user_id,
-        created_at=now,
-        closed_at=None,
-    )
+    batch = EventBatch(**values, closed_at=None)
     session.add(batch)
     session.flush()
     return batch
 
 
+def _key_of(type: EventType, origin: Origin) -> str | None:
+    """Of the step's batch within a run."""
+    return f"r{origin.run_id}-a{origin.attempt}-s{origin.step}-{type}" if origin.run_id else None
+
+
+def _batch_values(type: EventType, origin: Origin, now: datetime) -> RowValues:
+    return {
+        "account_id": origin.account_id,
+        "type": type,
+        "key": _key_of(type, origin),
+        "run_id": origin.run_id,
+        "root_run_id": origin.root_run_id,
+        "depth": origin.depth,
+        "chain": list(origin.chain),
+        "user_id": origin.user_id,
+        "created_at": now,
+    }
+
+
+@dataclass(frozen=True)
+class WholeBatch:
+    """A batch with all its events, each as `record_events` takes it."""
+
+    type: EventType
+    origin: Origin
+    record_type: str
+    rows: Sequence[RowValues]
+
+
+def write_batches(session: Session, batches: Sequence[WholeBatch], now: datetime) -> None:
+    """Write and close batches of many runs that begin and end in this transaction.
+
+    Raises KeyError where one of them is there already.
+    """
+    if not batches:
+        return
+    values = [_batch_values(one.type, one.origin, now) | {"closed_at": now} for one in batches]
+    # The rows of the runs name the accounts.
+    written = insert_many_new(session, EventBatch, values, EventBatch.key, EventBatch.id, is_shown=False)
+    ids: dict[str | None, int] = dict(written)
+    rows = [
+        _event_values(one.origin.account_id, ids[_key_of(one.type, one.origin)], one.record_type) | row
+        for one in batches
+        for row in one.rows
+    ]
+    insert_many_new(session, Event, rows, Event.id, is_shown=False)
+    wake(session, [EVENTS_QUEUE])
+
+
 def record_events(session: Session, batch: EventBatch, record_type: str, rows: Sequence[RowValues]) -> None:
     """Add one event for each row `{"record_id", "site_id", "sector_id", "data"?, "snapshot"?}` to `batch`."""
     if rows:
-        common: RowValues = {
-            "account_id": batch.account_id,
-            "batch_id": batch.id,
-            "record_type": record_type,
-            "data": None,
-            "snapshot": None,
-        }
+        common = _event_values(batch.account_id, batch.id, record_type)
         insert_many_new(session, Event, [common | row for row in rows], Event.id)
+
+
+def _event_values(account_id: int, batch_id: int, record_type: str) -> RowValues:
+    values: RowValues = {"account_id": account_id, "batch_id": batch_id, "record_type": record_type}
+    return values | {"data": None, "snapshot": None}
 
 
 def close_batch(session: Session, batch: EventBatch, now: datetime) -> None:

@@ -137,9 +137,24 @@ class Embedder(Protocol):
         ...
 
 
+@runtime_checkable
+class LocalModel(Protocol):
+    """A provider that may answer in this process: the same prompt always has the same answer then."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it does so for accounts without a connection of their own."""
+        ...
+
+
 class LanguageModel(Protocol):
     """A provider of texts. A provider that honours keys works once for each `key`."""
 
     def write(self, prompt: Prompt, key: str) -> Completion:
         """Raises ProviderFault."""
         ...
+
+
+def answers_locally(model: LanguageModel) -> bool:
+    """Whether accounts without a connection of their own get answers that no service was asked for."""
+    return isinstance(model, LocalModel) and model.is_local

@@ -9,6 +9,7 @@ from app.business.language_model import (
     ModelConnection,
     Prompt,
     ProviderFault,
+    answers_locally,
 )
 from app.infrastructure.ai.endpoint import Endpoint
 from app.infrastructure.ai.response_formats import mode_named
@@ -29,6 +30,11 @@ class ConnectedModels:
     def __init__(self, settings: Settings, own: LanguageModel) -> None:
         self.settings, self.own = settings, own
         self._kept: dict[tuple[int, int], OpenAICompatible] = {}
+
+    @property
+    def is_local(self) -> bool:
+        """Whether accounts without a service of their own are answered in this process."""
+        return answers_locally(self.own)
 
     def write(self, prompt: Prompt, key: str) -> Completion:
         """Raises ProviderFault."""

@@ -10,6 +10,8 @@ from app.infrastructure.ai.offline_ideas import draft_ideas
 class OfflineModel:
     """A LanguageModel based on templates: ideas from search phrases, and briefs for writers."""
 
+    is_local = True
+
     def write(self, prompt: Prompt, key: str) -> Completion:
         """The same facts give the same answer; `key` changes nothing."""
         draft = _draft(prompt)

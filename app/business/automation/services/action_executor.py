@@ -60,12 +60,16 @@ class ActionExecutor:
     def execute(self, context: RunContext, lease: Lease, records: list[int]) -> Outcome:
         """Work on all unfinished units. Raises LeaseLost, Cancelled, Draining, OutOfCredits."""
         outcome = Outcome()
-        for step in steps_of(context):
+        steps = steps_of(context)
+        for step in steps:
             failures = self._execute_step(context, lease, step, records, outcome)
             outcome.failures += failures
             has_stopped = bool(failures) and (step.action.on_error == "stop" or step.entry.decides)
             if outcome.later or outcome.asks or outcome.ended or has_stopped:
                 break
+            # The end of the run closes those of its last step.
+            if step is not steps[-1]:
+                self._close_batches(context, lease)
         return outcome
 
     def fits_one_transaction(self, context: RunContext, records: list[int]) -> bool:
@@ -96,11 +100,14 @@ class ActionExecutor:
             failures = self._do_local(context, lease, units)
         else:
             failures = self._do_outside(context, lease, units, outcome)
-        with self._writing(context, lease) as session:
-            close_batches_of_run(session, context.account.id, context.run.id, context.now)
-            if step.entry.decides:
+        if step.entry.decides:
+            with self._writing(context, lease) as session:
                 outcome.ended = unit_receipts.left_out_of_step(session, context, step)
         return failures
+
+    def _close_batches(self, context: RunContext, lease: Lease) -> None:
+        with self._writing(context, lease) as session:
+            close_batches_of_run(session, context.account.id, context.run.id, context.now)
 
     def _plan(
         self, session: Session, context: RunContext, step: Step, records: list[int], outcome: Outcome

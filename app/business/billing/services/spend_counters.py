@@ -1,11 +1,12 @@
 """Counters of budgets: spent and set aside together never exceed a limit, however many workers ask at once."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, ScalarSelect, and_, case, func, select, true, update
+from sqlalchemy import ColumnElement, ScalarSelect, and_, case, func, select, true, tuple_, update
 from sqlalchemy.orm import Session
 
 from app.business.billing.models import (
@@ -16,7 +17,7 @@ from app.business.billing.models import (
     EntryKind,
     SpendCounter,
 )
-from app.business.upsert import insert_missing, upsert
+from app.business.upsert import insert_missing, upserting_as_given
 
 TOTAL = "total"
 """The period of a counter that is never reset."""
@@ -71,22 +72,31 @@ def hold(
     session: Session, account_id: int, run_id: int, amount: int, budgets: Sequence[Budget]
 ) -> Shortfall | None:
     """Count `amount` as set aside on every budget; the first one without room refuses."""
+    parts = []
     for budget in sorted(budgets, key=lambda budget: (budget.scope, budget.scope_id, budget.period)):
         share = amount if budget.share is None else budget.share
         if share == 0:
             continue
-        insert_missing(session, SpendCounter, _key(account_id, budget) | {"spent": 0, "held": 0})
-        counted = session.execute(
-            update(SpendCounter)
-            .where(_is(account_id, budget), has_room(budget, share))
-            .values(held=SpendCounter.held + share)
-            .returning(SpendCounter.id)
-            .execution_options(synchronize_session=False)
-        ).one_or_none()
-        if counted is None:
-            return _shortfall(session, account_id, share, budget)
-        _raise_part(session, account_id, run_id, share, budget)
+        if not _count_held(session, account_id, share, budget):
+            # It has no room, or nothing was ever counted on it.
+            insert_missing(session, SpendCounter, _key(account_id, budget) | {"spent": 0, "held": 0})
+            if not _count_held(session, account_id, share, budget):
+                return _shortfall(session, account_id, share, budget)
+        parts.append(_key(account_id, budget) | {"run_id": run_id, "amount": share, "posted": 0})
+    if parts:
+        _raise_parts(session, parts)
     return None
+
+
+def _count_held(session: Session, account_id: int, share: int, budget: Budget) -> bool:
+    counted = session.execute(
+        update(SpendCounter)
+        .where(_is(account_id, budget), has_room(budget, share))
+        .values(held=SpendCounter.held + share)
+        .returning(SpendCounter.id)
+        .execution_options(synchronize_session=False)
+    )
+    return counted.one_or_none() is not None
 
 
 def used(session: Session, account_id: int, budget: Budget) -> int:
@@ -158,32 +168,37 @@ def spend(session: Session, account_id: int, run_id: int, amount: int, site_id: 
     if site is not None:
         amount = min(amount, site.amount - site.posted)
     left = dict.fromkeys({part.scope for part in parts}, amount)
+    of_share: dict[int, list[CreditHoldPart]] = defaultdict(list)
     for part in parts:
         if part.scope == BudgetScope.SITE and part is not site:
             continue
         share = min(left[part.scope], part.amount - part.posted)
         if share:
             left[part.scope] -= share
-            _draw(session, part, posted=CreditHoldPart.posted + share)
-            _change(session, part, held=_less(share), spent=SpendCounter.spent + share)
+            of_share[share].append(part)
+    for share, some in of_share.items():
+        _draw(session, some, posted=CreditHoldPart.posted + share)
+        _change(session, some, held=_less(share), spent=SpendCounter.spent + share)
     return Spent(amount, (site.scope_id if site is not None else 0) or None)
 
 
 def free(session: Session, account_id: int, run_id: int) -> None:
     """Release on each counter what the run set aside there and did not spend."""
     for part in _open_parts(session, account_id, run_id):
-        _draw(session, part, amount=CreditHoldPart.posted)
-        _change(session, part, held=_less(part.amount - part.posted))
+        _draw(session, [part], amount=CreditHoldPart.posted)
+        _change(session, [part], held=_less(part.amount - part.posted))
 
 
-def _raise_part(session: Session, account_id: int, run_id: int, amount: int, budget: Budget) -> None:
-    upsert(
+def _raise_parts(session: Session, parts: Sequence[dict[str, Any]]) -> None:
+    raising = upserting_as_given(
         session,
         CreditHoldPart,
-        _key(account_id, budget) | {"run_id": run_id, "amount": amount, "posted": 0},
+        parts,
         unique=["run_id", "scope", "scope_id", "period"],
-        change={"amount": CreditHoldPart.amount + amount},
+        change={"amount": lambda new: CreditHoldPart.amount + new.amount},
+        where=lambda _new: true(),
     )
+    session.execute(raising, execution_options={"synchronize_session": False})
 
 
 def _open_parts(session: Session, account_id: int, run_id: int) -> Sequence[CreditHoldPart]:
@@ -202,23 +217,25 @@ def _paying_site(sites: Sequence[CreditHoldPart], amount: int, site_id: int | No
     return next(iter(own), None) or max(sites, key=lambda part: part.amount - part.posted, default=None)
 
 
-def _draw(session: Session, part: CreditHoldPart, **values: Any) -> None:
+def _draw(session: Session, parts: Sequence[CreditHoldPart], **values: Any) -> None:
     session.execute(
         update(CreditHoldPart)
-        .where(CreditHoldPart.account_id == part.account_id, CreditHoldPart.id == part.id)
+        .where(
+            CreditHoldPart.account_id == parts[0].account_id,
+            CreditHoldPart.id.in_([part.id for part in parts]),
+        )
         .values(**values)
         .execution_options(synchronize_session=False)
     )
 
 
-def _change(session: Session, part: CreditHoldPart, **values: ColumnElement[int]) -> None:
+def _change(session: Session, parts: Sequence[CreditHoldPart], **values: ColumnElement[int]) -> None:
+    counter = tuple_(SpendCounter.scope, SpendCounter.scope_id, SpendCounter.period)
     session.execute(
         update(SpendCounter)
         .where(
-            SpendCounter.account_id == part.account_id,
-            SpendCounter.scope == part.scope,
-            SpendCounter.scope_id == part.scope_id,
-            SpendCounter.period == part.period,
+            SpendCounter.account_id == parts[0].account_id,
+            counter.in_([(part.scope, part.scope_id, part.period) for part in parts]),
         )
         .values(**values)
         .execution_options(synchronize_session=False)

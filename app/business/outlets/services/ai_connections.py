@@ -1,6 +1,6 @@
 """The account's own AI service. Its API key is stored encrypted and never shown again."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -55,6 +55,12 @@ def is_connected(session: Session, account_id: int) -> bool:
     if session.get_bind().get_execution_options().get(HAS_MODEL):
         return True
     return session.scalar(select(AiConnection.id).where(AiConnection.account_id == account_id)) is not None
+
+
+def connected_among(session: Session, account_ids: Collection[int]) -> set[int]:
+    """The accounts that have an AI service of their own."""
+    own = AiConnection.account_id.in_(account_ids)
+    return set(session.scalars(select(AiConnection.account_id).where(own)))
 
 
 def as_data(row: AiConnection) -> ModelConnection:

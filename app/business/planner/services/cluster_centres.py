@@ -124,24 +124,29 @@ def unsettled(session: Session, account_id: int, cluster_ids: Iterable[int]) -> 
     return found
 
 
-def centres_of_planned(session: Session, account_id: int, site_id: int, model: str) -> dict[int, bytes]:
-    """Stored centres of the site's clusters that have ideas."""
+def centres_of_planned(
+    session: Session, site_ids: Collection[int], model: str
+) -> dict[int, dict[int, bytes]]:
+    """By site: stored centres of its clusters that have ideas."""
     query = (
-        select(ClusterCentre.cluster_id, ClusterCentre.vector)
+        select(Cluster.site_id, ClusterCentre.cluster_id, ClusterCentre.vector)
         .join(Cluster, Cluster.id == ClusterCentre.cluster_id)
-        .where(Cluster.account_id == account_id, Cluster.site_id == site_id, ClusterCentre.model == model)
+        .where(Cluster.site_id.in_(site_ids), ClusterCentre.model == model)
         .where(select(Idea.id).where(Idea.cluster_id == Cluster.id).exists())
         .order_by(ClusterCentre.cluster_id)
     )
-    return {row.cluster_id: row.vector for row in session.execute(query)}
+    found: dict[int, dict[int, bytes]] = defaultdict(dict)
+    for site_id, cluster_id, vector in session.execute(query):
+        found[site_id][cluster_id] = vector
+    return found
 
 
-def centre_of(session: Session, cluster_id: int, model: str) -> bytes | None:
-    """The stored centre of a cluster."""
-    query = select(ClusterCentre.vector).where(
-        ClusterCentre.cluster_id == cluster_id, ClusterCentre.model == model
+def centres_of(session: Session, cluster_ids: Collection[int], model: str) -> dict[int, bytes]:
+    """The stored centres of clusters, of those that have one."""
+    query = select(ClusterCentre.cluster_id, ClusterCentre.vector).where(
+        ClusterCentre.cluster_id.in_(cluster_ids), ClusterCentre.model == model
     )
-    return session.scalar(query)
+    return dict(session.execute(query).all())
 
 
 def cut_of(session: Session, account_id: int, sector_id: int, model: str, size: int) -> float | None:

@@ -1,5 +1,7 @@
 """The keywords of a cluster, the most searched first: what ideas, briefs, articles and their checks read of it."""
 
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 from typing import TypedDict
 
 from sqlalchemy import ColumnElement, func, select
@@ -27,6 +29,22 @@ def cluster_keywords(session: Session, cluster: Cluster, most: int) -> list[Sear
     return [
         {"text": text, "volume": volume, "intent": intent} for text, volume, intent in session.execute(query)
     ]
+
+
+def keywords_of(
+    session: Session, cluster_ids: Collection[int], most: int
+) -> Mapping[int, list[SearchedKeyword]]:
+    """The same for many clusters, by cluster."""
+    by_volume = func.coalesce(Keyword.volume, 0).desc(), Keyword.id
+    place = func.row_number().over(partition_by=Keyword.cluster_id, order_by=by_volume).label("place")
+    mine = Keyword.cluster_id.in_(cluster_ids), Keyword.status != KeywordStatus.IGNORED
+    ranked = select(Keyword.cluster_id, Keyword.text, Keyword.volume, Keyword.intent, place).where(*mine)
+    some = ranked.subquery()
+    found: dict[int, list[SearchedKeyword]] = defaultdict(list)
+    shown = select(some).where(some.c.place <= most).order_by(some.c.cluster_id, some.c.place)
+    for cluster_id, text, volume, intent, _ in session.execute(shown):
+        found[cluster_id].append({"text": text, "volume": volume, "intent": intent})
+    return found
 
 
 def in_cluster(cluster: Cluster) -> tuple[ColumnElement[bool], ...]:

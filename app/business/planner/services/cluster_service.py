@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from app.business.archived_rows import WITH_ARCHIVED
@@ -23,6 +23,7 @@ from app.business.planner.models import (
 from app.business.planner.services.plain_text import clean_line, lower_case
 from app.business.planner.services.record_changes import CLUSTER, KEYWORD, move_status, new_record, report
 from app.business.planner.services.record_edit import Cleaner, edit_record, fill_record, line, text_in
+from app.business.updates import changed_rows, table_of
 
 OPEN_IDEAS = (IdeaStatus.NEW, IdeaStatus.ACCEPTED)
 _UNDONE = (ClusterStatus.NEW, ClusterStatus.PLANNED)
@@ -168,6 +169,19 @@ def note_open_ideas(
     ids = _known_ids(cluster_ids)
     unplanned = {ClusterStatus.NEW, ClusterStatus.DONE}
     move_status(session, CLUSTER, ids, unplanned, ClusterStatus.PLANNED, origin, now)
+
+
+def plan_clusters(session: Session, clusters: Sequence[Cluster], now: datetime) -> int:
+    """The same for locked rows of other statuses, by one statement and without the events; returns how many are planned
+    by that."""
+    if not clusters:
+        return 0
+    row = table_of(Cluster)
+    mine = row.c.id == bindparam("of_id"), row.c.account_id == bindparam("account_id_1")
+    planning = update(row).where(*mine, row.c.status != ClusterStatus.PLANNED)
+    values = {"status": ClusterStatus.PLANNED, "status_since": now, "updated_at": now}
+    keys: list[RowValues] = [{"of_id": one.id, "account_id_1": one.account_id} for one in clusters]
+    return changed_rows(session, planning.values(**values, version=row.c.version + 1), keys)
 
 
 def note_closed_ideas(

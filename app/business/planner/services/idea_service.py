@@ -1,18 +1,27 @@
 """Editing ideas: create, edit, accept, reject."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.business.base import Values
+from app.business.base import RowValues, Values
 from app.business.events import EventType, Origin
+from app.business.folded_columns import with_folded
 from app.business.planner.models import Cluster, Idea, IdeaStatus, Sector
 from app.business.planner.services.cluster_service import note_closed_ideas, note_open_ideas
 from app.business.planner.services.plain_text import clean_line
 from app.business.planner.services.record_changes import IDEA, new_record, report, set_status
-from app.business.planner.services.record_edit import Cleaner, body, edit_record, fill_record, line, text_in
+from app.business.planner.services.record_edit import (
+    Cleaner,
+    body,
+    edit_record,
+    line,
+    set_fields,
+    text_in,
+)
+from app.business.upsert import insert_many_new
 
 
 def create_idea(
@@ -29,13 +38,51 @@ def create_idea(
     `fields`: title, description?, content_type?, main_keyword?, labels?, note?, assignee?.
     `ordinal`: its number within the unit of work. Raises Invalid.
     """
-    title = clean_line(text_in(fields, "title"), "title")
-    cluster_id = place.id if isinstance(place, Cluster) else None
-    idea = Idea(**new_record(place, IdeaStatus.NEW, origin, now, ordinal), title=title, cluster_id=cluster_id)
-    fill_record(session, idea, {key: fields[key] for key in fields if key != "title"}, EDITABLE)
-    report(session, EventType.IDEA_CREATED, IDEA, [idea], origin, now)
-    note_open_ideas(session, [cluster_id], origin=origin, now=now)
+    (idea,) = create_ideas(session, place, [(ordinal, fields)], origin=origin, now=now)
     return idea
+
+
+def create_ideas(
+    session: Session,
+    place: Sector | Cluster,
+    drafts: Iterable[tuple[int | None, Values]],
+    *,
+    origin: Origin,
+    now: datetime,
+) -> list[Idea]:
+    """The same for several ideas, each with its `ordinal` and `fields`. Raises Invalid."""
+    cluster_id = place.id if isinstance(place, Cluster) else None
+    ideas = []
+    for ordinal, fields in drafts:
+        title = clean_line(text_in(fields, "title"), "title")
+        values = new_record(place, IdeaStatus.NEW, origin, now, ordinal)
+        ideas.append(Idea(**values, title=title, cluster_id=cluster_id))
+        set_fields(session, ideas[-1], {key: fields[key] for key in fields if key != "title"}, EDITABLE)
+    session.add_all(ideas)
+    session.flush()
+    report(session, EventType.IDEA_CREATED, IDEA, ideas, origin, now)
+    if ideas:
+        note_open_ideas(session, [cluster_id], origin=origin, now=now)
+    return ideas
+
+
+def stored_texts(fields: Values) -> RowValues:
+    """The texts of a new idea as they are stored. Raises Invalid."""
+    return {name: clean(fields[name], name) for name, clean in EDITABLE.items() if name in fields}
+
+
+def insert_ideas(session: Session, rows: Sequence[Values]) -> list[int]:
+    """Write new ideas of runs by one statement, without their events; returns their ids, in the order of the rows.
+
+    Raises KeyError where one of them is there already.
+    """
+    if not rows:
+        return []
+    values = [with_folded(Idea, row) for row in rows]
+    # The rows of the runs name the accounts.
+    written = insert_many_new(session, Idea, values, Idea.made_key, Idea.id, is_shown=False)
+    ids: dict[str, int] = dict(written)
+    return [ids[text_in(row, "made_key")] for row in rows]
 
 
 def update_idea(

@@ -29,7 +29,7 @@ from app.business.planner.models import (
     KeywordStatus,
     Record,
 )
-from app.business.planner.services.record_snapshot import snapshots
+from app.business.planner.services.record_snapshot import Snapshot, snapshots
 from app.business.planner.services.record_versions import by_maker
 
 IDS_AT_ONCE = 5_000
@@ -157,17 +157,23 @@ def add_events(
 ) -> None:
     """The same for an open batch that continues afterwards."""
     said = snapshots(session, kind.model, [row.id for row in places], batch.created_at)
-    rows: list[RowValues] = [
-        {
-            "record_id": row.id,
-            "site_id": row.site_id,
-            "sector_id": row.sector_id,
-            "data": data or None,
-            "snapshot": said.get(row.id),
-        }
-        for row in places
-    ]
-    record_events(session, batch, kind.name, rows)
+    record_events(session, batch, kind.name, [event_row(row, row.id, said, data) for row in places])
+
+
+def event_row(
+    place: RecordPlace | Record,
+    record_id: int,
+    said: Mapping[int, Snapshot],
+    data: Mapping[str, JsonValue] | None = None,
+) -> RowValues:
+    """The event of a record: where that is, its snapshot, and what else is said."""
+    return {
+        "record_id": record_id,
+        "site_id": place.site_id,
+        "sector_id": place.sector_id,
+        "data": dict(data) if data else None,
+        "snapshot": said.get(record_id),
+    }
 
 
 def set_status(

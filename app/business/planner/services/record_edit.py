@@ -33,10 +33,15 @@ def text_in(fields: Values, name: str) -> str:
 
 def fill_record(session: Session, record: Record, fields: Values, cleaners: Mapping[str, Cleaner]) -> None:
     """Set the fields of a new record. Raises Invalid for one that is wrong or cannot be set."""
-    for name, value in _cleaned(session, record, fields, cleaners).items():
-        setattr(record, name, value)
+    set_fields(session, record, fields, cleaners)
     session.add(record)
     session.flush()
+
+
+def set_fields(session: Session, record: Record, fields: Values, cleaners: Mapping[str, Cleaner]) -> None:
+    """The same without writing the record. Raises Invalid."""
+    for name, value in _cleaned(session, record, fields, cleaners).items():
+        setattr(record, name, value)
 
 
 def edit_record(

@@ -17,12 +17,12 @@ CENTRE_WEIGHT = 50
 """From this number of texts on, most of what all of them share is subtracted; fewer texts say little about it."""
 
 
-def embed(texts: list[str], model: str) -> Vectors:
-    """One unit vector for each text."""
+def embed(texts: list[str], model: str, encoder: SentenceEncoder | None = None) -> Vectors:
+    """One unit vector for each text. encoder: where it is loaded already."""
     if not texts:
         return np.zeros((0, 0), np.float32)
     distinct = list(dict.fromkeys(texts))
-    vectors = SentenceEncoder.load().embed(distinct)
+    vectors = (encoder or SentenceEncoder.load()).embed(distinct)
     if model == SPELLING_MODEL:
         vectors = unit(np.hstack([vectors, _spelling(distinct)]))
     if len(distinct) == len(texts):

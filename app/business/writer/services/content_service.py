@@ -14,7 +14,7 @@ from app.business.language_model import LanguageModel, ModelConnection, Prompt, 
 from app.business.outlets.services.ai_connections import connection_of, is_connected
 from app.business.planner.models import Cluster, Idea, Site
 from app.business.planner.services.cluster_keywords import cluster_keywords
-from app.business.planner.services.ideas_service import KEYWORDS_SHOWN
+from app.business.planner.services.ideas_facts import KEYWORDS_SHOWN
 from app.business.planner.services.plain_text import LINE_LIMIT, ProviderText, clean_line
 from app.business.planner.services.record_changes import move_status, new_record, report
 from app.business.writer.models import Content, ContentStatus, Task, TaskStatus

@@ -1,22 +1,31 @@
-"""Tasks and articles of a site: pages that a new one may compete with."""
+"""Tasks and articles of sites: pages that a new one may compete with."""
 
-from sqlalchemy import ColumnElement, Select, select
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from app.business.planner.services.page_doubles import SitePage
 from app.business.writer.models import Content, Task, TaskType
 
 
-def written_pages(session: Session, account_id: int, site_id: int) -> list[SitePage]:
-    """What is to be written for the site beyond its ideas, and what is written."""
-    tasks = _titles(Task, account_id, site_id).where(Task.task_type == TaskType.WRITE)
-    contents = _titles(Content, account_id, site_id)
-    return [
-        *(SitePage("task", *row) for row in session.execute(tasks)),
-        *(SitePage("content", *row) for row in session.execute(contents)),
-    ]
+def written_pages(
+    session: Session, account_ids: Collection[int], site_ids: Collection[int]
+) -> Mapping[int, Sequence[SitePage]]:
+    """By site of these accounts: what is to be written for it beyond its ideas, and what is written."""
+    found: dict[int, list[SitePage]] = defaultdict(list)
+    tasks = _titles(Task, account_ids, site_ids).where(Task.task_type == TaskType.WRITE)
+    for site_id, key, title, main_keyword in session.execute(tasks):
+        found[site_id].append(SitePage("task", key, title, main_keyword))
+    for site_id, key, title, main_keyword in session.execute(_titles(Content, account_ids, site_ids)):
+        found[site_id].append(SitePage("content", key, title, main_keyword))
+    return found
 
 
-def _titles(table: type[Task] | type[Content], account_id: int, site_id: int) -> Select[int, str, str]:
-    of_site: tuple[ColumnElement[bool], ...] = table.account_id == account_id, table.site_id == site_id
-    return select(table.id, table.title, table.main_keyword).where(*of_site).order_by(table.id)
+def _titles(
+    table: type[Task] | type[Content], account_ids: Collection[int], site_ids: Collection[int]
+) -> Select[int, int, str, str]:
+    of_sites = table.account_id.in_(account_ids), table.site_id.in_(site_ids)
+    titles = select(table.site_id, table.id, table.title, table.main_keyword)
+    return titles.where(*of_sites).order_by(table.id)

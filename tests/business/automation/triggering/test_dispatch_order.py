@@ -1,5 +1,7 @@
 """Closed batches are looked at oldest first, each once, however many share an instant."""
 
+from datetime import datetime, timedelta
+
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -20,6 +22,28 @@ def test_batches_of_one_instant_are_all_dispatched(session: Session) -> None:
     assert dispatch.dispatch_batches(Machine(session).transaction, NOW, most=2).batches == 5
     left = select(func.count(EventBatch.id)).where(EventBatch.dispatched_at.is_(None))
     assert session.scalar(left) == 0
+
+
+def test_batches_of_an_account_are_dispatched_in_the_order_in_which_they_were_closed(
+    session: Session,
+) -> None:
+    """Whatever the order in which they were opened, and however few are read at once."""
+    account, minutes = make_account(session), (3, 1, 4, 2, 0)
+    for number in minutes:
+        closed_at = NOW - timedelta(minutes=number)
+        kind = EventType.KEYWORD_ADDED
+        session.add(EventBatch(account_id=account.id, type=kind, created_at=NOW, closed_at=closed_at))
+    session.commit()
+    machine, seen = Machine(session), list[datetime]()
+
+    def look() -> bool:
+        done = select(EventBatch.closed_at).where(EventBatch.dispatched_at.is_not(None))
+        seen.extend(at for at in session.scalars(done) if at not in seen)
+        return False
+
+    dispatch.dispatch_batches(machine.transaction, NOW, most=2, is_over=look)
+    look()
+    assert seen == [NOW - timedelta(minutes=number) for number in (4, 3, 2, 1, 0)]
 
 
 def test_postgresql_plans_each_statement_for_its_values() -> None:

@@ -147,18 +147,25 @@ class GenerateIdeasWork(Work[IdeasRequest, IdeasAnswer]):
             session, answer, origin=context.origin(unit.step.index, unit.key), now=context.now
         )
         name = session.get_one(Cluster, unit.record_id).name
-        made = f"{plural(len(saved.ideas), 'idea') if saved.ideas else 'No idea'} for “{name}”"
-        return Done(
-            made={"idea": [idea.id for idea in saved.ideas]},
-            records=1 if saved.ideas else 0,
-            credits=GENERATE_IDEAS.charge(unit.step.params, len(saved.ideas)),
-            use=answer.use,
-            near_doubles=len(saved.doubles),
-            message=f"{made}{_not_made(saved.doubles)}",
-        )
+        ids = [idea.id for idea in saved.ideas]
+        return replace(ideas_made(unit.step.params, name, ids, saved.doubles), use=answer.use)
 
     def give_up(self, session: Session, context: RunContext, unit: Unit) -> None:
         """Nothing was reserved."""
+
+
+def ideas_made(
+    params: GenerateIdeas, cluster: str, ids: Sequence[int], doubles: Sequence[NearDouble]
+) -> Done:
+    """What a unit has done that made these ideas for the cluster of that name."""
+    made = f"{plural(len(ids), 'idea') if ids else 'No idea'} for “{cluster}”"
+    return Done(
+        made={"idea": list(ids)},
+        records=1 if ids else 0,
+        credits=GENERATE_IDEAS.charge(params, len(ids)),
+        near_doubles=len(doubles),
+        message=f"{made}{_not_made(doubles)}",
+    )
 
 
 def _not_made(doubles: Sequence[NearDouble]) -> str:

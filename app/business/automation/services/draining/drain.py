@@ -12,10 +12,12 @@ from itertools import takewhile
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Status
 from app.business.automation.services.draining.pace import Overdue, Pace
+from app.business.automation.services.draining.paid_runs import local_ideas
+from app.business.automation.services.draining.paid_sets import PaidSets, Tried
 from app.business.automation.services.draining.plain_runs import PlainRuns, first_plain_runs
+from app.business.automation.services.draining.rule_locks import lock_rules
 from app.business.automation.services.draining.set_execution import SetExecution
 from app.business.automation.services.rule_engine import Admitted, RuleEngine
 from app.business.automation.services.runs.opening import LONG_QUEUE
@@ -48,6 +50,13 @@ class Drained:
     has_more: bool = False
     """Whether due runs are left."""
 
+    def note(self, tried: Tried) -> None:
+        """What became of a set of paid runs."""
+        self.executed += len(tried.done)
+        self.as_set += len(tried.done)
+        self.singly += tried.failed
+        self.cause = tried.cause or self.cause
+
 
 def drain(
     engine: RuleEngine,
@@ -74,7 +83,7 @@ def drain(
 
     is_common = queue != LONG_QUEUE if together is None else together
     execute_some = _execute_reserved if is_common else _execute_selected
-    source = _Source(engine, queue, behind, pace or Pace(), turns or Turns())
+    source = _Source(engine, queue, behind, pace or Pace(), turns or Turns(), together is not False)
     while drained.executed < most_runs and not is_over():
         if not execute_some(source, most_runs - drained.executed, drained, is_over):
             return drained
@@ -94,6 +103,8 @@ class _Source:
     behind: Collection[str]
     pace: Pace
     turns: Turns
+    has_sets: bool
+    """Whether runs that need no service may be executed together."""
 
     def left_out(self, session: Session, now: datetime) -> set[int]:
         return {account_id for queue in self.behind for account_id in due_accounts(session, queue, now)}
@@ -109,11 +120,19 @@ def _execute_selected(source: _Source, most: int, drained: Drained, is_over: IsO
         if len(run_ids) > 1:
             # While this worker executes the first run, another one may take the next.
             wake(session, [queue])
-    for run_id in run_ids:
-        if is_over():
-            break
-        drained.executed += engine.execute(run_id)
-    return bool(run_ids)
+    has_any = bool(run_ids)
+    service = local_ideas(engine.executor.works) if source.has_sets else None
+    sets = PaidSets(engine, queue, service, source.pace) if service else None
+    while run_ids and not is_over():
+        tried = sets.execute(run_ids) if sets else Tried([], run_ids[:1])
+        drained.note(tried)
+        for run_id in tried.alone:
+            if is_over():
+                break
+            drained.executed += engine.execute(run_id, tried.token)
+        known = {*tried.done, *tried.alone}
+        run_ids = [run_id for run_id in run_ids if run_id not in known]
+    return has_any
 
 
 def _execute_reserved(source: _Source, most: int, drained: Drained, is_over: IsOver) -> bool:
@@ -152,10 +171,10 @@ class _Batch:
     def _execute_together(self) -> Admitted | None:
         """Execute the next runs in one transaction; a run that needs transactions of its own comes back, and ends
         it."""
-        before, common = self.left, _Common()
+        before, rules, common = self.left, self.reservation.rules, _Common()
         try:
             with self.engine.transaction() as session:
-                began = self._lock_rules(session)
+                began = lock_rules(session, {rules[run_id] for run_id in before}, self.pace)
                 while self._may_go_on(common, began):
                     alone = self._execute_set(session, common, began)
                     while alone and self._has_time(common, began):
@@ -211,16 +230,6 @@ class _Batch:
         self.left = self.left[len(taken) :]
         known = set(done)
         return [run_id for run_id in taken if run_id not in known]
-
-    def _lock_rules(self, session: Session) -> float:
-        """Lock the rules in the order of their ids, as whoever saves a rule does before its runs: no deadlocks.
-
-        Returns when that was.
-        """
-        ids = {self.reservation.rules[run_id] for run_id in self.left}
-        rules = select(AutomationRule.id).where(AutomationRule.id.in_(ids)).order_by(AutomationRule.id)
-        session.execute(rules.with_for_update(key_share=True))
-        return self.pace.timer()
 
     def _execute_all_singly(self, run_ids: Collection[int]) -> None:
         known = set(run_ids)

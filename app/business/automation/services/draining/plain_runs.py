@@ -4,7 +4,7 @@ The first ones of a batch, in their order, as long as each reads and writes only
 statements count for all of them. Any other run ends the set, and is executed after it.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -34,6 +34,7 @@ from app.business.events import EventType
 from app.business.outlets.incident_models import Incident, IncidentStatus
 from app.business.outlets.webhook_models import Webhook
 
+IsOfPlainRule = Callable[[RunContext, Works], bool]
 DefinitionKey = tuple[int, int, str]
 """Rule, version and record type."""
 OWN_EDITS = ("keyword", "cluster", "task")
@@ -54,16 +55,24 @@ def _definition(context: RunContext) -> DefinitionKey:
 
 
 def first_plain_runs(
-    session: Session, run_ids: Sequence[int], token: str, works: Works, now: datetime
+    session: Session,
+    run_ids: Sequence[int],
+    token: str,
+    works: Works,
+    now: datetime,
+    is_of_plain_rule: IsOfPlainRule | None = None,
 ) -> PlainRuns:
-    """The longest prefix of reserved runs that can be executed together; their rows are locked."""
+    """The longest prefix of reserved runs that can be executed together; their rows are locked.
+
+    is_of_plain_rule: whether the steps of a run's rule are such, by default those that edit the run's own records.
+    """
     chosen = PlainRuns()
     rows = session.scalars(_RESERVED.where(*_still(run_ids, token, now)), execution_options=_FRESH).all()
     if not rows:
         chosen.others = len(run_ids)
         return chosen
     contexts = {one.run.id: one for one in load_contexts(session, rows, now)}
-    rules = _plain_rules(contexts.values(), works)
+    rules = _plain_rules(contexts.values(), works, is_of_plain_rule or _edits_own_records)
     entangled = _entangled_accounts(session, {run.account_id for run in rows})
     busy = _busy_rules(session, {run.automation_rule_id for run in rows})
     taken: set[tuple[str, int]] = set()
@@ -92,7 +101,9 @@ _FRESH = {"populate_existing": True}
 _RESERVED = select(ScheduledTask).with_for_update(key_share=True)
 
 
-def _plain_rules(contexts: Iterable[RunContext], works: Works) -> set[DefinitionKey]:
+def _plain_rules(
+    contexts: Iterable[RunContext], works: Works, is_of_plain_rule: IsOfPlainRule
+) -> set[DefinitionKey]:
     """The rules whose runs, in their version, can be plain."""
     firsts: dict[DefinitionKey, RunContext] = {}
     for context in contexts:
@@ -101,7 +112,7 @@ def _plain_rules(contexts: Iterable[RunContext], works: Works) -> set[Definition
     for key, context in firsts.items():
         # One that needs repair is not: its runs end as failed, each by itself.
         with suppress(Invalid):
-            if _is_of_plain_rule(context, works):
+            if _has_plain_definition(context) and is_of_plain_rule(context, works):
                 plain.add(key)
     return plain
 
@@ -157,16 +168,19 @@ def _is_plain(session: Session, context: RunContext) -> bool:
     )
 
 
-def _is_of_plain_rule(context: RunContext, works: Works) -> bool:
-    """Whether runs of its version can be plain."""
+def _has_plain_definition(context: RunContext) -> bool:
+    """Whether its version works on records of which their own rows say whether they match."""
     definition, record_type = context.definition, context.run.record_type
     return (
         definition.mode == "live"
         and record_type in OWN_EDITS
         and definition.record_type == record_type
         and reads_own_columns(context.conditions, record_type)
-        and all(_edits_own_record(step, works) for step in steps_of(context))
     )
+
+
+def _edits_own_records(context: RunContext, works: Works) -> bool:
+    return all(_edits_own_record(step, works) for step in steps_of(context))
 
 
 MOST_RECORDS = 5

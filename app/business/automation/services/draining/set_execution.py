@@ -102,7 +102,7 @@ class SetExecution:
             self._admit(context)
         self.require_time()
         if matching:
-            _expect(_number_of_records(matching), record_claims.claim_as_handled(self.session, matching))
+            expect(_number_of_records(matching), record_claims.claim_as_handled(self.session, matching))
             self.require_time()
             self._execute_steps(matching, self._locked(matching))
         for context in matching:
@@ -110,7 +110,7 @@ class SetExecution:
         self.require_time()
         receipts = [row for steps in self.receipts.values() for rows in steps.values() for row in rows]
         written = set_rows.write(self.session, contexts, receipts, self.now, self.require_time)
-        _expect(len(contexts), written)
+        expect(len(contexts), written)
         self.require_time()
         # The records, which the ORM writes.
         self.session.flush()
@@ -158,7 +158,7 @@ class SetExecution:
                 # What ends the run leaves a hint for open pages.
                 .execution_options(is_shown=False),
             )
-            _expect(len(firsts), begun)
+            expect(len(firsts), begun)
 
     def _note_attempt(self, run: ScheduledTask) -> None:
         run.attempt, run.worker, run.started_at = 1, self.worker, run.started_at or self.now
@@ -262,7 +262,7 @@ class SetExecution:
             rows = self.session.scalars(
                 query.with_for_update(key_share=True), execution_options={"populate_existing": True}
             ).all()
-            _expect(len(wanted), len(rows))
+            expect(len(wanted), len(rows))
             found.update(((record_type, row.id), row) for row in rows)
         if any(self.records.seen[key]["version"] != row.version for key, row in found.items()):
             raise Unexpected("A record was changed meanwhile")
@@ -297,6 +297,7 @@ def _number_of_records(contexts: Sequence[RunContext]) -> int:
     return sum(len(context.detail.records or ()) for context in contexts)
 
 
-def _expect(wanted: int, found: int) -> None:
+def expect(wanted: int, found: int) -> None:
+    """Raises Unexpected where the numbers differ."""
     if found != wanted:
         raise Unexpected(f"{found} rows instead of {wanted}")

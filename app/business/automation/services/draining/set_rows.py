@@ -100,5 +100,5 @@ def _attempt(run: ScheduledTask, now: datetime) -> RowValues:
         "status": run.status,
         "reason": run.reason,
         "error_message": run.error_message,
-        "credits_used": 0,
+        "credits_used": run.credits_used,
     }

@@ -231,6 +231,7 @@ def _retry_later(session: Session, context: RunContext, outcome: Outcome, messag
     run.status, run.error_message = Status.PENDING, message
     context.detail.options = context.detail.options | {"rest": merged_rest(context, outcome.rest)}
     _release(session, context)
+    close_batches_of_run(session, run.account_id, run.id, context.now)
     _end_attempt(session, context, Status.FAILED, Reason.ACTION_FAILED, message)
     schedule_wakeup(session, run)
     wake_next_in_turn(session, run)
@@ -263,6 +264,7 @@ def _lay_aside(session: Session, context: RunContext, outcome: Outcome, message:
     context.run.status, context.run.error_message = Status.PENDING, message
     context.detail.options = context.detail.options | {"rest": merged_rest(context, outcome.rest)}
     _release(session, context)
+    close_batches_of_run(session, context.account.id, context.run.id, context.now)
     _end_attempt(session, context, Status.PENDING, None, message)
 
 

@@ -61,6 +61,8 @@ class RunContext:
     """Whether the rule may have begun records of the run's type without finishing them."""
     is_new: bool = False
     """Whether the run has just been admitted without taking over work, so that it has no receipts."""
+    took_over: bool = False
+    """Whether it has, in this attempt, taken over finished work of another run."""
     parsed: Parsed = field(init=False)
 
     def __post_init__(self) -> None:
@@ -70,6 +72,12 @@ class RunContext:
     def conditions(self) -> Node:
         """The parsed conditions of the run's rule version."""
         return self.definition.tree
+
+    @property
+    def has_receipts(self) -> bool:
+        """Whether the run may have receipts; while its gates are checked it has only those that it takes over."""
+        is_at_gates = self.run.admitted_at is None and not self.took_over
+        return not (self.is_new or is_at_gates)
 
     @property
     def zone(self) -> ZoneInfo:

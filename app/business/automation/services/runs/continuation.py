@@ -66,6 +66,7 @@ def take_over(
 
     When called again with fewer records, it starts over.
     """
+    context.took_over = True
     session.execute(
         delete(ActionRun).where(
             ActionRun.account_id == context.run.account_id, ActionRun.run_id == context.run.id

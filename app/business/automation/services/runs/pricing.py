@@ -168,7 +168,7 @@ def longest_within(price: Callable[[list[int]], int], ids: list[int], limit: int
 
 
 def _unfinished(session: Session, context: RunContext, step: Step, ids: list[int]) -> list[int]:
-    done = finished_units(session, context.run.id, step.index)
+    done = finished_units(session, context.run.id, step.index) if context.has_receipts else set()
     ids = [key for key in ids if (step.record_type, key) not in done]
     if step.entry.unit_of == "sector":
         model = MODELS[step.record_type or ""]

@@ -5,7 +5,7 @@ A reservation decides nothing: whoever claims a run still does so by a guarded u
 
 import secrets
 from bisect import bisect_right
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -190,6 +190,26 @@ def reserve(
         # Another worker is reserving exactly these: take what comes behind them.
         found = _lock(session, ready(queue, now).limit(most))
         ids = list(found)
+    _reserve(session, mine, ids, found, now)
+    return mine
+
+
+def reserve_these(session: Session, queue: str, ids: Sequence[int], now: datetime) -> Reservation:
+    """Reserve these runs of the queue, in this order, except those that another worker has or that are not due."""
+    mine = Reservation(secrets.token_hex(8))
+    found = _lock(session, ready(queue, now).where(ScheduledTask.id.in_(ids)))
+    _reserve(session, mine, ids, found, now)
+    return mine
+
+
+def _reserve(
+    session: Session,
+    mine: Reservation,
+    ids: Iterable[int],
+    found: Mapping[int, tuple[int, str | None]],
+    now: datetime,
+) -> None:
+    run = ScheduledTask
     for run_id in ids:
         if run_id in found:
             mine.rules[run_id], token = found[run_id]
@@ -203,7 +223,6 @@ def reserve(
             # No page shows a reservation.
             .execution_options(synchronize_session=False, is_shown=False)
         )
-    return mine
 
 
 def _lock(session: Session, chosen: Select[int]) -> dict[int, tuple[int, str | None]]:

@@ -160,8 +160,8 @@ def finish_at_once(
 
 
 def receipt_of_done(context: RunContext, unit: Unit, done: Done, now: datetime) -> RowValues:
-    """The row of a new unit that is done, and costs nothing."""
-    return _row(context, unit, now) | {"finished_at": now} | _done(done, 0)
+    """The row of a new unit that is done, and is charged what it costs."""
+    return _row(context, unit, now) | {"finished_at": now} | _done(done, done.credits)
 
 
 def leave_out(session: Session, context: RunContext, unit: Unit, reason: LeftOut, now: datetime) -> None:

@@ -1,0 +1,97 @@
+"""A worker's runs that make ideas in this process: reserved and read in one transaction, made outside of any, and
+written in another one, if everything that they were made from is still the same."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from app.business.automation.services.draining.pace import Overdue, Pace
+from app.business.automation.services.draining.paid_answers import make_ideas
+from app.business.automation.services.draining.paid_execution import PaidExecution
+from app.business.automation.services.draining.paid_runs import PaidRuns, first_paid_runs
+from app.business.automation.services.draining.rule_locks import lock_rules
+from app.business.automation.services.draining.set_execution import Unexpected
+from app.business.automation.services.rule_engine import RuleEngine
+from app.business.automation.services.runs.reservations import Reservation, release, reserve_these
+from app.business.planner.services.ideas_service import IdeasService
+
+
+@dataclass(frozen=True)
+class Tried:
+    """done: runs that were executed together · alone: those that follow, or failed together, to be executed one by
+    one, with `token` · cause: why they failed."""
+
+    done: list[int]
+    alone: list[int]
+    token: str = ""
+    failed: int = 0
+    cause: Exception | None = None
+
+
+@dataclass(frozen=True)
+class PaidSets:
+    """What executes them."""
+
+    engine: RuleEngine
+    queue: str
+    service: IdeasService
+    pace: Pace
+
+    def execute(self, run_ids: Sequence[int]) -> Tried:
+        """Execute the first of these runs together, as many as can be."""
+        reservation, before = self._reserve(run_ids[: self.pace.runs])
+        known = set(before.plain.contexts)
+        alone = run_ids[len(known) : len(known) + before.plain.others]
+        if not known:
+            return Tried([], list(alone or run_ids[:1]))
+        try:
+            self._write(reservation, before)
+        except Overdue:
+            self.pace.slow_down(len(known))
+            if len(known) > 1:
+                self._release(reservation, known)
+                return Tried([], [])
+            return Tried([], [*known], reservation.token, len(known))
+        except Exception as error:
+            # One of them cannot be executed together with others: nothing has been done yet.
+            return Tried([], [*before.plain.contexts], reservation.token, len(known), error)
+        return Tried([*before.plain.contexts], list(alone))
+
+    def _reserve(self, run_ids: Sequence[int]) -> tuple[Reservation, PaidRuns]:
+        with self.engine.transaction() as session:
+            # Read the clock after getting the write lock, from which on nobody else reserves.
+            session.connection()
+            now = self.engine.clock()
+            reservation = reserve_these(session, self.queue, run_ids, now)
+            first: list[int] = []
+            for run_id in run_ids:
+                if run_id not in reservation.rules or run_id in reservation.left_behind:
+                    break
+                first.append(run_id)
+            paid = PaidRuns()
+            if first:
+                works = self.engine.executor.works
+                paid = first_paid_runs(session, first, reservation.token, works, self.service, now)
+            if others := reservation.rules.keys() - paid.plain.contexts.keys():
+                release(session, reservation, others)
+        return reservation, paid
+
+    def _write(self, reservation: Reservation, before: PaidRuns) -> None:
+        made = make_ideas(self.service, before)
+        run_ids, works = list(before.plain.contexts), self.engine.executor.works
+        with self.engine.transaction() as session:
+            began = lock_rules(session, {reservation.rules[run_id] for run_id in run_ids}, self.pace)
+            now = self.engine.clock()
+            paid = first_paid_runs(session, run_ids, reservation.token, works, self.service, now)
+            if not paid.has_same_facts(before):
+                raise Unexpected("Something that they were made from has changed meanwhile")
+            is_in_time = partial(self.pace.require_time, began)
+            is_in_time()
+            done = PaidExecution(session, paid, made, self.engine.worker, now, is_in_time).execute()
+            if done != run_ids:
+                raise Unexpected(f"{len(done)} runs instead of {len(run_ids)}")
+            self.pace.note(len(done), began)
+
+    def _release(self, reservation: Reservation, run_ids: set[int]) -> None:
+        with self.engine.transaction() as session:
+            release(session, reservation, run_ids)

@@ -1,0 +1,137 @@
+"""What ideas are made from, read for many clusters at once: the clusters with their keywords, and the pages of their
+sites."""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.planner.models import Cluster, Idea, IdeaStatus, Site
+from app.business.planner.services.cluster_centres import centres_of, centres_of_planned
+from app.business.planner.services.cluster_keywords import SearchedKeyword, keywords_of
+from app.business.planner.services.clustering_plan import model_of
+from app.business.planner.services.page_doubles import SitePage
+
+KEYWORDS_SHOWN = 60
+PagesOfSites = Callable[[Session, Collection[int], Collection[int]], Mapping[int, Sequence[SitePage]]]
+"""Of these accounts, and sites of theirs: the pages beside ideas, by site."""
+
+
+@dataclass(frozen=True)
+class ClusterFacts:
+    """keywords: the most searched first, at most 60 · centre: the stored one."""
+
+    id: int
+    account_id: int
+    site_id: int
+    name: str
+    main_keyword: str
+    main_intent: str | None
+    keywords: list[SearchedKeyword]
+    centre: bytes | None
+
+
+@dataclass
+class SiteFacts:
+    """ideas: each with whether it was rejected, oldest first · written: tasks and articles · centres: of the clusters
+    that have ideas."""
+
+    name: str
+    language: str
+    ideas: list[tuple[SitePage, bool]] = field(default_factory=list)
+    written: list[SitePage] = field(default_factory=list)
+    centres: dict[int, bytes] = field(default_factory=dict)
+
+    def pages(self, cluster_id: int) -> list[SitePage]:
+        """Ideas of the cluster; of the rest of the site those that are not rejected, tasks and articles."""
+        ideas = [page for page, rejected in self.ideas if not rejected or page.cluster == cluster_id]
+        return [*ideas, *self.written]
+
+
+@dataclass
+class IdeasFacts:
+    """Clusters that exist, and their sites, by id."""
+
+    clusters: dict[int, ClusterFacts] = field(default_factory=dict)
+    sites: dict[int, SiteFacts] = field(default_factory=dict)
+
+    def has_ideas(self, cluster_id: int) -> bool:
+        """Whether the cluster has any, rejected ones too."""
+        site = self.sites[self.clusters[cluster_id].site_id]
+        return any(page.cluster == cluster_id for page, _ in site.ideas)
+
+    def of_clusters(self, cluster_ids: Collection[int]) -> "IdeasFacts":
+        """The facts of these clusters only."""
+        clusters = {key: cluster for key, cluster in self.clusters.items() if key in cluster_ids}
+        site_ids = {cluster.site_id for cluster in clusters.values()}
+        return IdeasFacts(clusters, {key: site for key, site in self.sites.items() if key in site_ids})
+
+    def add_ideas(self, cluster_id: int, pages: Iterable[SitePage]) -> None:
+        """Let those who come later see ideas that are about to be saved."""
+        cluster = self.clusters[cluster_id]
+        site, added = self.sites[cluster.site_id], [(page, False) for page in pages]
+        site.ideas.extend(added)
+        if added and cluster.centre is not None:
+            site.centres = dict(sorted({**site.centres, cluster_id: cluster.centre}.items()))
+
+
+def read_ideas_facts(
+    session: Session, cluster_ids: Collection[int], pages_beside: PagesOfSites
+) -> IdeasFacts:
+    """The facts of these clusters; those that do not exist are left out."""
+    facts = IdeasFacts()
+    rows = session.execute(
+        select(
+            Cluster.id,
+            Cluster.account_id,
+            Cluster.site_id,
+            Cluster.name,
+            Cluster.main_keyword,
+            Cluster.main_intent,
+            Site.name.label("site"),
+            Site.language,
+        )
+        .join(Site, (Site.id == Cluster.site_id) & (Site.account_id == Cluster.account_id))
+        .where(Cluster.id.in_(cluster_ids))
+        .order_by(Cluster.id)
+    ).all()
+    if not rows:
+        return facts
+    facts.sites = {row.site_id: SiteFacts(row.site, row.language) for row in rows}
+    add_pages(session, {row.account_id for row in rows}, facts.sites, pages_beside)
+    keywords, centres = keywords_of(session, [row.id for row in rows], KEYWORDS_SHOWN), dict[int, bytes]()
+    for model, site_ids in _sites_by_model(facts.sites).items():
+        centres |= centres_of(session, [row.id for row in rows if row.site_id in site_ids], model)
+        for site_id, planned in centres_of_planned(session, site_ids, model).items():
+            facts.sites[site_id].centres = planned
+    facts.clusters = {row.id: ClusterFacts(*row[:6], keywords[row.id], centres.get(row.id)) for row in rows}
+    return facts
+
+
+def add_pages(
+    session: Session,
+    account_ids: Collection[int],
+    sites: Mapping[int, SiteFacts],
+    pages_beside: PagesOfSites,
+) -> None:
+    """Read the pages of the sites, by id, which are these accounts'."""
+    query = (
+        select(Idea.site_id, Idea.id, Idea.title, Idea.main_keyword, Idea.cluster_id, Idea.status)
+        .where(Idea.account_id.in_(account_ids), Idea.site_id.in_(sites))
+        .order_by(Idea.id)
+    )
+    for site_id, key, title, main_keyword, cluster_id, status in session.execute(query):
+        page = SitePage("idea", key, title, main_keyword, cluster_id)
+        sites[site_id].ideas.append((page, status == IdeaStatus.REJECTED))
+    for site_id, pages in pages_beside(session, account_ids, list(sites)).items():
+        sites[site_id].written = list(pages)
+
+
+def _sites_by_model(sites: Mapping[int, SiteFacts]) -> Mapping[str, list[int]]:
+    """The encoder that made the centres of a site depends on its language."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for site_id, site in sites.items():
+        found[model_of(site.language)].append(site_id)
+    return found

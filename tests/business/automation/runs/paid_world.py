@@ -1,0 +1,159 @@
+"""A random world of rules that make ideas for credits without a service, where credits and budgets run out."""
+
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from sqlalchemy import select
+
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import Status
+from app.business.automation.services.runs import commands
+from app.business.automation.services.runs.opening import RUN_QUEUES
+from app.business.automation.services.triggering.dispatch import dispatch_batches
+from app.business.billing.models import EntryKind
+from app.business.billing.services.credit_service import CreditService
+from app.business.events import EventType, Origin, close_batch, open_batch, record_events
+from app.business.language_model import Completion, Prompt, ProviderFault
+from app.business.planner.models import Cluster, Sector, Site
+from app.infrastructure.ai.offline import OfflineModel
+from tests.business.automation.machine import Machine
+from tests.business.automation.rule_parts import IDEAS, LABEL
+from tests.factories import make_account, make_cluster, make_keyword, make_sector, make_site
+
+WORDS = ("lamp", "desk", "chair", "shelf")
+SEARCHES = ("best {}", "how to clean a {}", "{} or table", "{} repair")
+AGAIN = {"type": "generate_ideas", "params": {"ideas_per_cluster": 6, "again": True}}
+LAMP = {"field": "name", "operator": "contains", "value": "lamp"}
+NEW = {"field": "status", "operator": "eq", "value": "new"}
+RULES: tuple[dict[str, Any], ...] = (
+    {"actions": [IDEAS]},
+    {"actions": [IDEAS], "conditions": {"any": [LAMP]}},
+    {"actions": [AGAIN], "conditions": {"all": [LAMP, NEW]}},
+    {"actions": [AGAIN]},
+    {"actions": [LABEL]},
+    {"actions": [IDEAS, LABEL]},
+)
+
+
+class HaltingModel(OfflineModel):
+    """Fails for one cluster in nine, and for one in seven, whenever it is asked."""
+
+    def write(self, prompt: Prompt, key: str) -> Completion:
+        number = int(prompt.facts["cluster"].split()[-1])
+        if number % 9 == 4:
+            raise ProviderFault("refused", "Not this one.")
+        if number % 7 == 3:
+            raise ProviderFault("bad_answer", "Not this one either.")
+        return super().write(prompt, key)
+
+
+@dataclass(kw_only=True)
+class PaidWorld(Machine):
+    """Three accounts with two sites each; all their limits are reached now and then."""
+
+    rng: Random
+    halts: bool = True
+    sectors: list[Sector] = field(default_factory=list)
+    made: int = 0
+
+    def live(self) -> None:
+        """Everything happens between two drains, so that both ways of draining meet it at the same moment."""
+        self.model = HaltingModel() if self.halts else OfflineModel()
+        self.sectors = [sector for number in (1, 2, 3) for sector in self._account(number)]
+        for _step in range(3):
+            for sector in self.rng.sample(self.sectors, 4):
+                self._add_clusters(sector, self.rng.randint(1, 4))
+            dispatch_batches(self.transaction, self.now)
+            for _ in range(2):
+                for queue in RUN_QUEUES:
+                    self.drain(queue, self.rng.choice([3, 11, 40]))
+                self._somebody_acts()
+            self.pass_time(hours=self.rng.choice([1, 15]))
+        self.settle()
+
+    def _account(self, number: int) -> list[Sector]:
+        rng = self.rng
+        account = make_account(
+            self.session,
+            name=f"Account {number}",
+            credits=rng.choice([20, 60, 1000]),
+            daily_ceiling=rng.choice([None, 25, 40]),
+        )
+        sectors = []
+        for place in (1, 2):
+            budget = rng.choice([None, 15, 30])
+            site = make_site(self.session, account, name=f"Site {number}.{place}", monthly_budget=budget)
+            sectors.append(make_sector(self.session, site, name=f"Sector {number}.{place}"))
+        for rule in rng.sample(RULES, 3):
+            self.make_rule(account, **self._limits() | rule)
+        self.session.commit()
+        return sectors
+
+    def _limits(self) -> dict[str, Any]:
+        rng = self.rng
+        return {
+            "trigger": "cluster_created",
+            "batching": "each",
+            "monthly_budget": rng.choice([None, 10, 40]),
+            "credit_limit_per_execution": rng.choice([10, 100]),
+            "max_executions_per_day": rng.choice([3, 50]),
+            "when_limited": rng.choice([None, "wait", "skip"]),
+        }
+
+    def _add_clusters(self, sector: Sector, count: int) -> None:
+        ids = [self._cluster(sector) for _ in range(count)]
+        batch = open_batch(self.session, EventType.CLUSTER_CREATED, Origin(sector.account_id), self.now)
+        place = {"site_id": sector.site_id, "sector_id": sector.id, "data": {}}
+        record_events(self.session, batch, "cluster", [{"record_id": key} | place for key in ids])
+        close_batch(self.session, batch, self.now)
+        self.session.commit()
+
+    def _cluster(self, sector: Sector) -> int:
+        self.made += 1
+        word = self.rng.choice(WORDS)
+        name = f"{word} {self.made}"
+        cluster = make_cluster(self.session, sector, name=name, main_keyword=word if self.halts else name)
+        for search in self.rng.sample(SEARCHES, 2):
+            text = search.format(name)
+            make_keyword(self.session, sector, text=text, cluster_id=cluster.id, status="clustered")
+        return cluster.id
+
+    def _somebody_acts(self) -> None:
+        act = self.rng.choice(
+            [self._cancel, self._edit, self._switch, self._archive, self._grant, self._rename]
+        )
+        with self.transaction():
+            act()
+
+    def _cancel(self) -> None:
+        if pending := self.runs(Status.PENDING):
+            commands.cancel(self.session, self.rng.choice(pending), self.now)
+
+    def _edit(self) -> None:
+        rule = self._some(AutomationRule)
+        rule.monthly_budget, rule.max_executions_per_day = (
+            self.rng.choice([5, None]),
+            self.rng.choice([2, 30]),
+        )
+
+    def _switch(self) -> None:
+        rule = self._some(AutomationRule)
+        rule.is_active = not rule.is_active
+
+    def _archive(self) -> None:
+        self._some(Cluster).archived_at = self.now
+
+    def _grant(self) -> None:
+        account_id, number = self.rng.choice(self.sectors).account_id, self.rng.random()
+        CreditService().add(
+            self.session, account_id=account_id, kind=EntryKind.ADJUST, amount=15, key=f"more-{number}",
+            reason="More", now=self.now,
+        )  # fmt: skip
+
+    def _rename(self) -> None:
+        self._some(Site).monthly_budget = self.rng.choice([10, 60])
+
+    def _some(self, model: Any) -> Any:
+        rows = select(model).order_by(model.id).execution_options(populate_existing=True)
+        return self.rng.choice(self.session.scalars(rows).all())
