@@ -91,7 +91,7 @@ def test_the_starter_set_shows_each_rule_as_a_sentence_with_its_price(
     text = editor.get("/rules/templates").text
     for entry in TEMPLATES:
         assert entry.name in text
-    assert "5 credits for each cluster and started 5 ideas. One run costs at most 50 credits." in text
+    assert "5 credits for every 5 ideas of a cluster, rounded up. One run costs at most 50 credits." in text
     assert "/rules/templates" in editor.get("/rules").text
     assert "/rules/templates" in editor.get("/rules/new").text
 

@@ -161,7 +161,7 @@ class AccountForm(ConsoleForm):
         description="All rules together stop at it. Leave it empty for no ceiling.",
     )
     chain_notice_credits = IntegerField(
-        "Tell when a chain of runs uses more within an hour",
+        "Warn when a chain of runs uses more within an hour",
         [Optional(), between(1, 1_000_000_000)],
         description="In credits. Empty: a tenth of the monthly grant.",
     )

@@ -102,7 +102,7 @@ FIELDS: Mapping[str, str] = {
     "approved": "Approved",
     "base_url": "Address",
     "browsers": "Browsers signed out",
-    "chain_notice_credits": "Tell when a chain uses more within an hour",
+    "chain_notice_credits": "Warn when a chain of runs uses more within an hour",
     "changes_per_minute": "Changes a minute",
     "copy_of": "Copy of rule",
     "country": "Public holidays of",

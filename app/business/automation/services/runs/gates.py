@@ -284,7 +284,9 @@ def check_limit(session: Session, context: RunContext, admission: Admission) -> 
     admission.notes += limit_notes(context, keep_left_over(admission, chosen), limit, most)
     admission.records = chosen.taken
     admission.price = known_price(session, context, chosen.taken)
-    return admission.notes[-1] if admission.notes else f"Price {admission.price} of at most {most} credits."
+    if admission.notes:
+        return admission.notes[-1]
+    return f"Price {admission.price:,} of at most {most:,} {'credit' if most == 1 else 'credits'}."
 
 
 def _limit_below_price(context: RunContext, admission: Admission, prices: WorkPrices, limit: int) -> Stop:
@@ -318,7 +320,9 @@ def check_credits(session: Session, context: RunContext, admission: Admission) -
         return stop
     kept = {key: run_id for key, run_id in admission.origins.items() if key in set(admission.records)}
     _go_on(session, context, admission, admission.records, kept)
-    return f"{admission.price} credits set aside." if admission.price else FREE
+    if not admission.price:
+        return FREE
+    return f"{admission.price:,} {'credit' if admission.price == 1 else 'credits'} set aside."
 
 
 def _go_on(

@@ -60,7 +60,7 @@ class ClusterKeywordsAction(ActionType[ClusterKeywords]):
     takes = ("keyword",)
     makes = "cluster"
     unit_of = "sector"
-    price_text = "1 credit for each started 10 keywords placed"
+    price_text = "1 credit for every 10 keywords placed, rounded up"
     measure = Measure(Keyword.sector_id)
     local = False
     may_ask_model = True

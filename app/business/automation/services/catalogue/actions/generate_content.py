@@ -37,7 +37,9 @@ class GenerateContentAction(ActionType[GenerateContent]):
     params = GenerateContent
     takes = ("task",)
     makes = "content"
-    price_text = "1 credit for each started 100 words, 1 in all for a brief made without an AI connection"
+    price_text = (
+        "1 credit for every 100 words, rounded up; 1 in all for a brief made without an AI connection"
+    )
     measure = Measure(
         Task.word_count, USUAL_WORDS, "the shortest article here, of {:,} words,", "ask for fewer words"
     )

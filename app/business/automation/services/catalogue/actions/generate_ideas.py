@@ -66,7 +66,7 @@ class GenerateIdeasAction(ActionType[GenerateIdeas]):
     params = GenerateIdeas
     takes = ("cluster",)
     makes = "idea"
-    price_text = "5 credits for each cluster and started 5 ideas"
+    price_text = "5 credits for every 5 ideas of a cluster, rounded up"
     local = False
     asks_model = True
     seconds = 600
