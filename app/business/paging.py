@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Generic, Literal, TypeVar, cast
 
-from sqlalchemy import ColumnElement, Select, func, literal, tuple_
+from sqlalchemy import BindParameter, ColumnElement, Select, func, literal, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.business.errors import Invalid
@@ -21,6 +21,8 @@ MOST_ROWS = 100_000
 AT_ONCE = 500
 """Rows that are read at once for a file."""
 
+KeyValue = str | int | float | date | None
+"""Of a row: what a list is sorted by."""
 _DAMAGED = "This page address is damaged. Start again from the first page."
 _LARGEST = 2**63 - 1
 
@@ -98,7 +100,7 @@ class Order:
     """
 
     by: ColumnElement[Any]
-    value: Callable[[Any], Any]
+    value: Callable[[Any], KeyValue]
     descending: bool = True
     nulls: Literal["lowest", "highest"] | None = None
 
@@ -129,7 +131,7 @@ def sorted_page(
 
 
 def _parts(
-    order: Order, keys: Sequence[ColumnElement[Any]], last: Sequence[Any] | None
+    order: Order, keys: Sequence[ColumnElement[Any]], last: Sequence[KeyValue] | None
 ) -> Iterator[Sequence[ColumnElement[bool]]]:
     """The clauses of the rows with a value and of those without, in their order, after the row `last`.
 
@@ -164,13 +166,13 @@ def every_page(read: Callable[[str | None, int], Page[Row]]) -> Iterator[Sequenc
             return
 
 
-def encode(values: Sequence[Any]) -> str:
+def encode(values: Sequence[KeyValue]) -> str:
     """Opaque text of a row's key values."""
     plain = [value.isoformat() if isinstance(value, date) else value for value in values]
     return base64.urlsafe_b64encode(json.dumps(plain).encode()).decode().rstrip("=")
 
 
-def decode(cursor: str, length: int) -> list[Any]:
+def decode(cursor: str, length: int) -> list[KeyValue]:
     """The key values of a cursor made by `encode`. Raises Invalid."""
     try:
         values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
@@ -181,7 +183,7 @@ def decode(cursor: str, length: int) -> list[Any]:
     return values
 
 
-def _bound(keys: Sequence[ColumnElement[Any]], values: Sequence[Any]) -> list[Any]:
+def _bound(keys: Sequence[ColumnElement[Any]], values: Sequence[KeyValue]) -> list[BindParameter[Any]]:
     try:
         return [literal(_typed(key, value), key.type) for key, value in zip(keys, values, strict=True)]
     except (TypeError, ValueError):

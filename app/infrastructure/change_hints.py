@@ -24,12 +24,15 @@ from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import structlog
+from flask import Flask
 from redis import Redis, RedisError
 from sqlalchemy import Connection, Engine, event, text
-from sqlalchemy.orm import Session
+from sqlalchemy.engine.default import DefaultExecutionContext
+from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.orm import Session, UOWTransaction
 
 from app.business.accounts.models import Account
-from app.business.base import AccountOwned
+from app.business.base import AccountOwned, Base
 from app.infrastructure.database import db
 from app.infrastructure.redis_connection import connect
 from app.settings import Settings
@@ -96,7 +99,7 @@ class Hints:
 _hints: WeakKeyDictionary[Engine, Hints] = WeakKeyDictionary()
 
 
-def init_app(app: Any, settings: Settings) -> None:
+def init_app(app: Flask, settings: Settings) -> None:
     """Let commits to the application's database leave hints in its queue server."""
     with app.app_context():
         hints = _hints[db.engine] = Hints(connect(settings, answer_within=ANSWER_WITHIN))
@@ -149,18 +152,23 @@ def _mark_committed(connection: Connection) -> None:
     connection.info["committed"] = connection.info.pop("written", set())
 
 
-def _report(on_commit: OnCommit, info: Any) -> None:
+def _report(on_commit: OnCommit, info: dict[str, Set[int]]) -> None:
     if accounts := info.pop("committed", None):
         on_commit(accounts)
 
 
-def _end_flush(connection: Connection, _name: str, _context: Any) -> None:
+def _end_flush(connection: Connection, _name: str, _context: None) -> None:
     # A flush that failed inside a savepoint never reports its end.
     connection.info["flushing"] = False
 
 
 def _note_statement(
-    connection: Connection, cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool
+    connection: Connection,
+    cursor: DBAPICursor,
+    statement: str,
+    _parameters: Any,
+    context: DefaultExecutionContext,
+    _many: bool,
 ) -> None:
     writes = context.isinsert or context.isupdate or context.isdelete or statement.startswith(WRITES)
     if not writes or connection.info.get("flushing") or not context.execution_options.get("is_shown", True):
@@ -174,7 +182,7 @@ def _note_statement(
         connection.info.setdefault("written", set()).update(named or {EVERYBODY})
 
 
-def _named(context: Any, column: str) -> Iterator[int]:
+def _named(context: DefaultExecutionContext, column: str) -> Iterator[int]:
     """The accounts among the statement's values: bound as `account_id`, `account_id_1`, `account_id_m0`."""
     rows = context.compiled_parameters if context.compiled is not None else []
     names = [name for name in rows[0] if _is_of(name, column)] if rows else []
@@ -189,12 +197,12 @@ def _is_of(name: str, column: str) -> bool:
 
 
 @event.listens_for(db.session, "before_flush")
-def _begin_flush(session: Session, _context: Any, _instances: Any) -> None:
+def _begin_flush(session: Session, _context: UOWTransaction, _instances: None) -> None:
     session.connection().info["flushing"] = True
 
 
 @event.listens_for(db.session, "after_flush")
-def _note_flush(session: Session, _context: Any) -> None:
+def _note_flush(session: Session, _context: UOWTransaction) -> None:
     # An UPDATE of the ORM names only the row's key; the object knows its account.
     info = session.connection().info
     info["flushing"] = False
@@ -202,11 +210,11 @@ def _note_flush(session: Session, _context: Any) -> None:
     info.setdefault("written", set()).update(map(_account_of, rows))
 
 
-def _is_shown(row: Any) -> bool:
+def _is_shown(row: Base) -> bool:
     return row.__tablename__ not in SHOWN_NOWHERE
 
 
-def _account_of(row: Any) -> int:
+def _account_of(row: Base) -> int:
     if isinstance(row, Account):
         return row.id
     return row.account_id if isinstance(row, AccountOwned) else EVERYBODY

@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from flask import Flask
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 
 # All tables, so that every process and the migrations know the whole schema.
 import app.business.accounts.models
@@ -88,7 +90,7 @@ def prepare(engine: Engine) -> None:
         event.listen(engine, "begin", _begin_postgresql)
 
 
-def _open_sqlite(connection: Any, _record: Any) -> None:
+def _open_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
     # The driver must not begin transactions by itself: _begin_sqlite chooses read or write.
     connection.isolation_level = None
     for pragma in (
@@ -102,7 +104,7 @@ def _open_sqlite(connection: Any, _record: Any) -> None:
     writers_queue.join(connection)
 
 
-def _open_postgresql(connection: Any, _record: Any) -> None:
+def _open_postgresql(connection: Any, _record: ConnectionPoolEntry) -> None:
     connection.execute(f"SET idle_in_transaction_session_timeout = '{STANDSTILL_SECONDS}s'")
     connection.execute(f"SET lock_timeout = {LOCK_WAIT_SECONDS * 1000:.0f}")
     connection.commit()
@@ -209,7 +211,7 @@ def reading_transaction() -> Iterator[Session]:
         yield session
 
 
-def init_app(app: Any, url: str, options: dict[str, Any]) -> None:
+def init_app(app: Flask, url: str, options: dict[str, Any]) -> None:
     """Bind the session to the database at `url`; nothing is connected yet. options: what sessions know of the
     installation, as execution options."""
     app.config["SQLALCHEMY_DATABASE_URI"] = url

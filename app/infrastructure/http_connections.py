@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
+from types import FrameType
 from typing import Any
 
 import structlog
@@ -215,7 +216,7 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
     stops_asked = 0
     draining_since = 0.0
 
-    def ask_to_stop(self, *_signal: Any) -> None:
+    def ask_to_stop(self, *_signal: int | FrameType | None) -> None:
         """Once: finish requests in progress. Twice: stop at once."""
         self.stops_asked += 1
 

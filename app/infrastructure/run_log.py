@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import event, inspect
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, UOWTransaction
 
 from app.business.automation.run_models import CLOSED, ScheduledTask
 from app.business.automation.services.runs.ended_runs import forget_ends, note_end, noted_runs, take_ends
@@ -23,7 +23,7 @@ def listen(sessions: Any) -> None:
     event.listen(sessions, "after_commit", _write_lines)
 
 
-def _note_ends(session: Session, _context: Any) -> None:
+def _note_ends(session: Session, _context: UOWTransaction) -> None:
     for row in (*session.new, *session.dirty):
         if isinstance(row, ScheduledTask) and row.status in CLOSED and _has_news(session, row):
             note_end(session, row)

@@ -11,7 +11,6 @@ import sqlite3
 import time
 import weakref
 from pathlib import Path
-from typing import Any
 
 PAUSE_SECONDS = 0.002
 WRITER, NEXT = "-writer", "-next"
@@ -81,7 +80,7 @@ class Turn:
         return self.files[ending]
 
 
-def join(connection: Any) -> None:
+def join(connection: sqlite3.Connection) -> None:
     """Let the transactions of a new connection take turns with those of others; a database in memory has none."""
     if isinstance(connection, WritersConnection):
         _, _, path = connection.execute("PRAGMA database_list").fetchone()

@@ -2,15 +2,15 @@
 
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, flash, g, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from markupsafe import Markup
+from pydantic import JsonValue
 from sqlalchemy.exc import DBAPIError, IntegrityError, TimeoutError
 from werkzeug.exceptions import HTTPException, InternalServerError, TooManyRequests, Unauthorized
 
@@ -138,7 +138,7 @@ def _broken(error: InternalServerError) -> ResponseReturnValue:
     return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, f"The log names this error {number}.")
 
 
-def _answer(code: int, message: str | None, errors: dict[str, Any] | None = None) -> Response:
+def _answer(code: int, message: str | None, errors: Mapping[str, Sequence[str]] | None = None) -> Response:
     if is_api():
         return _problem(code, message, errors)
     if htmx().is_partial:
@@ -152,15 +152,15 @@ def _answer(code: int, message: str | None, errors: dict[str, Any] | None = None
 def _problem(
     status: int,
     message: str | None,
-    errors: dict[str, Any] | None = None,
+    errors: Mapping[str, Sequence[str]] | None = None,
     *,
     code: str | None = None,
-    more: Mapping[str, Any] | None = None,
+    more: Mapping[str, JsonValue] | None = None,
 ) -> Response:
     """RFC 9457. `code`: its name for programs, else the status's; `more`: further members of this problem."""
     about = HTTPStatus(status)
     code = code or about.name.lower()
-    problem: dict[str, Any] = {
+    problem: dict[str, JsonValue] = {
         "type": f"/api/docs#{code}",
         "title": about.phrase,
         "status": status,
@@ -170,7 +170,7 @@ def _problem(
     if message:
         problem["detail"] = message
     if errors is not None:
-        problem["errors"] = errors
+        problem["errors"] = {field: [*sentences] for field, sentences in errors.items()}
     answer = make_response(problem, status)
     answer.content_type = "application/problem+json"
     return answer

@@ -7,6 +7,8 @@ from typing import Any
 from flask import request
 from flask_wtf import FlaskForm
 from wtforms import DecimalField, Field, FloatField, IntegerField, PasswordField, StringField, TextAreaField
+from wtforms.fields.core import UnboundField
+from wtforms.form import BaseForm
 from wtforms.validators import DataRequired, Length, NumberRange, StopValidation, ValidationError
 
 from app.business.errors import Invalid
@@ -49,7 +51,7 @@ class ConsoleForm(FlaskForm):
     class Meta(FlaskForm.Meta):
         """Applies to every text field, so that no form can forget it."""
 
-        def bind_field(self, form: Any, unbound_field: Any, options: dict[str, Any]) -> Field:
+        def bind_field(self, form: BaseForm, unbound_field: UnboundField, options: dict[str, Any]) -> Field:
             """Create the field; text is stripped (a password is not) and checked first."""
             field = super().bind_field(form, unbound_field, options)
             if isinstance(field, IntegerField | FloatField | DecimalField):
@@ -98,7 +100,7 @@ class TimezoneField(StringField):
         if valuelist:
             self.data = zone_of_place(valuelist[0]) or valuelist[0]
 
-    def pre_validate(self, form: Any) -> None:
+    def pre_validate(self, form: BaseForm) -> None:
         """Refuse an unknown zone, naming the nearest ones."""
         if not self.data and not self.flags.required:
             return

@@ -8,6 +8,7 @@ from typing import Any
 from flask import flash, render_template
 from flask.typing import ResponseReturnValue
 
+from app.business.base import RowValues
 from app.business.errors import Stale
 from app.infrastructure.database import db
 from app.modules.access import owned_or_404
@@ -36,7 +37,7 @@ class Editing:
     name: Callable[[Any], str]
     page: Callable[[Any], str]
     here: Callable[[Any], str]
-    save: Callable[[Any, dict[str, Any], int | None, datetime], object]
+    save: Callable[[Any, RowValues, int | None, datetime], object]
     scripts: Sequence[str] = ()
     beside: str = ""
     facts: Callable[[Any], object] = lambda _row: None

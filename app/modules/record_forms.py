@@ -1,15 +1,18 @@
 """Shared by the forms of all records: place, labels, note, assignee; and the filters of their lists."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
 from wtforms import Field, IntegerField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
+from wtforms.form import BaseForm
 from wtforms.validators import Optional, ValidationError
 from wtforms.widgets import TextArea, TextInput
 
 from app.business.accounts.models import User
+from app.business.base import RowValues
 from app.business.errors import Conflict, Invalid
 from app.business.plain_characters import fault_of_line
 from app.business.planner.models import Sector
@@ -29,7 +32,7 @@ class PlaceField(SelectField):
     def __init__(self, label: str = "Site and sector", **kwargs: Any) -> None:
         super().__init__(label, choices=place_choices, description=SECTOR_HINT, **kwargs)
 
-    def sector(self, now: Any) -> Sector:
+    def sector(self, now: datetime) -> Sector:
         """The chosen sector. Only after validation."""
         site_id, _, sector_id = str(self.data).partition("-")
         return place_of(db.session(), current_person().scope, int(site_id), chosen_id(sector_id), now=now)
@@ -90,7 +93,7 @@ class LabelsField(Field):
         parts = [part.strip() for part in valuelist[0].split(",")] if valuelist else []
         self.data = list(dict.fromkeys(part for part in parts if part))
 
-    def pre_validate(self, form: Any) -> None:
+    def pre_validate(self, form: BaseForm) -> None:
         """Refuse a label that cannot be a one-line text."""
         if fault := next(filter(None, map(fault_of_line, self.data or [])), None):
             raise ValidationError(fault)
@@ -114,7 +117,7 @@ class LinesField(LabelsField):
 class ServiceForm(ConsoleForm):
     """A form whose values a service checks again: its refusals appear beside the fields like the form's own."""
 
-    def taken(self, change: Callable[[], Any]) -> bool:
+    def taken(self, change: Callable[[], object]) -> bool:
         """Whether `change` succeeded; if it refused, the fields show why and nothing of it is kept."""
         try:
             change()
@@ -136,7 +139,7 @@ class ServiceForm(ConsoleForm):
             else:
                 self.form_errors.extend(messages)
 
-    def values(self, *left_out: str) -> dict[str, Any]:
+    def values(self, *left_out: str) -> RowValues:
         """The fields as services take them; a text that was not sent is empty."""
         names = [name for name in self._fields if name not in ("csrf_token", *left_out)]
         return {name: _sent(self._fields[name]) for name in names}

@@ -19,7 +19,7 @@ from app.business.base import AccountOwned
 from app.business.errors import Invalid
 from app.business.language_model import ModelUse
 from app.business.planner.models import Record
-from app.business.planner.services.record_lists import RecordList
+from app.business.planner.services.record_lists import Chosen, RecordList
 from app.infrastructure.database import db
 from app.infrastructure.table_files import TYPES
 from app.modules.access import current_person
@@ -97,7 +97,7 @@ def read_list(
     )
 
 
-def file_addresses(endpoint: str, chosen: Mapping[str, Any]) -> dict[str, str]:
+def file_addresses(endpoint: str, chosen: Chosen) -> dict[str, str]:
     """Kind of file -> the address of the list under exactly these filters."""
     address = url_for(endpoint)
     return {kind: f"{address}?{urlencode({**chosen, 'format': kind}, doseq=True)}" for kind in TYPES}

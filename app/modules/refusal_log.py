@@ -2,8 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from flask import Flask, Response, g, request
 
@@ -51,7 +50,7 @@ def note_refused(refusal: Refusal) -> None:
         note_refusal(REFUSED[refusal.status], type(refusal).__name__)
 
 
-def _fields(errors: Mapping[str, Any]) -> list[str]:
+def _fields(errors: Mapping[str, Sequence[str]]) -> list[str]:
     """Names of known fields; an unknown name is text that somebody typed."""
     names = {re.split(r"[.\[]", path)[0]: " ".join(texts) for path, texts in errors.items()}
     known = (

@@ -15,6 +15,9 @@ from app.modules.display import init_display, viewer_zone
 from app.modules.navigation import address_of, addresses_of, navigation, shortcuts
 from app.settings import Settings
 
+Context = dict[str, Any]
+"""What a template is given. Any: Jinja reads it by name, and each page has keys of its own."""
+
 csrf = CSRFProtect()
 
 CONTENT_POLICY = "; ".join(

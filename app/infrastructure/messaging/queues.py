@@ -62,7 +62,9 @@ class ForeignJob(Exception):
 class AllowedJob(Job):
     """A job as JSON that can name only our four functions, with a queue name as its one possible argument."""
 
-    def __init__(self, id: str | None = None, connection: Any = None, serializer: Any = None) -> None:
+    def __init__(
+        self, id: str | None = None, connection: Redis | None = None, serializer: type | None = None
+    ) -> None:
         super().__init__(id, connection, JSONSerializer)
 
     def restore(self, raw_data: Mapping[bytes, bytes]) -> None:
@@ -113,7 +115,7 @@ def push(pipeline: Pipeline, connection: Redis, job: Job, queue: str) -> None:
     target.push_job_id(job.id, pipeline=pipeline)
 
 
-def drain_job(connection: Any, queue: str, id: str | None = None) -> Job:
+def drain_job(connection: Redis, queue: str, id: str | None = None) -> Job:
     """The wake-up job of `queue`. Its hash is never deleted: another one may be queued while one is executing."""
     return AllowedJob.create(
         DRAIN,

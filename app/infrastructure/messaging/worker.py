@@ -17,6 +17,7 @@ from typing import Any
 
 import structlog
 from redis import Redis, RedisError
+from redis.client import Pipeline
 from rq import Queue, SimpleWorker, Worker
 from rq import worker_registration as registration
 from rq.exceptions import StopRequested
@@ -79,11 +80,11 @@ class WakeupWorker(BaseWorker):
         if draining.is_set():
             raise StopRequested
 
-    def set_state(self, state: str, pipeline: Any = None) -> None:
+    def set_state(self, state: str, pipeline: Pipeline | None = None) -> None:
         """Keep it; the next heartbeat sends it."""
         self._state = state
 
-    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         """At most once a second send everything about this worker, so that a flushed server knows it again."""
         now = datetime.now(UTC)
         if now - self.last_heartbeat_sent_at < HEARTBEAT_EVERY:

@@ -1,7 +1,6 @@
 """Shown before a rule is switched on: its effect on credits, and the daily ceiling proposed to owners."""
 
 from datetime import datetime
-from typing import Any
 
 from flask import request
 
@@ -13,9 +12,10 @@ from app.business.automation.services.forecast.addition import addition
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.infrastructure.database import db
 from app.modules.access import current_person
+from app.modules.web import Context
 
 
-def context(definition: RuleDefinition, now: datetime, rule: AutomationRule | None = None) -> dict[str, Any]:
+def context(definition: RuleDefinition, now: datetime, rule: AutomationRule | None = None) -> Context:
     """`adds`: an Addition; `ceiling`: proposed credits per day for owners to confirm, else None."""
     account = current_person().account
     return {

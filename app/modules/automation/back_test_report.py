@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from app.business.automation.operation_models import Operation
 from app.business.automation.run_models import Reason
@@ -13,6 +12,7 @@ from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.catalogue.record_relations import NOUNS
 from app.business.automation.services.history.run_page import Names, record_names
 from app.infrastructure.database import db
+from app.modules.web import Context
 
 LOOKED_AT = {
     "schedule": ("planned time", "planned times"),
@@ -65,7 +65,7 @@ class ReportShown:
     rests: Sequence[str]
 
 
-def report_of(operation: Operation) -> dict[str, Any]:
+def report_of(operation: Operation) -> Context:
     """`report`: a ReportShown, and `names` of its records."""
     report = BackTestReport.model_validate(operation.result)
     params = BackTestParams.model_validate(operation.params)

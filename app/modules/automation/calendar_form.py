@@ -1,10 +1,9 @@
 """The form of a calendar: a row for each weekday, the country of its public holidays, and a row for each pause."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, time
-from typing import Any
 
-from wtforms import BooleanField, DateField, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, DateField, Field, SelectField, StringField, TextAreaField
 from wtforms.validators import Optional, ValidationError
 from wtforms.widgets import TimeInput
 
@@ -15,8 +14,10 @@ from app.business.automation.services.calendars.working_calendar import (
     MOST_PAUSES,
     NAME_LIMIT,
     WEEKDAYS,
+    Pause,
     WorkingCalendar,
 )
+from app.business.automation.services.rule_parts import Json, JsonObject
 from app.modules.forms import ConsoleForm, at_most
 
 EMPTY_ROWS = 3
@@ -50,13 +51,13 @@ class CalendarForm(ConsoleForm):
     """The number of rows."""
 
     @property
-    def weekdays(self) -> Iterator[tuple[str, Any, Any, Any]]:
+    def weekdays(self) -> Iterator[tuple[str, Field, Field, Field]]:
         """The name of each day, and its fields."""
         for day, name in enumerate(WEEKDAYS, 1):
             yield name, self[f"open{day}"], self[f"opens{day}"], self[f"closes{day}"]
 
     @property
-    def pause_rows(self) -> Iterator[tuple[Any, Any, Any, Any]]:
+    def pause_rows(self) -> Iterator[tuple[Field, Field, Field, Field]]:
         """The fields of each row."""
         for number in range(self.pauses):
             yield tuple(self[f"{name}{number}"] for name in ("name", "first", "last", "yearly"))
@@ -72,9 +73,9 @@ class CalendarForm(ConsoleForm):
             if line.strip() and _pause_of(line) is None:
                 raise ValidationError(f"Line {number}, “{line.strip()[:40]}”, has no date. {HOW_TO_WRITE}")
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> JsonObject:
         """The calendar as it is sent to the service."""
-        hours = [
+        hours: list[Json] = [
             {"weekday": day, "opens": opens.data or MIDNIGHT, "closes": closes.data or DAY_END}
             for day, (_, is_open, opens, closes) in enumerate(self.weekdays, 1)
             if is_open.data
@@ -87,7 +88,7 @@ class CalendarForm(ConsoleForm):
             "region": self.region.data or None,
         }
 
-    def field_of(self, path: str) -> Any:
+    def field_of(self, path: str) -> Field:
         """The field that an error of the service stands beside."""
         name, number, key = [*path.split("."), "", ""][:3]
         if name == "working_hours" and number:
@@ -102,7 +103,7 @@ class CalendarForm(ConsoleForm):
             return self[f"{ {'starts_on': 'first', 'name': 'name'}.get(key, 'last') }{rows[int(number)]}"]
         return {"country": self.country, "region": self.region, "pauses": self.pasted}.get(name, self.open1)
 
-    def _pauses(self) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _pauses(self) -> Iterator[tuple[int, JsonObject]]:
         """Filled rows: their number, and what they say. Without a last day it is the first."""
         for number, (name, first, last, yearly) in enumerate(self.pause_rows):
             if first.data or last.data:
@@ -119,15 +120,15 @@ class CalendarForm(ConsoleForm):
                 )
 
 
-def form_of(calendar: WorkingCalendar | None, sent: Mapping[str, Any] | None = None) -> CalendarForm:
+def form_of(calendar: WorkingCalendar | None, sent: Collection[str] | None = None) -> CalendarForm:
     """The form with what the calendar says, or with what was sent (a request's form)."""
     if sent is not None:
         numbers = (name.removeprefix("first") for name in sent if name.startswith("first"))
         rows = max((int(number) + 1 for number in numbers if number.isdecimal()), default=0)
         more = EMPTY_ROWS if "more" in sent else 0
         return _form_class(min(rows + more, MOST_PAUSES))()
-    given: dict[str, Any] = {f"open{day}": True for day in WORKDAYS}
-    pauses: Sequence[Any] = ()
+    given: dict[str, str | bool | date] = {f"open{day}": True for day in WORKDAYS}
+    pauses: Sequence[Pause] = ()
     if calendar:
         pauses = calendar.pauses
         given = {"country": calendar.country or "", "region": calendar.region or ""}
@@ -148,7 +149,7 @@ def form_of(calendar: WorkingCalendar | None, sent: Mapping[str, Any] | None = N
 
 
 def _form_class(pauses: int) -> type[CalendarForm]:
-    fields: dict[str, Any] = {"pauses": pauses}
+    fields: dict[str, int | Field] = {"pauses": pauses}
     for day, name in enumerate(WEEKDAYS, 1):
         fields[f"open{day}"] = BooleanField(name)
         fields[f"opens{day}"] = StringField(f"{name}, opens", [_clock], widget=TimeInput())
@@ -162,14 +163,14 @@ def _form_class(pauses: int) -> type[CalendarForm]:
     return type("FilledCalendarForm", (CalendarForm,), fields)
 
 
-def _clock(_form: Any, field: StringField) -> None:
+def _clock(_form: CalendarForm, field: StringField) -> None:
     try:
         field.data = f"{time.fromisoformat(field.data):%H:%M}" if field.data else ""
     except ValueError:
         raise ValidationError("Write a time of day such as 09:00, or leave it empty.") from None
 
 
-def _pause_of(line: str) -> dict[str, Any] | None:
+def _pause_of(line: str) -> JsonObject | None:
     """`2026-12-24 2027-01-01 Winter break`; None where no date comes first."""
     words = line.split()
     days = [word for word in words[:2] if _is_date(word)]

@@ -1,11 +1,12 @@
 """Filters of rules and runs, stored in the address, and the forms to test and run a rule."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from wtforms import (
     BooleanField,
     DateField,
+    Field,
     IntegerField,
     RadioField,
     SelectField,
@@ -168,8 +169,8 @@ class TestForm(FilterForm):
     record = IntegerField("Number of a record", [Optional()])
 
 
-def _in_words(field: Any, value: Any) -> str:
-    if isinstance(field, DateField):
+def _in_words(field: Field, value: str | date) -> str:
+    if isinstance(value, date):
         return day(value)
     if not isinstance(field, SelectField):
         return str(value)
@@ -184,5 +185,5 @@ def _state(state: str | None, reason: str | None) -> dict[str, Any]:
     return {"status": [state] if state else [], "practised": False if apart else None}
 
 
-def _midnight(day: Any) -> datetime:
+def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), viewer_zone()).astimezone(UTC)

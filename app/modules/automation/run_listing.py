@@ -20,6 +20,7 @@ from app.modules.access import current_person
 from app.modules.automation.filters import HistoryFilter
 from app.modules.automation.rule_form.choices import Named, load_sites, rule_names
 from app.modules.automation.run_table import COLUMNS, USUAL_COLUMNS, Names, folded, run_rows
+from app.modules.web import Context
 
 FILTERS = (
     "status", "rule", "cause", "reason", "since", "start", "end", "site", "user", "cost_min", "cost_max", "took",
@@ -31,7 +32,7 @@ CHOSEN = "run_columns"
 
 def run_listing(
     endpoint: str, scope: Scope, now: datetime, *, limit: int, own: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+) -> Context:
     """The context of `history_table.html`. own: parameters that the page has besides the filter."""
     session = db.session()
     form, names = history_filter(session)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from flask import current_app, request, url_for
 from sqlalchemy import select
@@ -15,6 +14,7 @@ from app.business.planner.models import Site
 from app.infrastructure.database import db
 from app.modules.access import current_person
 from app.modules.gate.numbers import row_id
+from app.modules.web import Context
 
 AS_NOW = ""
 FACTORS = {"off": 0.0, "half": 0.5, "double": 2.0, "on": 1.0}
@@ -49,7 +49,7 @@ class Course:
     end: int | None
 
 
-def context(now: datetime) -> dict[str, Any]:
+def context(now: datetime) -> Context:
     account, session = current_person().account, db.session()
     choices = _choices()
     outlook = look_ahead(session, account, now, tried=[key for key, word in choices.items() if word == "on"])

@@ -4,7 +4,6 @@
 """
 
 import re
-from typing import Any
 
 from flask import Flask
 from werkzeug.routing import IntegerConverter
@@ -45,7 +44,7 @@ def row_id(text: str | None) -> int | None:
     return whole_number(text, 1)
 
 
-def chosen_id(value: Any) -> int | None:
+def chosen_id(value: str | int | None) -> int | None:
     """Coerces what a select holds: an id, or nothing chosen. Raises ValueError, as WTForms expects."""
     if value is None or value == "":
         return None

@@ -4,8 +4,9 @@ from typing import Any
 
 from flask import request
 from flask_wtf.file import FileField, FileRequired
-from wtforms import FloatField, IntegerField, SelectField, StringField, TextAreaField
+from wtforms import Field, FloatField, IntegerField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
+from wtforms.form import BaseForm
 from wtforms.validators import Optional, StopValidation
 
 from app.business.planner.models import (
@@ -218,7 +219,7 @@ class FileOrList(FileRequired):
         # Else the page marks the file as required.
         self.field_flags: dict[str, Any] = {}
 
-    def __call__(self, form: Any, field: Any) -> None:
+    def __call__(self, form: BaseForm, field: Field) -> None:
         if form.file.data or not (form.pasted.data or "").strip():
             super().__call__(form, field)
             return

@@ -1,8 +1,7 @@
 """Settings of the whole account."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
@@ -10,10 +9,11 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.accounts.services import audit_log
 from app.business.accounts.services.audit_log import AuditActor
+from app.business.base import Values
 
 
 def change_settings(
-    session: Session, account: Account, chosen: Mapping[str, Any], actor: AuditActor, now: datetime
+    session: Session, account: Account, chosen: Values, actor: AuditActor, now: datetime
 ) -> Collection[str]:
     """Save what differs, by the names of columns, and record it in the audit log. Returns the names that changed."""
     before = {name: getattr(account, name) for name in chosen}

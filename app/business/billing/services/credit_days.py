@@ -6,12 +6,14 @@ entry can appear below the mark any more.
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import Any, TypeVarTuple
 
 from sqlalchemy import ScalarSelect, Select, Subquery, exists, func, select, union_all
 
 from app.business.billing.models import CreditDay, CreditDayState, CreditEntry
 from app.business.local_days import on_day
+
+Columns = TypeVarTuple("Columns")
 
 
 def movements(account_id: int, zone: str, days: Sequence[date]) -> Subquery:
@@ -35,7 +37,7 @@ def summed(account_id: int, zone: str, days: Sequence[date], *columns: Any) -> S
     )
 
 
-def after_mark(query: Select[Any], account_id: int, zone: str) -> Select[Any]:
+def after_mark(query: Select[*Columns], account_id: int, zone: str) -> Select[*Columns]:
     """The query for those entries only that the daily sums do not contain."""
     return query.where(CreditEntry.account_id == account_id, CreditEntry.id > mark_of(account_id, zone))
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from pydantic import JsonValue
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
@@ -57,7 +58,10 @@ class AttemptResult:
 
 def begin_test(session: Session, webhook: Webhook, now: datetime) -> ClaimedDelivery:
     """A test message, which this process sends itself, once, even if the webhook is switched off."""
-    data = {"webhook": webhook.id, "message": f"A test of the webhook “{webhook.name}”."}
+    data: dict[str, JsonValue] = {
+        "webhook": webhook.id,
+        "message": f"A test of the webhook “{webhook.name}”.",
+    }
     values = message_row(webhook, TEST_EVENT, data, now) | outgoing.lease(now)
     row = WebhookDelivery(**values | {"host": None, "attempts": 1, "tries": MOST_TRIES})
     session.add(row)

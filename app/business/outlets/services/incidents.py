@@ -7,10 +7,10 @@ that are being written. Of two that open it at once, the unique index lets one t
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
+from pydantic import JsonValue
 from sqlalchemy import ColumnElement, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.business.accounts.models import Role
 from app.business.accounts.services import audit_log
@@ -265,7 +265,11 @@ def _unmute_if_changed(session: Session, account_id: int, incident_id: int, touc
     )
 
 
-def _touched(session: Session, mine: tuple[ColumnElement[bool], ...], column: Any) -> dict[int, list[int]]:
+def _touched(
+    session: Session,
+    mine: tuple[ColumnElement[bool], ...],
+    column: InstrumentedAttribute[int] | InstrumentedAttribute[int | None],
+) -> dict[int, list[int]]:
     rows = session.execute(
         select(IncidentFailure.incident_id, column)
         .where(*mine, column.is_not(None))
@@ -274,7 +278,8 @@ def _touched(session: Session, mine: tuple[ColumnElement[bool], ...], column: An
     )
     found: dict[int, list[int]] = {}
     for incident_id, id in rows:
-        found.setdefault(incident_id, []).append(id)
+        if id is not None:
+            found.setdefault(incident_id, []).append(id)
     return found
 
 
@@ -320,7 +325,7 @@ def _notify_recovered(session: Session, incident: Incident, now: datetime) -> No
     announce(session, incident.account_id, RECOVERED, lambda: [{"incident": as_json(session, incident)}], now)
 
 
-def as_json(session: Session, incident: Incident) -> RowValues:
+def as_json(session: Session, incident: Incident) -> dict[str, JsonValue]:
     """As the API shows it."""
     extent = extents(session, Scope(incident.account_id), [incident]).get(incident.id, Extent())
     return {
@@ -332,8 +337,8 @@ def as_json(session: Session, incident: Incident) -> RowValues:
         "last_at": (extent.last_at or incident.first_at).isoformat(),
         "recovered_at": incident.recovered_at.isoformat() if incident.recovered_at else None,
         "count": extent.count,
-        "rules": extent.rules,
-        "sites": extent.sites,
+        "rules": [*extent.rules],
+        "sites": [*extent.sites],
         "advice": advice(incident),
     }
 

@@ -3,10 +3,9 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Role
@@ -51,7 +50,7 @@ def watch_outlets(session: Session, now: datetime) -> int:
     return len(found)
 
 
-def _stuck(model: type[Outgoing], now: datetime) -> Any:
+def _stuck(model: type[Outgoing], now: datetime) -> Select[int, int, datetime]:
     """Due for longer than it takes to send them, or tried again and again for an hour."""
     is_due = model.next_at < now - GRACE
     is_failing = (model.tries > 1) & (model.created_at < now - FAILING_FOR)
@@ -63,7 +62,7 @@ def _stuck(model: type[Outgoing], now: datetime) -> Any:
     )
 
 
-def _refusing(now: datetime) -> Any:
+def _refusing(now: datetime) -> Select[Incident]:
     return (
         select(Incident)
         .where(

@@ -4,12 +4,13 @@ import json
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import urlsplit
 
+from pydantic import JsonValue
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.business.base import RowValues
 from app.business.events import wake
 from app.business.outlets.outgoing_models import OutgoingStatus
 from app.business.outlets.services.outgoing import DELIVERIES_QUEUE
@@ -23,7 +24,7 @@ def announce(
     session: Session,
     account_id: int,
     event: str,
-    data: Callable[[], Iterable[Mapping[str, Any]]],
+    data: Callable[[], Iterable[Mapping[str, JsonValue]]],
     now: datetime,
 ) -> None:
     """Write a message for each of `data` and each active webhook that is subscribed to `event`.
@@ -46,7 +47,7 @@ def subscribers(session: Session, account_id: int, event: str) -> list[Webhook]:
 
 
 def post(
-    session: Session, webhook: Webhook, event: str, data: Mapping[str, Any], *, key: str, now: datetime
+    session: Session, webhook: Webhook, event: str, data: Mapping[str, JsonValue], *, key: str, now: datetime
 ) -> None:
     """Write one message; a second call with the same key writes nothing."""
     insert_many_new(
@@ -61,8 +62,8 @@ def host_of(url: str) -> str:
 
 
 def message_row(
-    webhook: Webhook, event: str, data: Mapping[str, Any], now: datetime, key: str | None = None
-) -> dict[str, Any]:
+    webhook: Webhook, event: str, data: Mapping[str, JsonValue], now: datetime, key: str | None = None
+) -> RowValues:
     return {
         "account_id": webhook.account_id,
         "webhook_id": webhook.id,
@@ -80,7 +81,7 @@ def message_row(
     }
 
 
-def _body(event: str, data: Mapping[str, Any], now: datetime) -> str:
+def _body(event: str, data: Mapping[str, JsonValue], now: datetime) -> str:
     at = now.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return json.dumps(
         {"type": event, "timestamp": at, "data": data}, ensure_ascii=False, separators=(",", ":")

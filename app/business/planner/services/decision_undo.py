@@ -3,9 +3,8 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.services.scope import Scope
@@ -64,7 +63,7 @@ def _moved(
     return found
 
 
-def _mine(origin: Origin) -> tuple[Any, ...]:
+def _mine(origin: Origin) -> tuple[ColumnElement[bool], ...]:
     return (
         EventBatch.account_id == origin.account_id,
         EventBatch.run_id.is_(None),

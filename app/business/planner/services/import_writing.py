@@ -17,6 +17,7 @@ from app.business.planner.models import Keyword, Sector
 from app.business.planner.services.import_file import ImportRow
 from app.business.planner.services.keyword_service import FIGURES, new_keyword
 from app.business.planner.services.site_service import GENERAL
+from app.business.updates import table_of
 from app.business.upsert import insert_many_new, insert_new
 
 Key = tuple[int, str]
@@ -164,7 +165,7 @@ def _update(session: Session, rows: Sequence[ReadyRow], known: Mapping[Key, Any]
 
 
 def _write(session: Session, names: Sequence[str], changes: Sequence[RowValues]) -> None:
-    table = Keyword.__table__
+    table = table_of(Keyword)
     values: dict[str, BindParameter[Any]] = {name: bindparam(f"new_{name}") for name in names if name != "id"}
     folds = {name: of for name, of in folds_of(table).items() if of in names}
     values |= {name: bindparam(f"new_{name}") for name in folds}

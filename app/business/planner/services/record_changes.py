@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import NamedTuple, Protocol
 
 from pydantic import JsonValue
 from sqlalchemy import case, select, update
@@ -60,6 +60,15 @@ class RecordPlace(Protocol):
     def site_id(self) -> int: ...
     @property
     def sector_id(self) -> int: ...
+
+
+class MovedRecord(NamedTuple):
+    """A record whose status changes, with the one it has."""
+
+    id: int
+    site_id: int
+    sector_id: int
+    status: str
 
 
 @dataclass(frozen=True)
@@ -215,7 +224,7 @@ def move_status(
         **kind.sets.get(status, {}),
         **with_folded(kind.model, values),
     }
-    moved: dict[int, Any] = {}
+    moved: dict[int, MovedRecord] = {}
     for start in range(0, len(ids), IDS_AT_ONCE):
         some = _lock(session, kind.model, ids[start : start + IDS_AT_ONCE], came_from, origin.account_id)
         if not some:
@@ -245,10 +254,11 @@ def require_move(
 
 def _lock(
     session: Session, model: type[Record], ids: Sequence[int], came_from: Collection[str], account_id: int
-) -> Sequence[Any]:
-    return session.execute(
+) -> list[MovedRecord]:
+    rows = session.execute(
         select(model.id, model.site_id, model.sector_id, model.status)
         .where(model.account_id == account_id, model.id.in_(ids), model.status.in_(list(came_from)))
         .order_by(model.id)
         .with_for_update(key_share=True)
-    ).all()
+    )
+    return [MovedRecord(*row) for row in rows]

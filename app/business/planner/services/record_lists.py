@@ -22,7 +22,11 @@ TEXTS_AT_ONCE = 1_000
 ORDER_OF = {"created_at": "newest", "due_on": "due"}
 """The named order of a column whose name differs."""
 Row = TypeVar("Row", bound=AccountOwned)
+Found = TypeVar("Found")
 Filter = Callable[[Any], ColumnElement[bool]]
+"""Takes what was chosen for it. Any: a text, a number or several."""
+Chosen = Mapping[str, str | int | bool | Sequence[str]]
+"""Name of a filter -> what was chosen for it."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class RecordList(Generic[Row]):
         self,
         session: Session,
         scope: Scope,
-        chosen: Mapping[str, Any],
+        chosen: Chosen,
         *,
         sort: str | None = None,
         ordering: str | None = None,
@@ -53,7 +57,7 @@ class RecordList(Generic[Row]):
         order = self._by(ordering) if ordering else self.orders[sort or next(iter(self.orders))]
         return sorted_page(session, query, order, self.model.id.expression, cursor=cursor, limit=limit)
 
-    def count(self, session: Session, scope: Scope, chosen: Mapping[str, Any]) -> int:
+    def count(self, session: Session, scope: Scope, chosen: Chosen) -> int:
         """The number of rows under the filters."""
         counted = self._matching(select(func.count(self.model.id)), scope, chosen)
         return session.scalar(counted) or 0
@@ -62,7 +66,7 @@ class RecordList(Generic[Row]):
         column = ordering.removeprefix("-")
         return replace(self.orders[ORDER_OF.get(column, column)], descending=ordering != column)
 
-    def ids(self, session: Session, scope: Scope, chosen: Mapping[str, Any], most: int) -> list[int]:
+    def ids(self, session: Session, scope: Scope, chosen: Chosen, most: int) -> list[int]:
         """The ids of all rows under the filters. Raises Invalid where they are more than `most`."""
         key = self.model.id.expression
         found = session.scalars(
@@ -74,7 +78,7 @@ class RecordList(Generic[Row]):
             )
         return list(found)
 
-    def _matching(self, query: Select[Any], scope: Scope, chosen: Mapping[str, Any]) -> Select[Any]:
+    def _matching(self, query: Select[Found], scope: Scope, chosen: Chosen) -> Select[Found]:
         wanted = [self.filters[name](value) for name, value in chosen.items()]
         return query.where(scope.sees(self.model), *wanted)
 

@@ -6,7 +6,6 @@ client.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Response, jsonify, request
@@ -89,7 +88,7 @@ def ask_assistant(body: CheckedLater[McpMessage]) -> Response:
     try:
         result = _result(message, meta if isinstance(meta, dict) and is_stateless else None)
     except _Error as error:
-        said: dict[str, Any] = {"code": error.code, "message": error.message}
+        said: JsonObject = {"code": error.code, "message": error.message}
         said |= {"data": error.data} if error.data else {}
         response = jsonify({"jsonrpc": "2.0", "id": id, "error": said})
         response.status_code = STATUSES.get(error.code, 400) if is_stateless else 200

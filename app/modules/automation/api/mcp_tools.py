@@ -10,6 +10,7 @@ from flask import make_response
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from app.business.automation.services.rule_parts import Stored
 from app.business.errors import Invalid, Refusal
 from app.infrastructure.database import db
 from app.modules.access import permission_of, require
@@ -224,7 +225,7 @@ TOOLS: Mapping[str, Tool] = {
 }
 
 
-def use(tool: Tool, arguments: Mapping[str, Any]) -> JsonObject:
+def use(tool: Tool, arguments: Stored) -> JsonObject:
     """The result of a use; a refusal is a result that says so."""
     try:
         permission = permission_of(tool.endpoint)
@@ -245,7 +246,7 @@ def sentence_of(refusal: Refusal) -> str:
     return "\n".join(f"{path}: {' '.join(said)}" for path, said in refusal.errors.items())
 
 
-def _checked(model: type[Arguments], arguments: Mapping[str, Any]) -> Arguments:
+def _checked(model: type[Arguments], arguments: Stored) -> Arguments:
     try:
         return model.model_validate(arguments)
     except ValidationError as error:

@@ -1,8 +1,6 @@
 """REST: one run: its details, and all actions on it."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from flask import Response, url_for
 from sqlalchemy import select
@@ -182,7 +180,7 @@ def show_run(run: ScheduledTask) -> RunShown:
 
 def _actions(run: ScheduledTask) -> list[Action]:
     """The actions in the rule version that the run was opened with."""
-    definition: Mapping[str, Any] = db.session.scalars(
+    definition = db.session.scalars(
         select(RuleVersion.definition).where(
             RuleVersion.rule_id == run.automation_rule_id, RuleVersion.version == run.rule_version
         )

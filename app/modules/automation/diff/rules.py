@@ -10,6 +10,7 @@ from app.business.automation.services.catalogue.record_order import order_words
 from app.business.automation.services.catalogue.triggers import TRIGGERS, RunFinishedOptions, subject_of
 from app.business.automation.services.conditions.description import describe
 from app.business.automation.services.conditions.parser import parse_conditions
+from app.business.automation.services.rule_parts import Json, JsonObject
 from app.business.automation.services.rules.definition import RuleDefinition, definition_from
 from app.business.automation.services.rules.fields import OPTIONS
 from app.business.automation.services.rules.sentence import NEEDS_REPAIR, when_of
@@ -117,7 +118,7 @@ def _conditions(_name: str, before: Definition, after: Definition, _choices: Cho
     yield from (Change(field, None, _said(part, after)) for part in came)
 
 
-def _parts(definition: Definition) -> tuple[str, list[Any]]:
+def _parts(definition: Definition) -> tuple[str, list[JsonObject]]:
     conditions = definition["conditions"]
     for kind in JOINS:
         if kind in conditions:
@@ -125,17 +126,17 @@ def _parts(definition: Definition) -> tuple[str, list[Any]]:
     return "all", [conditions] if conditions else []
 
 
-def _without(parts: list[Any], others: list[Any]) -> list[Any]:
+def _without(parts: list[JsonObject], others: list[JsonObject]) -> list[JsonObject]:
     known = {json.dumps(part, sort_keys=True) for part in others}
     return [part for part in parts if json.dumps(part, sort_keys=True) not in known]
 
 
-def _about(part: Mapping[str, Any]) -> tuple[str, Any]:
+def _about(part: JsonObject) -> tuple[str, Json]:
     kind = next((key for key in ("field", "count", "all", "any", "not") if key in part), "field")
     return kind, part.get(kind) if kind in ("field", "count") else None
 
 
-def _said(part: Any, definition: Definition) -> str:
+def _said(part: JsonObject, definition: Definition) -> str:
     subject = subject_of(definition["trigger"], definition["record_type"])
     try:
         return describe(parse_conditions(part, record_type=subject), subject)

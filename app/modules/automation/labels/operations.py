@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from app.business.automation.operation_models import Operation
 from app.business.automation.services.backtest import back_test
@@ -13,6 +12,7 @@ from app.modules.automation.back_test_report import report_of
 from app.modules.automation.undo_report import undone
 from app.modules.automation.views.bulk_retry import follow
 from app.modules.display import plural
+from app.modules.web import Context
 
 
 def cancelled_import(operation: Operation) -> str:
@@ -32,7 +32,7 @@ def cancelled_import(operation: Operation) -> str:
     return " ".join(sentences)
 
 
-def _nothing_more(_operation: Operation) -> dict[str, Any]:
+def _nothing_more(_operation: Operation) -> Context:
     return {}
 
 
@@ -50,8 +50,8 @@ class KindPage:
     above: tuple[str, str]
     counts: str
     result: str
-    follow: Callable[[Operation], dict[str, Any]] | None = None
-    more: Callable[[Operation], dict[str, Any]] = _nothing_more
+    follow: Callable[[Operation], Context] | None = None
+    more: Callable[[Operation], Context] = _nothing_more
     cancel: str = "Cancel"
     consequence: str = "It stops at its next step. What it has done by then stays done."
     stopping: str = "It stops in a moment. What is done already stays."

@@ -1,7 +1,5 @@
 """Words for runs: causes, reasons, waits and checks, and what to do next."""
 
-from typing import Any
-
 from app.business.automation.run_models import Reason, ScheduledTask, Status, Waiting
 from app.business.automation.services.triggering.failed_deliveries import TO_DO
 from app.modules.automation.labels.limits import waits_for_budget, waits_for_credits
@@ -94,7 +92,7 @@ ADVICE = {
 }
 
 
-def run_state(run: Any) -> str:
+def run_state(run: ScheduledTask) -> str:
     """The key of STATUSES for a run, an attempt or a step."""
     if is_practised(run):
         return "practised"

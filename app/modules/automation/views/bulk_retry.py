@@ -20,7 +20,7 @@ from app.modules.automation.run_table import RunLine, run_rows
 from app.modules.display import credits as credits_text
 from app.modules.run_actor import actor
 from app.modules.sent_once import sent_once
-from app.modules.web import see_other
+from app.modules.web import Context, see_other
 
 SHOWN = 50
 RULES_SHOWN = 20
@@ -72,7 +72,7 @@ def _begin(report: RetryReport, now: datetime) -> ResponseReturnValue:
     return see_other(url_for(".operation", id=operation.id))
 
 
-def follow(operation: Operation) -> dict[str, Any]:
+def follow(operation: Operation) -> Context:
     """The state of the retried runs, for the operation's page."""
     counts, runs = bulk_retry.runs_of(db.session(), operation, SHOWN)
     return {

@@ -25,6 +25,7 @@ from app.modules.access import allow, current_person
 from app.modules.automation.overview_period import Overview, chosen_overview
 from app.modules.display import credits, plural
 from app.modules.display import day as day_text
+from app.modules.web import Context
 
 WEEKS = 14
 WEEK = 7
@@ -102,7 +103,7 @@ def _past(overview: Overview, first: date, end: date, now: datetime) -> dict[dat
     return outcomes_by_day(db.session(), overview.scope, period, overview.zone, now)
 
 
-def _weeks(found: Calendar, past: dict[date, Outcomes]) -> list[dict[str, Any]]:
+def _weeks(found: Calendar, past: dict[date, Outcomes]) -> list[Context]:
     weeks = []
     for start in range(0, len(found.days), WEEK):
         days: list[CalendarDay] = list(found.days[start : start + WEEK])
@@ -151,7 +152,7 @@ def _price(runs: Sequence[CalendarRun]) -> str:
     return f"{words} {credits(sum(run.credits for run in runs))}"
 
 
-def _costs(found: Calendar, today: date) -> list[dict[str, Any]]:
+def _costs(found: Calendar, today: date) -> list[Context]:
     """Planned credits of each week to come, for the chart."""
     weeks = [found.days[start : start + WEEK] for start in range(0, len(found.days), WEEK)]
     return [

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -38,7 +37,7 @@ from app.modules.automation.run_listing import run_listing, short_address
 from app.modules.automation.views.history import partial
 from app.modules.display import day as day_text
 from app.modules.display import viewer_zone
-from app.modules.web import htmx
+from app.modules.web import Context, htmx
 
 RECENT = 12
 COMING = 8
@@ -95,7 +94,7 @@ def show() -> ResponseReturnValue:
     return render_template("pages/automation/dashboard.html", **_operated(overview, now), **runs)
 
 
-def _operated(overview: Overview, now: datetime) -> dict[str, Any]:
+def _operated(overview: Overview, now: datetime) -> Context:
     """What staff see."""
     session, scope, account = db.session(), overview.scope, current_person().account
     since = overview.period.start if overview.days != "1" else now - timedelta(days=1)
@@ -134,7 +133,7 @@ def _morning(now: datetime) -> list[str]:
     return sentences(report.facts) if report and person.scope.sites is None else []
 
 
-def _bars(overview: Overview, now: datetime) -> list[dict[str, Any]]:
+def _bars(overview: Overview, now: datetime) -> list[Context]:
     session = db.session()
     if overview.days == "1":
         zone = viewer_zone()
@@ -183,7 +182,7 @@ def _parts(used: Mapping[int, int], named: Mapping[int, tuple[str, str]]) -> lis
     return [CreditShare(*named[id], used[id], used[id] / most) for id in named]
 
 
-def _coming(overview: Overview, now: datetime) -> dict[str, Any]:
+def _coming(overview: Overview, now: datetime) -> Context:
     """The next planned runs of today and tomorrow, each with its price."""
     session, account = db.session(), current_person().account
     tomorrow = day_of(now, overview.zone) + timedelta(days=1)
@@ -199,7 +198,7 @@ def _coming(overview: Overview, now: datetime) -> dict[str, Any]:
     return {"coming": coming, "tomorrow": tomorrow}
 
 
-def _made(overview: Overview, now: datetime) -> dict[str, Any]:
+def _made(overview: Overview, now: datetime) -> Context:
     """What a client sees: what was made this month, what is out, and what waits for approval."""
     session, scope = db.session(), overview.scope
     month = this_month(overview.zone, now)

@@ -25,7 +25,7 @@ from app.modules.automation.run_table import COLUMNS as TABLE_COLUMNS
 from app.modules.automation.run_table import USUAL_COLUMNS
 from app.modules.file_answers import file_of
 from app.modules.quotas import EXPORTS, limited
-from app.modules.web import htmx, see_other
+from app.modules.web import Context, htmx, see_other
 
 LIMIT = 50
 PAGE = "history"
@@ -51,7 +51,7 @@ def page(saving: SaveFilterForm) -> str:
     return render_template("pages/automation/history.html", coming=coming, saved=saved, **listing)
 
 
-def _listing(saving: SaveFilterForm) -> dict[str, Any]:
+def _listing(saving: SaveFilterForm) -> Context:
     listing = run_listing("automation.history", current_person().scope, datetime.now(UTC), limit=LIMIT)
     return {"saving": saving, **listing}
 

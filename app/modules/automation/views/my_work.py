@@ -39,7 +39,7 @@ from app.modules.display import viewer_zone
 from app.modules.gate.numbers import row_id
 from app.modules.record_decisions import undoable
 from app.modules.record_pages import IDS_MOST, ticked_ids
-from app.modules.web import CONTENT_POLICY, see_other
+from app.modules.web import CONTENT_POLICY, Context, see_other
 
 SHOWN = 50
 WEEK = 7
@@ -149,7 +149,7 @@ def read_notices() -> ResponseReturnValue:
     return see_other(url_for(".notices"))
 
 
-def _checks(_now: datetime) -> dict[str, Any]:
+def _checks(_now: datetime) -> Context:
     person, session = current_person(), db.session()
     page = CHECKS.page(
         session, person.scope, {"awaiting": person.user.id}, cursor=request.args.get("cursor"), limit=SHOWN
@@ -176,20 +176,20 @@ def _checks(_now: datetime) -> dict[str, Any]:
     }
 
 
-def _asked(_now: datetime) -> dict[str, Any]:
+def _asked(_now: datetime) -> Context:
     """Runs that wait for an answer, the one first whose time is over first."""
     run = ScheduledTask
     waiting = select(run).where(current_person().scope.sees(run), asking_runs())
     return {"asking": db.session.scalars(waiting.order_by(run.not_before, run.id).limit(SHOWN)).all()}
 
 
-def _due(now: datetime) -> dict[str, Any]:
+def _due(now: datetime) -> Context:
     person = current_person()
     due = select(Task).where(person.scope.sees(Task), due_tasks(person.user.id, _today(now) + SOON))
     return {"tasks": db.session.scalars(due.order_by(Task.due_on, Task.id).limit(SHOWN)).all()}
 
 
-def _failed(now: datetime) -> dict[str, Any]:
+def _failed(now: datetime) -> Context:
     person = current_person()
     since = last_days(WEEK, person.account.timezone, now).start
     return {"failures": failed_since(db.session(), person.scope, since, SHOWN)}

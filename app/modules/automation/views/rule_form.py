@@ -36,7 +36,7 @@ from app.modules.automation.views import rule_form_preview
 from app.modules.gate.numbers import row_id
 from app.modules.run_actor import actor
 from app.modules.sent_once import sent_once
-from app.modules.web import htmx, see_other
+from app.modules.web import Context, htmx, see_other
 
 NOT_TYPED = (
     "csrf_token",
@@ -307,7 +307,7 @@ def _page(
     return render_template("pages/automation/rule_form.html", refusal=refusal, **context, **more)
 
 
-def _context(rule_form: RuleForm, step: str, form: StepForm, draft: RuleDraft | None) -> dict[str, Any]:
+def _context(rule_form: RuleForm, step: str, form: StepForm, draft: RuleDraft | None) -> Context:
     now, number = datetime.now(UTC), KEYS.index(step)
     if draft:
         ask_again(

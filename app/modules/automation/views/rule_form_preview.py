@@ -1,7 +1,6 @@
 """Previews in the rule form: records that match now, the next times, the price."""
 
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import render_template
@@ -50,6 +49,7 @@ from app.modules.automation.rule_form.form import RuleForm
 from app.modules.automation.rule_form.status_choices import RECORD_WORDS
 from app.modules.automation.rule_form.step_table import STEPS
 from app.modules.automation.rule_form.steps import EVERYWHERE, SCHEDULE
+from app.modules.web import Context
 
 TIMES = 10
 
@@ -58,7 +58,7 @@ USUAL_LIMIT = 10
 """Runs a day, before the limits are answered."""
 
 
-def context(rule_form: RuleForm, step: str, now: datetime) -> dict[str, Any]:
+def context(rule_form: RuleForm, step: str, now: datetime) -> Context:
     """The context of this step's preview; empty where it has none."""
     preview = PREVIEWS.get(step)
     return preview(rule_form, now) if preview else {}
@@ -70,7 +70,7 @@ def fragment(rule_form: RuleForm, step: str, now: datetime) -> str:
     return render_template(f"partials/automation/{name}.html", preview=context(rule_form, step, now))
 
 
-def _matches(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
+def _matches(rule_form: RuleForm, now: datetime) -> Context:
     data = rule_form.data()
     rule = definition_from(data)
     subject = subject_of(rule_form.trigger, rule.record_type)
@@ -110,7 +110,7 @@ def _zone(rule_form: RuleForm, rule: RuleDefinition) -> ZoneInfo:
         return ZoneInfo(rule_form.account.timezone)
 
 
-def so_far(rule_form: RuleForm, step: str) -> dict[str, Any]:
+def so_far(rule_form: RuleForm, step: str) -> Context:
     """What the other steps have answered, in words, and the price of a run; empty while an answer is refused."""
     answered = [info for info in STEPS[:-1] if info.key in rule_form.answers and info.key != step]
     try:
@@ -149,7 +149,7 @@ def _place(rule_form: RuleForm, data: JsonObject) -> str | None:
     return sectors.get(str(data.get("sector"))) or sites.get(str(data.get("site")))
 
 
-def _times(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
+def _times(rule_form: RuleForm, now: datetime) -> Context:
     if rule_form.trigger != SCHEDULE:
         return {}
     data = rule_form.data()
@@ -174,7 +174,7 @@ def _times(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
 
 
 def _closed(
-    rule_form: RuleForm, data: dict[str, Any], schedule: Schedule, now: datetime
+    rule_form: RuleForm, data: Context, schedule: Schedule, now: datetime
 ) -> dict[str, dict[datetime, str] | list[str]]:
     """What calendars do to these times: by planned time, or in a line for each site of a split rule."""
     place = RulePlace(rule_form.account.id, data.get("site"), data.get("on_closed_days", "skip"))
@@ -212,7 +212,7 @@ def _came_meanwhile(edited: AutomationRule, now: datetime, saved: AutomationRule
     return records_meanwhile(db.session(), edited, saved.stopped_at, now) if edited.record_type else None
 
 
-def _check(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
+def _check(rule_form: RuleForm, now: datetime) -> Context:
     open_step = rule_form.first_open()
     if open_step:
         return {"open_step": open_step}

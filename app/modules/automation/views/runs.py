@@ -1,7 +1,6 @@
 """The page of one run, and the actions on it."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 from flask import flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -21,7 +20,6 @@ from app.business.automation.services.operations.retry_chain import retry_chain
 from app.business.automation.services.operations.retry_price import RetryPrice
 from app.business.automation.services.preflight import chain_release
 from app.business.automation.services.preflight.left_over_work import LeftOverWork, left_over
-from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.rules.sentence import summary_of
 from app.business.automation.services.runs import commands, person_questions
 from app.business.automation.services.runs.held_records import held_until, holder_of
@@ -38,7 +36,7 @@ from app.modules.automation.labels.traces import trace_lines
 from app.modules.gate.numbers import row_id
 from app.modules.run_actor import actor
 from app.modules.sent_once import sent_once
-from app.modules.web import see_other
+from app.modules.web import Context, see_other
 
 NOTE_LIMIT = 2_000
 
@@ -111,8 +109,8 @@ def _run(id: int) -> ScheduledTask:
     return find_run(db.session(), current_person().scope, id)
 
 
-def _context(page: Any, run: ScheduledTask, now: datetime) -> dict[str, Any]:
-    subject = subject_of(page.definition["trigger"], page.definition.get("record_type"))
+def _context(page: RunPage, run: ScheduledTask, now: datetime) -> Context:
+    subject = subject_of(page.definition.trigger, page.definition.record_type)
     left, again = _left_over(run, now)
     samples = (run.detail.trace or {}).get("records", [])
     return {
@@ -128,12 +126,12 @@ def _context(page: Any, run: ScheduledTask, now: datetime) -> dict[str, Any]:
         "may_undo": run.status in CLOSED and current_person().can(Role.OPERATOR) and _left_something(page),
         "questions": _questions(run),
         **_holder(run, now),
-        "sentence": summary_of(definition_from(page.definition), page.site),
+        "sentence": summary_of(page.definition, page.site),
         "traces": [(sample["id"], trace_lines(sample["trace"], subject)) for sample in samples],
     }
 
 
-def _questions(run: ScheduledTask) -> list[dict[str, Any]]:
+def _questions(run: ScheduledTask) -> list[Context]:
     """What it waits to be told, and whether this person may say it."""
     session, person = db.session(), current_person()
     return [
@@ -147,7 +145,7 @@ def _questions(run: ScheduledTask) -> list[dict[str, Any]]:
     ]
 
 
-def _holder(run: ScheduledTask, now: datetime) -> dict[str, Any]:
+def _holder(run: ScheduledTask, now: datetime) -> Context:
     """The run whose records this one waits for, and its state."""
     holder = holder_of(db.session(), run)
     zone = current_person().account.timezone

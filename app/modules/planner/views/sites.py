@@ -33,7 +33,7 @@ def _save_sector(sector: Sector, changes: dict[str, Any], seen: int | None, now:
     site_service.rename_sector(db.session(), sector, changes.get("name", sector.name), seen=seen, now=now)
 
 
-def _sites(_row: Any = None) -> Steps:
+def _sites(_row: Site | None = None) -> Steps:
     return [("Sites", url_for("planner.sites"))]
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 from flask import flash, request, url_for
 from flask.typing import ResponseReturnValue
@@ -98,7 +97,7 @@ def take_back_mark(id: int) -> ResponseReturnValue:
     )
 
 
-def _done(content: Content, change: Callable[[], Any], said: str) -> ResponseReturnValue:
+def _done(content: Content, change: Callable[[], object], said: str) -> ResponseReturnValue:
     """Back to the article's page, with what was done or why it was not."""
     try:
         change()

@@ -35,7 +35,7 @@ class SendWebhookWork(LocalWork):
         if not webhook.is_active:
             return LeftOut(f"The webhook “{webhook.name}” is switched off: nothing is sent to it.")
         ids = context.detail.records or []
-        data = {
+        data: JsonObject = {
             "rule": {
                 "id": context.rule.id,
                 "name": context.run.rule_name,
@@ -43,7 +43,7 @@ class SendWebhookWork(LocalWork):
             },
             "run": run_json(context.run),
             "record_type": context.run.record_type,
-            "records": _records(session, context, ids),
+            "records": [*_records(session, context, ids)],
             "record_count": len(ids),
         }
         post(session, webhook, ACTION_EVENT, data, key=unit.key, now=context.now)

@@ -14,7 +14,7 @@ from app.business.archived_rows import WITH_ARCHIVED
 from app.business.automation.models import RuleVersion
 from app.business.automation.run_documents import StepResult
 from app.business.automation.run_models import ActionRun, Cause, RunAttempt, ScheduledTask
-from app.business.automation.services.catalogue.actions.registry import CATALOGUE, stored_actions
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions.match_preview import title_of
 from app.business.automation.services.history.record_trail import uses_of
@@ -25,7 +25,7 @@ from app.business.automation.services.history.run_timeline import (
     progress_of,
     timeline_of,
 )
-from app.business.automation.services.rule_parts import JsonObject
+from app.business.automation.services.rules.definition import RuleDefinition, definition_from
 from app.business.automation.services.runs.result import steps_json
 from app.business.automation.services.runs.start_list import start_of
 from app.business.billing.models import CreditEntry
@@ -71,7 +71,7 @@ class RunPage:
     entries: list[CreditEntry]
     uses: list[ModelUse]
     names: Names
-    definition: JsonObject
+    definition: RuleDefinition
     site: str | None
     started_by: str | None
     beside: Sequence[int]
@@ -92,14 +92,15 @@ def find_run(session: Session, scope: Scope, run_id: int) -> ScheduledTask:
 
 
 def load_run_page(session: Session, run: ScheduledTask, now: datetime) -> RunPage:
-    definition = session.scalars(
+    stored = session.scalars(
         select(RuleVersion.definition).where(
             RuleVersion.rule_id == run.automation_rule_id, RuleVersion.version == run.rule_version
         )
     ).one()
+    definition = definition_from(stored)
     steps: list[LabelledStep] = [
         {**step, "label": CATALOGUE[step["type"]].label}
-        for step in steps_json(session, run, stored_actions(definition["actions"]))
+        for step in steps_json(session, run, definition.actions)
     ]
     units = _units(session, run)
     attempts = list(
