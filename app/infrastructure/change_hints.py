@@ -24,7 +24,6 @@ from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import structlog
-from flask import Flask
 from redis import Redis, RedisError
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.engine.default import DefaultExecutionContext
@@ -99,7 +98,7 @@ class Hints:
 _hints: WeakKeyDictionary[Engine, Hints] = WeakKeyDictionary()
 
 
-def init_app(app: Flask, settings: Settings) -> None:
+def init_app(app: Any, settings: Settings) -> None:
     """Let commits to the application's database leave hints in its queue server."""
     with app.app_context():
         hints = _hints[db.engine] = Hints(connect(settings, answer_within=ANSWER_WITHIN))

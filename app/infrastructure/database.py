@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from flask import Flask
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Connection, Engine, event, text
@@ -211,7 +210,7 @@ def reading_transaction() -> Iterator[Session]:
         yield session
 
 
-def init_app(app: Flask, url: str, options: dict[str, Any]) -> None:
+def init_app(app: Any, url: str, options: dict[str, Any]) -> None:
     """Bind the session to the database at `url`; nothing is connected yet. options: what sessions know of the
     installation, as execution options."""
     app.config["SQLALCHEMY_DATABASE_URI"] = url

@@ -6,10 +6,10 @@ delays: the row is the truth, and the sweep looks every 15 seconds.
 
 from collections.abc import Set
 from datetime import UTC, datetime
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import structlog
-from flask import Flask
 from redis import Redis, RedisError
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 _servers: WeakKeyDictionary[Engine, Redis] = WeakKeyDictionary()
 
 
-def init_app(app: Flask, settings: Settings) -> None:
+def init_app(app: Any, settings: Settings) -> None:
     """Let commits to the application's database wake the queues of its queue server."""
     with app.app_context():
         _servers[db.engine] = connect(settings)
