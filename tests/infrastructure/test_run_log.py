@@ -16,7 +16,7 @@ from app.business.automation.services.runs import closing, commands
 from app.business.automation.services.runs.context import load_context
 from app.business.automation.services.runs.gate_verdict import Stop
 from app.business.automation.services.runs.missed_times import missed_runs
-from app.business.automation.services.runs.opening import Opening, open_run, skip_instead
+from app.business.automation.services.runs.opening import Opening, Skip, open_run, skip_instead
 from app.business.automation.services.runs.planned_runs import open_planned
 from tests.business.automation.run_rows import make_rule
 from tests.factories import NOW, make_account, make_sector, make_site
@@ -66,7 +66,7 @@ def given_up(session: Session, rule: AutomationRule) -> None:
 
 def left(session: Session, rule: AutomationRule) -> None:
     run = opened(session, rule, begun=False)
-    skip_instead(session, run, Reason.CONDITIONS, SECRET, LATER)
+    skip_instead(session, run, Skip(Reason.CONDITIONS, SECRET), LATER)
 
 
 WAYS: list[Any] = [
