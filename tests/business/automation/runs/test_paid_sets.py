@@ -27,6 +27,9 @@ from app.business.automation.services.runs.reservations import RESERVED_FOR, res
 from app.business.automation.services.triggering.dispatch import dispatch_batches
 from app.business.billing.models import CreditEntry, CreditHold, CreditHoldPart, SpendCounter
 from app.business.billing.services import set_charges
+from app.business.outlets.incident_models import Incident
+from app.business.outlets.services import incidents
+from app.business.outlets.services.incidents import FailureCause, Touched
 from app.business.planner.models import Cluster, Sector, Site
 from app.infrastructure.ai.offline import OfflineModel
 from app.infrastructure.database import db
@@ -246,6 +249,18 @@ def test_a_hold_taken_for_the_wrong_run_is_found(session: Session, monkeypatch: 
     world = PaidWorld(session, rng=Random(0))
     world.live()
     assert world.singly or world.breaches()
+
+
+def test_a_run_that_ends_an_incident_is_in_no_set(machine: Machine) -> None:
+    """One that the AI service's faults have opened: the first run that makes ideas again ends it."""
+    account_id = machine.session.scalars(select(Account.id)).one()
+    cause = FailureCause("ai", "refused", "The AI service")
+    touched = Touched("run-0", None, None, ())
+    incidents.note_failure(machine.session, account_id, cause, touched, "Not now.", machine.now)
+    machine.session.commit()
+    machine.pass_time(minutes=1)
+    assert drain_all(machine).executed == 6
+    assert machine.session.scalars(select(Incident.status)).all() == ["recovered"]
 
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:

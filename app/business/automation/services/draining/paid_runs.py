@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, union_all
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import RuleDay
@@ -27,6 +27,7 @@ from app.business.billing.models import BudgetScope
 from app.business.billing.services.credit_service import Budget
 from app.business.billing.services.set_charges import Charge, number_affordable
 from app.business.language_model import answers_locally
+from app.business.outlets.incident_models import Incident, IncidentStatus
 from app.business.outlets.services.ai_connections import connected_among
 from app.business.planner.models import Site
 from app.business.planner.services.ideas_facts import ClusterFacts, IdeasFacts
@@ -159,7 +160,7 @@ def _is_simple(
 ) -> Callable[[RunContext], bool]:
     """Whether a run asks no service, waits for nobody, and wakes nobody."""
     accounts = {context.account.id for context in contexts}
-    others = connected_among(session, accounts) | _with_outages(session, accounts)
+    others = connected_among(session, accounts) | _with_faults(session, accounts)
 
     def is_simple(context: RunContext) -> bool:
         choice, params = paid.choices[context.run.id], step_of(context).params
@@ -177,11 +178,15 @@ def _is_left_out(paid: PaidRuns, context: RunContext, params: GenerateIdeas) -> 
     return cluster_id not in paid.facts.clusters or (not params.again and paid.facts.has_ideas(cluster_id))
 
 
-def _with_outages(session: Session, account_ids: Collection[int]) -> set[int]:
+def _with_faults(session: Session, account_ids: Collection[int]) -> set[int]:
     """Accounts in which the end of a run shows that a service answers again."""
-    row = ScheduledTask
-    waits = row.account_id.in_(account_ids), row.retry_at.is_not(None)
-    return set(session.scalars(select(row.account_id).where(*waits)))
+    run, incident = ScheduledTask, Incident
+    is_open = incident.status == IncidentStatus.OPEN
+    found = union_all(
+        select(run.account_id).where(run.account_id.in_(account_ids), run.retry_at.is_not(None)),
+        select(incident.account_id).where(incident.account_id.in_(account_ids), is_open),
+    )
+    return set(session.scalars(found))
 
 
 def _has_slot(session: Session, paid: PaidRuns) -> Callable[[RunContext], bool]:
