@@ -1,4 +1,4 @@
-"""Statements over many rows, whose effect is told by the number of rows that they changed."""
+"""Statements over many rows, whose effect is given by the number of rows that they changed."""
 
 from collections.abc import Sequence
 

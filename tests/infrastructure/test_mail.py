@@ -142,8 +142,8 @@ def test_what_the_server_answers_decides(
     office.work()
     [row] = office.rows()
     assert row.status == status
-    told = session.scalars(select(Notice.title)).all()
-    assert told == (["A mail to jane@example.com could not be sent"] if status == "failed" else [])
+    titles = session.scalars(select(Notice.title)).all()
+    assert titles == (["A mail to jane@example.com could not be sent"] if status == "failed" else [])
 
 
 def test_an_unknown_address_does_not_hold_up_the_others(
@@ -306,8 +306,8 @@ def test_starttls_is_used_where_offered_and_a_password_is_sent_only_then(
         assert "is not safe" in untrusted.message
         assert len(box.mails) == 1
     with mail_server(auth_require_tls=False) as box:
-        told = MailServer.of(f"smtp://jane:right@127.0.0.1:{box.port}").send(message)
-        assert "offers no STARTTLS" in told.message
+        sent = MailServer.of(f"smtp://jane:right@127.0.0.1:{box.port}").send(message)
+        assert "offers no STARTTLS" in sent.message
         assert (box.logins, box.mails) == ([], [])
         assert MailServer.of(box.url).send(message).message == "", "without a password plain is allowed"
 

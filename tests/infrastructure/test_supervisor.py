@@ -24,18 +24,18 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def supervise(child: Child, record: Callable[[Ended], object] = lambda _ended: None) -> list[str]:
     """The reports until the child asked for an end; the signal handlers are restored afterwards."""
-    told: list[str] = []
+    lines: list[str] = []
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.getsignal(number) for number in numbers]
     try:
-        watching = Supervisor(told.append, record)
+        watching = Supervisor(lines.append, record)
         watching.start(child)
         watching.watch()
         watching.stop()
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
-    return told
+    return lines
 
 
 def ask_for_an_end() -> None:
@@ -69,9 +69,9 @@ def test_a_restart_is_reported_and_recorded_with_its_cause(tmp_path: Path, numbe
         (tmp_path / "draft").write_text(f"{ended.process} {ended.pid} {ended.cause}")
         (tmp_path / "draft").rename(recorded)
 
-    told = supervise(Child("worker", live, lambda _pid: True), record)
+    lines = supervise(Child("worker", live, lambda _pid: True), record)
     assert recorded.read_text() == f"worker {lives.read_text()} {cause}"
-    assert any(line.endswith(cause) for line in told)
+    assert any(line.endswith(cause) for line in lines)
 
 
 @pytest.mark.usefixtures("quick")
@@ -84,9 +84,9 @@ def test_a_process_that_was_stopped_is_replaced(tmp_path: Path) -> None:
         lives.touch()
         os.kill(os.getpid(), signal.SIGSTOP)
 
-    told = supervise(Child("worker", live, lambda _pid: True))
-    assert any("The worker was stopped and does not go on" in line for line in told)
-    assert any("starting it again" in line and line.endswith(STOOD_STILL) for line in told)
+    lines = supervise(Child("worker", live, lambda _pid: True))
+    assert any("The worker was stopped and does not go on" in line for line in lines)
+    assert any("starting it again" in line and line.endswith(STOOD_STILL) for line in lines)
 
 
 @pytest.mark.usefixtures("quick")
@@ -100,9 +100,9 @@ def test_a_stopped_grandchild_is_killed(tmp_path: Path) -> None:
         (tmp_path / "ended-by").write_text(str(os.WTERMSIG(status)))
         ask_for_an_end()
 
-    told = supervise(Child("worker", live, lambda _pid: True))
+    lines = supervise(Child("worker", live, lambda _pid: True))
     assert (tmp_path / "ended-by").read_text() == str(int(signal.SIGKILL))
-    assert not any("starting it again" in line for line in told)
+    assert not any("starting it again" in line for line in lines)
 
 
 def test_an_ended_process_has_no_family_and_is_not_stopped() -> None:

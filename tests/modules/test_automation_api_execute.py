@@ -192,7 +192,7 @@ def test_a_rule_that_is_off_runs_only_when_told_to(
     make_keyword(session, sector)
     rule = make_rule(session, people.account, actions=[LABEL], is_active=False)
     session.commit()
-    ids = [execute(api, rule, even_if_off=told).json["id"] for told in (False, True)]
+    ids = [execute(api, rule, even_if_off=chosen).json["id"] for chosen in (False, True)]
     now_machine.settle()
     shown = [api.get(f"{RUNS}{run_id}/").json for run_id in ids]
     assert [(run["status"], run["reason"]) for run in shown] == [("skipped", "inactive"), ("completed", None)]

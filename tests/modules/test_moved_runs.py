@@ -86,5 +86,5 @@ def test_programs_get_both_times(app: Flask, session: Session, people: People) -
             datetime.fromisoformat(shown[name]) for name in ("scheduled_at", "moved_to_at", "not_before")
         ]
         assert times == [LAST_WEEK, NEXT_DAYS, NEXT_DAYS]
-    told = mcp(program, "list_runs")["structuredContent"]["results"]
-    assert [datetime.fromisoformat(one["moved_to_at"]) for one in told] == [NEXT_DAYS]
+    shown = mcp(program, "list_runs")["structuredContent"]["results"]
+    assert [datetime.fromisoformat(one["moved_to_at"]) for one in shown] == [NEXT_DAYS]

@@ -22,11 +22,17 @@ from app.business.automation.services.catalogue.actions.eligibility import Ineli
 from app.business.automation.services.catalogue.actions.parameters import Ids, Input, RowId, ids_input, quoted
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.forecast.outlook import look_ahead
+from app.business.automation.services.operations import lifecycle
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.unit_receipts import Done, Unit
+from app.business.events import Origin
 from app.business.language_model import ProviderFault
 from app.business.planner.models import Keyword, KeywordStatus, Sector
+from app.business.planner.services.keyword_service import add_keyword
 from app.business.writer.services.record_editors import update_record
+from app.infrastructure.database import transaction
+from app.infrastructure.messaging.automation_tasks import OPERATIONS
+from app.infrastructure.messaging.engine import utc_now
 from tests.business.automation.machine import Machine
 from tests.factories import make_keyword, make_sector, make_site
 from tests.modules.automation_rest import RULES, RUNS, execute
@@ -262,3 +268,20 @@ def test_a_file_names_the_people_it_speaks_of(api: FlaskClient, session: Session
     assert taken.status_code == 200, taken.json
     copy = session.scalars(select(AutomationRule).where(AutomationRule.name == "Ask others")).one()
     assert copy.actions == [survey(depth="short", reader=people.owner.id)]
+
+
+def test_it_is_tried_on_the_past(api: FlaskClient, session: Session, people: People, sector: Sector) -> None:
+    at, origin = datetime.now(UTC) - timedelta(days=2), Origin(people.account.id)
+    rare, much = (
+        add_keyword(session, sector, {"text": text, "volume": volume}, origin=origin, now=at)
+        for text, volume in (("iron pan", 50), ("steel pan", 250))
+    )
+    session.commit()
+    rule = add_rule(api, is_active=False)
+    asked = api.post(f"{RULES}{rule['id']}/back-test/", json={"days": 7})
+    assert asked.status_code == 202, asked.json
+    assert lifecycle.execute_next(transaction, OPERATIONS, utc_now)
+    shown = api.get(asked.headers["Location"]).json
+    (outcome,) = shown["result"]["outcomes"]
+    assert (outcome["runs"], outcome["credits"]) == (2, 4)
+    assert {record["id"] for record in outcome["sample"]} == {rare.id, much.id}

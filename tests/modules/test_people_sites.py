@@ -146,8 +146,8 @@ def test_notices_and_mails_about_other_sites_reach_only_those_who_see_them(
             Message(NoticeKind.INCIDENT, "danger", f"Fault {place}", "Look.", place, site_id=site), now,
         )  # fmt: skip
     session.flush()
-    told = select(Mail.entries).where(Mail.user_id == people.editor.id)
-    said = str(session.scalars(told).all())
+    mailed = select(Mail.entries).where(Mail.user_id == people.editor.id)
+    said = str(session.scalars(mailed).all())
     assert "Fault here" in said
     assert "Fault there" not in said
     assert "Fault all" not in said
@@ -159,7 +159,7 @@ def test_notices_and_mails_about_other_sites_reach_only_those_who_see_them(
     choose(session, people.editor, {NoticeKind.INCIDENT: Way.DIGEST, NoticeKind.MORNING: Way.MAIL})
     session.flush()
     digest.send(session, account, datetime(2020, 1, 1, tzinfo=UTC), now)
-    digested = str(session.scalars(told.where(Mail.kind == "digest")).all())
+    digested = str(session.scalars(mailed.where(Mail.kind == "digest")).all())
     assert "Fault here" in digested
     assert "Fault there" not in digested
     assert "Fault all" not in digested

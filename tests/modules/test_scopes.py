@@ -141,8 +141,8 @@ def test_what_is_read_is_the_same_with_and_without_archived_records_and_rows_of_
         make_others(session, people)
         make_archived(session, rows, HIDDEN)
         after = [read(client, path) for _, path, client in asked]
-    told = [path for (_, path, _), old, new in zip(asked, before, after, strict=True) if new != old]
-    assert told == []
+    changed = [path for (_, path, _), old, new in zip(asked, before, after, strict=True) if new != old]
+    assert changed == []
 
 
 @pytest.mark.usefixtures("limited")

@@ -34,7 +34,7 @@ def draft(editor: FlaskClient) -> str:
 
 
 @pytest.mark.parametrize(
-    ("step", "wrong", "mended", "rest"),
+    ("step", "wrong", "corrected", "rest"),
     [
         ("which", EMPTY, {"c0-value": "500"}, {"c1-value": "shoe"}),
         ("do", {"a0-type": "generate_content", "a0-sent": "generate_content"}, LABEL, {}),
@@ -47,24 +47,24 @@ def test_a_change_removes_its_own_error(
     draft: str,
     step: str,
     wrong: dict[str, str],
-    mended: dict[str, str],
+    corrected: dict[str, str],
     rest: dict[str, str],
 ) -> None:
     refused = editor.post(f"{draft}/{step}", data=wrong)
     assert (refused.status_code, BOX in refused.text) == (422, True)
-    faulty = [*mended, *rest] if step != "do" else ["a0-type"]
+    faulty = [*corrected, *rest] if step != "do" else ["a0-type"]
     assert all(f'name="faulty" value="{name}"' in refused.text for name in faulty)
     again = {"change": "refresh", "faulty": faulty}
     headers = PARTIAL if step in ("which", "do") else FULL
     unchanged = editor.post(f"{draft}/{step}", data=wrong | again, headers=headers).text
     assert all(f'id="{name}-error"' in unchanged for name in faulty)
-    half = editor.post(f"{draft}/{step}", data=wrong | mended | again, headers=headers).text
+    half = editor.post(f"{draft}/{step}", data=wrong | corrected | again, headers=headers).text
     assert (BOX in half) == bool(rest)
-    assert not any(f'id="{name}-error"' in half for name in mended)
+    assert not any(f'id="{name}-error"' in half for name in corrected)
     assert all(f'id="{name}-error"' in half for name in rest)
-    done = editor.post(f"{draft}/{step}", data=wrong | mended | rest | again, headers=headers)
+    done = editor.post(f"{draft}/{step}", data=wrong | corrected | rest | again, headers=headers)
     assert (done.status_code, BOX in done.text) == (200, False)
-    following = editor.post(f"{draft}/{step}", data=wrong | mended | rest, follow_redirects=True)
+    following = editor.post(f"{draft}/{step}", data=wrong | corrected | rest, follow_redirects=True)
     assert (following.status_code, BOX in following.text) == (200, False)
 
 

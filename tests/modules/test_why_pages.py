@@ -120,13 +120,13 @@ def test_a_program_asks_for_a_moment(
     api = program_of(app, session, people.viewer)
     answer = api.get(f"{RULES}{rule.id}/why/?record_id={keyword.id}")
     assert answer.status_code == 200
-    told = answer.json
-    assert (told["verdict"], told["happenings"], told["then"]) == ("not_taken", [], None)
-    assert told["now"]["smallest_change"] == [
+    shown = answer.json
+    assert (shown["verdict"], shown["happenings"], shown["then"]) == ("not_taken", [], None)
+    assert shown["now"]["smallest_change"] == [
         {"field": "volume", "operator": "gte", "value": 500, "actual": 320, "wanted": True}
     ]
-    assert told["now"]["advice"] == "It would match if volume were at least 500 (it is 320)."
-    assert {gate["gate"]: gate["result"] for gate in told["gates"]}["conditions"] == "stop"
+    assert shown["now"]["advice"] == "It would match if volume were at least 500 (it is 320)."
+    assert {gate["gate"]: gate["result"] for gate in shown["gates"]}["conditions"] == "stop"
     at = quote((datetime.now(UTC)).isoformat())
     then = api.get(f"{RULES}{rule.id}/why/?record_id={keyword.id}&at={at}").json["then"]
     assert (then["source"], then["result"], then["rule_version"]) == ("unchanged", False, 1)

@@ -49,7 +49,7 @@ AT_THE_END = {
     "records that do not match are counted": "SELECT d.batch_id, d.rule_id FROM batch_delivery d WHERE d.unmatched "
     "<> COALESCE((SELECT SUM(t.count) FROM scheduled_task t WHERE t.batch_id = d.batch_id "
     "AND t.automation_rule_id = d.rule_id AND t.part = 0), 0)",
-    "rules that never changed heard every event": "SELECT b.id, r.id FROM event_batch b JOIN automation_rule r "
+    "rules that never changed got every event": "SELECT b.id, r.id FROM event_batch b JOIN automation_rule r "
     "ON r.account_id = b.account_id AND r.trigger = b.type WHERE r.version = 1 AND r.is_active "
     "AND r.created_at <= b.created_at AND b.type NOT IN ('status_changed', 'run_finished') AND NOT EXISTS ("
     "SELECT 1 FROM batch_delivery d WHERE d.batch_id = b.id AND d.rule_id = r.id)",

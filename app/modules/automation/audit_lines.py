@@ -135,9 +135,9 @@ def _subject(entry: AuditEntry, names: Mapping[int, str], sites: Mapping[int, st
         return name or f"person {entry.subject_id}"
     if name:
         return f"{noun} “{name}”"
-    told = (entry.data or {}).get("name") or (entry.data or {}).get("url")
-    if isinstance(told, str):
-        return f"{noun} “{told}”"
+    known = (entry.data or {}).get("name") or (entry.data or {}).get("url")
+    if isinstance(known, str):
+        return f"{noun} “{known}”"
     return (
         noun if entry.subject_type in ("ai_connection", "incoming_address") else f"{noun} {entry.subject_id}"
     )

@@ -24,7 +24,7 @@ from app.business.writer.models import Task
 from app.infrastructure import database
 from app.infrastructure.database import engine_options, prepare
 
-STEPS = ("carry", "carry", "carry", "carry", "retry", "retry", "rescue", "edit")
+STEPS = ("execute", "execute", "execute", "execute", "retry", "retry", "rescue", "edit")
 WORDS = (100, 300, 700, 1000)
 REFUSED_ONE_IN = 4
 PATIENCE_SECONDS = 120
@@ -123,7 +123,7 @@ class _Worker:
             raise
 
     def meddle(self) -> int:
-        carried = 0
+        executed = 0
         steps: dict[str, Callable[[], object]] = {
             "retry": self._retry,
             "rescue": self._rescue,
@@ -131,11 +131,11 @@ class _Worker:
         }
         for _ in range(self.work.steps):
             step = self.chance.choice(STEPS)
-            if step == "carry":
-                carried += sum(self.engine.execute(run_id) for run_id in self._some(Status.PENDING))
+            if step == "execute":
+                executed += sum(self.engine.execute(run_id) for run_id in self._some(Status.PENDING))
             else:
                 steps[step]()
-        return carried
+        return executed
 
     def _some(self, status: Status) -> list[int]:
         with self.transaction() as session:

@@ -59,13 +59,13 @@ def deploy_under_use(place: Installation) -> str:
             stopped = [restart(place, programs) for _ in range(RESTARTS)]
         finally:
             over.set()
-        told = Counter(answer.status for one in asked for answer in one.result())
-        assert set(told) - {0} <= CLEAN, told
+        statuses = Counter(answer.status for one in asked for answer in one.result())
+        assert set(statuses) - {0} <= CLEAN, statuses
         assert max(stopped) < GRACE
         eventually(lambda: not place.unanswered(), within=240, what=place.unanswered())
         audited = place.audit()
         assert audited.returncode == 0, audited.stderr
-    return f"{RESTARTS} restarts, answers by status {dict(told)} (0: nobody listened), {len(place.accepted)} saved"
+    return f"{RESTARTS} restarts, answers by status {dict(statuses)} (0: nobody listened), {len(place.accepted)} saved"
 
 
 @pytest.mark.full_trials

@@ -133,7 +133,7 @@ def remove(session: Session, row: Webhook, actor: AuditActor, now: datetime) -> 
 
 
 def clear_failures(session: Session, row: Webhook, now: datetime, *, is_quiet: bool = False) -> None:
-    """Its failures are over: it has answered, or (is_quiet) somebody has mended it."""
+    """Its failures are over: it has answered, or (is_quiet) somebody has repaired it."""
     if row.failing_since or row.off_reason:
         row.failing_since, row.off_reason = None, ""
     incidents.recover_place(session, row.account_id, place_of(row), now, is_quiet=is_quiet)

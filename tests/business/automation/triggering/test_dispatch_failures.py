@@ -71,8 +71,8 @@ def test_a_rule_repaired_before_it_is_given_up_receives_the_batch(
     mend_rule(session, rules[1], SEARCHED)
     machine.pass_time(minutes=5)
     machine.settle()
-    mended = of_rule(session, rules[1])
-    assert (mended.state, mended.matched, mended.unmatched, mended.runs) == (Delivery.DONE, 3, 3, 1)
+    repaired = of_rule(session, rules[1])
+    assert (repaired.state, repaired.matched, repaired.unmatched, repaired.runs) == (Delivery.DONE, 3, 3, 1)
     runs = [run for run in machine.runs() if run.automation_rule_id == rules[1].id]
     assert [run.status for run in runs] == [Status.COMPLETED, Status.SKIPPED]
     assert machine.breaches() == []
@@ -105,8 +105,8 @@ def test_given_up_it_is_a_failed_run_with_a_notice_and_a_finding_until_it_is_ret
     machine.settle()
     session.refresh(run)
     assert (run.status, run.reason, run.part, run.record_count) == (Status.COMPLETED, None, 1, 3)
-    mended = of_rule(session, rules[1])
-    assert (mended.state, mended.matched, mended.unmatched, mended.runs) == (Delivery.DONE, 3, 3, 1)
+    repaired = of_rule(session, rules[1])
+    assert (repaired.state, repaired.matched, repaired.unmatched, repaired.runs) == (Delivery.DONE, 3, 3, 1)
     assert session.scalars(select(Notice.read_at).where(Notice.key == key)).all() == []
     assert (unaccounted(session, account.id, machine.now), machine.breaches()) == (0, [])
 

@@ -52,7 +52,7 @@ def rule_on(machine: Machine, account: Account, **values: Any) -> AutomationRule
     return machine.make_rule(account, **{"trigger": "incoming", "actions": [TELL]} | values)
 
 
-def told(session: Session) -> list[str]:
+def notices_of(session: Session) -> list[str]:
     return list(session.scalars(select(Notice.body).order_by(Notice.id)))
 
 
@@ -65,7 +65,7 @@ def test_a_message_starts_the_rules_of_its_account_once(
     order = {"number": "A-7", "total": 1250}
     assert receive(machine, account, "msg_1", order=order, who="Ada")
     assert not receive(machine, account, "msg_1", order=order, who="Ada")
-    assert told(session) == ["A-7: 1,250 from Ada"]
+    assert notices_of(session) == ["A-7: 1,250 from Ada"]
     assert receive(machine, account, "msg_2", order=order)
     assert len(machine.runs()) == 2
     assert session.scalar(select(func.count(Event.id)).where(Event.record_type == "incoming")) == 2
@@ -109,7 +109,7 @@ def test_a_start_by_hand_reads_the_latest_message(
     for number in ("A-1", "A-2"):
         receive(machine, account, number, order={"number": number, "total": [1, "x"]}, who={"name": "Ada"})
     machine.run_now(rule)
-    assert told(session)[-1] == 'A-2: 1, x from {"name": "Ada"}'
+    assert notices_of(session)[-1] == 'A-2: 1, x from {"name": "Ada"}'
 
 
 @pytest.mark.parametrize("field", ["incoming", "incoming.", "incoming..total", "order.total"])

@@ -158,9 +158,11 @@ def test_a_rule_on_one_site_follows_no_run_of_another(
         name: follower(machine, account, {}, name=name, **failed | place) for name, place in places.items()
     }
     fail(machine, failing, 1)
-    heard = session.scalars(select(ScheduledTask.rule_name).where(ScheduledTask.batch_id.is_not(None))).all()
+    started = session.scalars(
+        select(ScheduledTask.rule_name).where(ScheduledTask.batch_id.is_not(None))
+    ).all()
     # A run without a site is anywhere; on a site it starts rules only where its rule is named.
-    assert sorted(heard) == ["anywhere", "named"]
+    assert sorted(started) == ["anywhere", "named"]
     on_site = machine.make_rule(
         account,
         name="On the site",
@@ -170,8 +172,10 @@ def test_a_rule_on_one_site_follows_no_run_of_another(
         site=sector.site_id,
     )
     machine.run_now(on_site)
-    heard = session.scalars(select(ScheduledTask.rule_name).where(ScheduledTask.batch_id.is_not(None))).all()
-    assert sorted(heard) == ["anywhere", "anywhere", "here", "named"]
+    started = session.scalars(
+        select(ScheduledTask.rule_name).where(ScheduledTask.batch_id.is_not(None))
+    ).all()
+    assert sorted(started) == ["anywhere", "anywhere", "here", "named"]
     by_hand = machine.run_now(watching["there"])
     assert by_hand.status == Status.COMPLETED
     assert " failed  times" in session.scalars(select(Notice.body)).all()

@@ -202,19 +202,19 @@ class _Left:
 
 def _spread(streams: Sequence[Stream], paces: Sequence[SpendingPace], days: Sequence[date]) -> _Spread:
     """Deviation of past days from the paces, over all rules together, so that correlations between rules count."""
-    usual, stray = [0.0] * len(days), [0.0] * len(days)
+    usual, deviations = [0.0] * len(days), [0.0] * len(days)
     for stream, pace in zip(streams, paces, strict=True):
         for number, day in enumerate(days):
             fitted = pace.on(day) * stream.on[number]
             usual[number] += stream.factor * fitted
-            stray[number] += stream.factor * (stream.used[number] - fitted)
+            deviations[number] += stream.factor * (stream.used[number] - fitted)
     counted = [weight if use else 0.0 for weight, use in zip(weights(days), usual, strict=True)]
     square = _weighted(counted, usual) / sum(counted) if any(counted) else 0.0
     lent = USUAL_DAYS * square
-    share = (_weighted(counted, stray) + DEFAULT_DEVIATION**2 * lent) / (
+    share = (_weighted(counted, deviations) + DEFAULT_DEVIATION**2 * lent) / (
         _weighted(counted, usual) + lent or 1
     )
-    of_day = (share or DEFAULT_DEVIATION**2) * _autocorrelation(counted, stray)
+    of_day = (share or DEFAULT_DEVIATION**2) * _autocorrelation(counted, deviations)
     seen = sum(counted) ** 2 / (sum(weight**2 for weight in counted) or 1)
     level = of_day / max(seen, 1) + DRIFT**2 + _of_new_rules(streams, paces)
     return _Spread(of_day, level)
@@ -224,11 +224,11 @@ def _weighted(counted: Sequence[float], values: Sequence[float]) -> float:
     return sum(weight * value**2 for weight, value in zip(counted, values, strict=True))
 
 
-def _autocorrelation(counted: Sequence[float], stray: Sequence[float]) -> float:
+def _autocorrelation(counted: Sequence[float], deviations: Sequence[float]) -> float:
     """Factor by which autocorrelation increases the variance of a sum of days."""
-    pairs = zip(counted[1:], stray, stray[1:], strict=False)
+    pairs = zip(counted[1:], deviations, deviations[1:], strict=False)
     together = sum(weight * before * after for weight, before, after in pairs)
-    share = together / (_weighted(counted, stray) or 1)
+    share = together / (_weighted(counted, deviations) or 1)
     share = min(max(share, 0.0), AUTOCORRELATION_CAP)
     return (1 + share) / (1 - share)
 

@@ -18,7 +18,7 @@ from app.business.automation.services.schedules.calendar import Schedule
 
 TIMES = 20
 """Next planned times that are looked up in each calendar."""
-MOST_TOLD = 3
+MOST_NAMED = 3
 """Sites of a split rule that are told of one by one."""
 ADVICE = "Choose other times, what it does “On closed days”, or change the calendar."
 
@@ -45,10 +45,10 @@ def _of_one(place: PlaceAhead) -> str:
 
 def _of_sites(found: ClosedAhead, closed: Sequence[PlaceAhead]) -> str:
     where = "its only site" if found.sites == 1 else f"{len(closed):,} of its {found.sites:,} sites"
-    told = [_of_site(place) for place in closed[:MOST_TOLD]]
-    more = len(closed) - MOST_TOLD
+    named = [_of_site(place) for place in closed[:MOST_NAMED]]
+    more = len(closed) - MOST_NAMED
     rest = [f"So it is on {more:,} more {'site' if more == 1 else 'sites'}."] if more > 0 else []
-    return " ".join([f"On {where} the next planned times fall on closed days.", *told, *rest])
+    return " ".join([f"On {where} the next planned times fall on closed days.", *named, *rest])
 
 
 def _of_site(place: PlaceAhead) -> str:
