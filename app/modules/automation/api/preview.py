@@ -24,13 +24,13 @@ from app.modules.access import current_person
 from app.modules.api.bodies import Omittable
 from app.modules.api.resource import report
 from app.modules.automation.api.answers import (
-    CatalogShown,
     PreviewShown,
     TimesShown,
     TrialShown,
     VerdictShown,
 )
 from app.modules.automation.api.blueprint import api
+from app.modules.automation.api.catalog_answers import CatalogShown
 from app.modules.automation.api.serializers import PreviewAsked, RuleTrial
 from app.modules.automation.diff.edit_conflict import present_rule, require_records
 

@@ -10,7 +10,7 @@ from pydantic import (
     field_serializer,
     field_validator,
 )
-from pydantic_core import ErrorDetails, PydanticKnownError
+from pydantic_core import PydanticKnownError
 
 from app.business.automation.services.catalogue import triggers
 from app.business.automation.services.catalogue.actions.base import RECORD_LIMIT, Action
@@ -35,9 +35,9 @@ from app.business.automation.services.rule_parts import (
     Stored,
     Unchecked,
     checked_part,
-    part_errors,
     refuse_part,
 )
+from app.business.automation.services.rules.definition_errors import action_errors, field_errors
 from app.business.automation.services.rules.fields import OPTIONS, RuleFields, usual
 from app.business.automation.services.rules.naming import check_name
 from app.business.automation.services.rules.options import Value, idle_options
@@ -46,8 +46,6 @@ from app.business.automation.services.schedules.calendar import Schedule, parse_
 from app.business.errors import Invalid
 
 NO_SCHEDULE = "Only rules that run on a schedule have one. Leave it empty."
-STARTING = ("trigger", "record_type", "trigger_options")
-"""Fields that together define what starts the rule, in the order of their checks."""
 
 
 class NoSchedule(RulePart):
@@ -169,34 +167,6 @@ def parse_definition(data: JsonObject, *, shortest_interval_minutes: int | None)
     return rule
 
 
-def field_errors(error: ValidationError) -> dict[str, list[str]]:
-    """pydantic's errors as field path -> sentences; unknown keys are refused by name.
-
-    Errors of nested parts are reported only where all other fields are valid: see `_parts`.
-    """
-    errors: dict[str, list[str]] = {}
-    faults = error.errors()
-    plain = [fault for fault in faults if part_errors(fault) is None]
-    if not plain:
-        return _parts(faults)
-    for item in plain:
-        path = _path(item["loc"])
-        sentence = (
-            f"Unknown key '{item['loc'][-1]}'."
-            if item["type"] == "extra_forbidden"
-            else _sentence(item["msg"])
-        )
-        errors.setdefault(path, []).append(sentence)
-    return errors
-
-
-def _parts(faults: Iterable[ErrorDetails]) -> dict[str, list[str]]:
-    """Errors of parts. Trigger, record type and options depend on one another, so only the first error is reported."""
-    by_field = {str(fault["loc"][0]): part_errors(fault) or {} for fault in faults}
-    starting = next((by_field[name] for name in STARTING if name in by_field), {})
-    return starting | by_field.get("schedule", {}) | by_field.get("actions", {})
-
-
 def working_record_type(rule: RuleDefinition) -> str | None:
     """The record type of the rule's runs: from the trigger, the author, or the first action's input.
 
@@ -236,7 +206,7 @@ def _checked_actions(given: list[JsonObject]) -> list[Action]:
             try:
                 actions.append(CATALOGUE[str(data["type"])].checked(data))
             except ValidationError as error:
-                found = _action_errors(error)
+                found = action_errors(error)
         for path, texts in found.items():
             errors[f"actions[{index}]{path}"] = [f"Action {index + 1}: {text}" for text in texts]
     if errors:
@@ -251,16 +221,6 @@ def _not_in_catalogue(data: JsonObject) -> dict[str, list[str]]:
     if str(data.get("type")) not in CATALOGUE:
         return {".type": [f"unknown type '{data.get('type')}'."]}
     return {}
-
-
-def _action_errors(error: ValidationError) -> dict[str, list[str]]:
-    """Sentences by path within the action: errors of the action itself come before those of its parameters."""
-    faults = {fault["loc"] for fault in error.errors()}
-    if ("on_error",) in faults:
-        return {".on_error": ["on_error is stop or continue."]}
-    if ("params",) in faults:
-        return {".params": ["params is an object."]}
-    return {f".{path}": texts for path, texts in field_errors(error).items()}
 
 
 def _check_conditions(rule: RuleDefinition) -> None:
@@ -342,18 +302,6 @@ def _collect(
     except Invalid as refusal:
         for path, messages in refusal.errors.items():
             errors.setdefault(path, []).extend(messages)
-
-
-def _sentence(message: str) -> str:
-    """Ends pydantic's messages with a period, as ours are."""
-    return f"{message.removeprefix('Value error, ').removesuffix('.')}."
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    path = ""
-    for part in location:
-        path += f"[{part}]" if isinstance(part, int) else (f".{part}" if path else part)
-    return path
 
 
 def definition_from(stored: Stored) -> RuleDefinition:
