@@ -88,9 +88,12 @@ class Person:
         return self.role.allows(Role(role))
 
     def may_open(self, endpoint: str) -> bool:
-        """Whether nothing of the whole account is on this page, or the person sees it."""
-        permission = permission_of(endpoint)
-        return self.sees_all or not (permission and permission.whole_account)
+        """Whether the person's role suffices for this page, and nothing of the whole account is on it that they do not
+        see."""
+        needed = permission_of(endpoint)
+        if needed is None or needed.role is None:
+            return needed is not None
+        return self.can(needed.role) and (self.sees_all or not needed.whole_account)
 
 
 @dataclass(frozen=True)

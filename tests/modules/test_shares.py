@@ -91,6 +91,7 @@ def test_the_page_of_the_article_lists_links_with_their_last_opening(
     app: Flask, session: Session, content: Content, operator: FlaskClient
 ) -> None:
     path = made_by(operator, content)
+    assert app.test_client().head(path).status_code == 200
     assert "Not opened yet" in operator.get(f"/content/{content.id}").text
     app.test_client().get(path)
     app.test_client().get(path)

@@ -17,6 +17,7 @@ from app.modules.automation.labels.runs import (
     outcome,
     run_state,
 )
+from app.modules.automation.rules_seen import opens_rule
 from app.modules.automation.run_table import COLUMNS
 from app.modules.automation.views import (
     audit,
@@ -155,7 +156,7 @@ for function in (unread_notices, menu_count, outcome, advice):
 # Globals of the environment, because macros do not see the context.
 words = {"CAUSES": CAUSES, "CHECKS": CHECKS, "REASONS": REASONS, "RESULTS": RESULTS, "asks_first": asks_first}
 words |= {"RUN_COLUMNS": COLUMNS}
-words |= {"remedy": remedy, "ACTIONS": CATALOGUE, "TASK_TYPES": TASK_TYPES}
+words |= {"remedy": remedy, "opens_rule": opens_rule, "ACTIONS": CATALOGUE, "TASK_TYPES": TASK_TYPES}
 words |= {
     "VERDICTS": VERDICTS,
     "SOURCES": SOURCES,

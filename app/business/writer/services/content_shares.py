@@ -75,8 +75,8 @@ def end_share(session: Session, content: Content, id: int, actor: AuditActor, no
     audit_log.record(session, content.account_id, actor, "content.share_ended", content, {"share": id}, now)
 
 
-def open_share(session: Session, token: str, now: datetime) -> OpenedShare:
-    """What the link leads to, and note that it was opened. Raises NotFound where there was never such a link."""
+def open_share(session: Session, token: str, now: datetime, *, is_noted: bool = True) -> OpenedShare:
+    """What the link leads to; that it was opened is noted, unless not `is_noted`. Raises NotFound for unknown links."""
     row = session.execute(
         select(ContentShare, Account.status)
         .join(Account, Account.id == ContentShare.account_id)
@@ -85,11 +85,14 @@ def open_share(session: Session, token: str, now: datetime) -> OpenedShare:
     if row is None:
         raise NotFound()
     share, status = row
-    opened = update(ContentShare).where(ContentShare.id == share.id, _is_open(now)).returning(ContentShare.id)
-    noted = session.scalar(opened.values(opened_at=now, openings=ContentShare.openings + 1))
+    chosen = ContentShare.id == share.id, _is_open(now)
+    opening = update(ContentShare).values(opened_at=now, openings=ContentShare.openings + 1).where(*chosen)
+    found = session.scalar(
+        opening.returning(ContentShare.id) if is_noted else select(ContentShare.id).where(*chosen)
+    )
     # An archived article is not found.
     content = session.scalar(select(Content).where(Content.id == share.content_id))
-    is_open = noted is not None and status == AccountStatus.ACTIVE
+    is_open = found is not None and status == AccountStatus.ACTIVE
     return OpenedShare(content if is_open else None, share.expires_at)
 
 

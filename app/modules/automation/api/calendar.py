@@ -51,7 +51,8 @@ class CalendarDayShown(BaseModel):
 
 
 class CalendarShown(BaseModel):
-    """Days in order, and the day on which the account's credits end; null if that is not in sight."""
+    """Days in order, and the day on which the account's credits end; null if that is not in sight, or the caller is
+    limited to sites."""
 
     days: list[CalendarDayShown]
     credits_end_on: date | None
@@ -69,7 +70,7 @@ def show_calendar(query: CalendarQuery) -> Response:
     if query.site is not None:
         sites = frozenset({query.site})
         scope = Scope(scope.account_id, sites if scope.sites is None else sites & scope.sites)
-    found = calendar(db.session(), person.account, scope, first, end, now)
+    found = calendar(db.session(), person.account, scope, first, end, now, sees_account=person.sees_all)
     if found.complete_until:
         raise BadQuery({"to": [f"More than {MOST_TIMES:,} planned times. Choose fewer days."]})
     days = [

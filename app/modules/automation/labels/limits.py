@@ -13,6 +13,7 @@ from app.business.billing.models import BudgetScope
 from app.business.billing.services.ledger import next_grant_on
 from app.business.time_zones import start_of_day
 from app.modules.access import current_person
+from app.modules.automation.rules_seen import opens_rule
 from app.modules.display import credits, day, when
 
 MONTH = re.compile(r"\d{4}-\d{2}")
@@ -24,17 +25,25 @@ OF_THE_RULE = {
 
 @dataclass(frozen=True)
 class Remedy:
-    """Where a limit is raised. `opens_rule`: by a button that opens the rule's limits in its form."""
+    """Where a limit is raised. `opens_rule`: by a button that opens the rule's limits in its form · is_seen: whether
+    what it limits lies within the person's sites."""
 
     label: str
     url: str
     role: Role
     opens_rule: bool = False
+    is_seen: bool = True
+
+    @property
+    def is_theirs(self) -> bool:
+        """Whether the person may raise it."""
+        return self.is_seen and current_person().can(self.role)
 
     @property
     def who(self) -> str:
         """Whom people without permission have to ask."""
-        return "An owner" if self.role == Role.OWNER else "An editor"
+        who = "An owner" if self.role == Role.OWNER else "An editor"
+        return who if self.is_seen else f"{who} who sees all sites"
 
 
 def waits_for_budget(run: ScheduledTask) -> str:
@@ -72,7 +81,7 @@ def _of_budget(run: ScheduledTask, budget: ExhaustedBudget) -> Remedy | None:
     match budget["scope"]:
         case BudgetScope.ACCOUNT:
             url = url_for("accounts.settings", _anchor="daily_ceiling")
-            return Remedy("Raise the daily ceiling", url, Role.OWNER)
+            return Remedy("Raise the daily ceiling", url, Role.OWNER, is_seen=current_person().sees_all)
         case BudgetScope.SITE:
             url = url_for("planner.edit_site", id=budget["id"], _anchor="monthly_budget")
             return Remedy(f"Raise {budget['name']}", url, Role.OWNER)
@@ -83,7 +92,7 @@ def _of_budget(run: ScheduledTask, budget: ExhaustedBudget) -> Remedy | None:
 
 def _of_rule(run: ScheduledTask, label: str) -> Remedy:
     url = url_for("automation.edit_rule", id=run.automation_rule_id, step="limits")
-    return Remedy(label, url, Role.EDITOR, opens_rule=True)
+    return Remedy(label, url, Role.EDITOR, opens_rule=True, is_seen=opens_rule(run.automation_rule_id))
 
 
 def _end_of(period: str) -> datetime | None:

@@ -57,7 +57,10 @@ def show() -> ResponseReturnValue:
     today = day_of(now, overview.zone)
     first = _monday(_date("from") or today, today)
     end = first + timedelta(days=WEEKS * WEEK)
-    found = calendar(db.session(), current_person().account, overview.scope, first, end, now)
+    person = current_person()
+    found = calendar(
+        db.session(), person.account, overview.scope, first, end, now, sees_account=person.sees_all
+    )
     past = _past(overview, first, min(today, end), now)
     chosen = _date("day") or today
     shown = next((day for day in found.days if day.on == chosen), None)

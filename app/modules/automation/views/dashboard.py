@@ -33,6 +33,7 @@ from app.infrastructure.database import db
 from app.modules.access import allow, current_person
 from app.modules.automation.attention import attention
 from app.modules.automation.overview_period import PERIODS, Overview, chosen_overview
+from app.modules.automation.rules_seen import opens_rule
 from app.modules.automation.run_listing import run_listing, short_address
 from app.modules.automation.views.history import partial
 from app.modules.display import day as day_text
@@ -149,7 +150,10 @@ def _by_rule(used: CreditUse) -> list[CreditShare]:
         AutomationRule.account_id == current_person().account.id, AutomationRule.id.in_(ids)
     )
     names = {row.id: row.name for row in db.session.execute(query)} if ids else {}
-    named = {id: (names.get(id, f"Rule {id}"), url_for("automation.rule", id=id)) for id in ids}
+    named = {
+        id: (names.get(id, f"Rule {id}"), url_for("automation.rule", id=id) if opens_rule(id) else "")
+        for id in ids
+    }
     return _parts(used.by_rule, named)
 
 

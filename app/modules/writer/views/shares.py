@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from flask import Response, current_app, flash, make_response, render_template, url_for
+from flask import Response, current_app, flash, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_limiter.util import get_remote_address
 from markupsafe import Markup
@@ -55,8 +55,9 @@ def end(id: int, share: int) -> ResponseReturnValue:
 @limiter.limit("60 per minute", key_func=get_remote_address)
 def show(token: str) -> Response:
     """The article alone; or that the link has ended, or that the article is published."""
+    is_read = request.method != "HEAD"  # A program looks whether the link works.
     try:
-        opened = content_shares.open_share(db.session(), token, datetime.now(UTC))
+        opened = content_shares.open_share(db.session(), token, datetime.now(UTC), is_noted=is_read)
     except NotFound:
         return _page("pages/writer/share_ended.html", 404)
     answer = _opened(opened)

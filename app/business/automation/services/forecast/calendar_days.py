@@ -95,9 +95,17 @@ class Calendar:
 
 
 def calendar(
-    session: Session, account: Account, scope: Scope, first: date, end: date, now: datetime
+    session: Session,
+    account: Account,
+    scope: Scope,
+    first: date,
+    end: date,
+    now: datetime,
+    *,
+    sees_account: bool = True,
 ) -> Calendar:
-    """The days from `first` until before `end`, with the times that are still to come."""
+    """The days from `first` until before `end`, with the times that are still to come. `sees_account`: whether the
+    person sees when the account's credits end."""
     zone = account.timezone
     dates = [first + timedelta(days=number) for number in range((end - first).days)]
     since = max(now, start_of_day(first, zone) - TINY)
@@ -120,7 +128,8 @@ def calendar(
         )
         for on in dates
     ]
-    return Calendar(days, complete_until, look_ahead(session, account, now).forecast().runs_out)
+    credits_end_on = look_ahead(session, account, now).forecast().runs_out if sees_account else None
+    return Calendar(days, complete_until, credits_end_on)
 
 
 def _runs(times: Sequence[PlannedTime], prices: dict[int, RunPrice]) -> list[CalendarRun]:
