@@ -106,3 +106,35 @@ def test_the_readme_s_first_rule_works_and_costs_what_pages_say(
     page.get_by_role("link", name="Write", exact=True).click()
     page.get_by_role("link", name="Run now").first.click()
     expect(page.locator("#content")).to_contain_text("Nothing that a run could take matches now.")
+
+
+@on_one_database
+def test_the_first_steps_lead_from_a_site_to_a_draft_and_go(
+    open_page: Any, people: People, session: Session, tmp_path: Path
+) -> None:
+    """Each step leads to its page, is ticked when it is done, and after the draft the list is gone."""
+    page = open_page(people.owner)
+    steps = page.locator("#first_steps")
+
+    def follow(done: int, link: str) -> None:
+        page.goto("/")
+        expect(steps).to_contain_text(f"{done} of 4 done")
+        expect(page.locator(".first-step.is-done")).to_have_count(done)
+        page.locator(".first-step.is-next").get_by_role("link", name=link).click()
+
+    follow(0, "Add a site")
+    page.get_by_role("link", name="Add site").first.click()
+    add_site(page)
+    follow(1, "Import keywords")
+    import_keywords(page, tmp_path)
+    follow(2, "Choose a template")
+    expect(page.get_by_role("button", name="Use this").first).to_be_visible()
+    actions = ("cluster_keywords", "generate_ideas", "create_tasks", "generate_content")
+    write_rule(page, "Draft", "When keywords are added", *actions)
+    follow(3, "See the rules")
+    settle(session)
+    page.goto("/")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(steps).to_have_count(0)
+    page.goto("/my-work")
+    expect(page.locator("#content")).to_contain_text("To check")
