@@ -70,13 +70,8 @@ def note_failure(
         _unmute_if_changed(session, account_id, incident_id, touched)
     for site_id in touched.site_ids or (None,):
         key = f"{touched.key}-{site_id}" if site_id else touched.key
-        values: RowValues = {
-            "account_id": account_id,
-            "incident_id": incident_id,
-            "key": key,
-            "site_id": site_id,
-        }
-        values |= {"run_id": touched.run_id, "rule_id": touched.rule_id}
+        values: RowValues = {"account_id": account_id, "incident_id": incident_id, "key": key}
+        values |= {"site_id": site_id, "run_id": touched.run_id, "rule_id": touched.rule_id}
         renewed: RowValues = {"message": message, "at": now}
         upsert(session, IncidentFailure, values | renewed, unique=["incident_id", "key"], change=renewed)
     if is_new:
