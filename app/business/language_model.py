@@ -45,6 +45,10 @@ class ModelConnection:
         return -(-(tokens_in * self.price_in + tokens_out * self.price_out) // 1_000_000)
 
 
+PromptFacts = Mapping[str, Any]
+"""What a text is made from, ready for JSON. Any: each kind of text has facts of its own, in layers."""
+
+
 @dataclass(frozen=True)
 class Prompt:
     """One request: the kind of text, the plain facts it is made from, and the shape of the answer.
@@ -56,12 +60,12 @@ class Prompt:
     """
 
     kind: Literal["ideas", "content"]
-    facts: dict[str, Any]
+    facts: PromptFacts
     answer: type[BaseModel] | None
     instructions: str
     connection: ModelConnection | None = None
     version: str = ""
-    background: Mapping[str, Any] = field(default_factory=dict)
+    background: PromptFacts = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

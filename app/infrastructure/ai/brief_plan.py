@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from app.business.language_model import PromptFacts
 from app.business.planner.services.search_phrases import (
     as_subject,
     as_title,
@@ -61,7 +61,7 @@ class BriefPlan:
         return f"{value:,}" if base_language(self.language) == "en" else str(value)
 
 
-def make_plan(facts: Mapping[str, Any], background: Mapping[str, Any], labels: Labels | None) -> BriefPlan:
+def make_plan(facts: PromptFacts, background: PromptFacts, labels: Labels | None) -> BriefPlan:
     """The page's plan. `labels`: None in a language without words for the parts of a page."""
     language = facts["language"]
     pages = [page_of(**page, language=language) for page in background.get("pages", [])]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from app.business.language_model import PromptFacts
 from app.business.planner.services.search_phrases import as_subject, as_title, asks_figure, is_purchase
 from app.infrastructure.ai.brief_labels import ASPECTS, Labels, labels_of
 from app.infrastructure.ai.brief_plan import BriefPlan, BriefSection, make_plan, nearest_pages
@@ -22,7 +23,7 @@ FACTS_SHOWN = 6
 TITLES_SHOWN = 3
 
 
-def draft_brief(facts: Mapping[str, Any], background: Mapping[str, Any]) -> dict[str, Any]:
+def draft_brief(facts: PromptFacts, background: PromptFacts) -> dict[str, Any]:
     """A brief in the site's language; of one without labels it consists of the searches alone."""
     labels = labels_of(facts["language"])
     plan = make_plan(facts, background, labels)
@@ -36,7 +37,7 @@ def draft_brief(facts: Mapping[str, Any], background: Mapping[str, Any]) -> dict
 
 
 def _with_labels(
-    plan: BriefPlan, labels: Labels, facts: Mapping[str, Any], background: Mapping[str, Any]
+    plan: BriefPlan, labels: Labels, facts: PromptFacts, background: PromptFacts
 ) -> Iterator[str]:
     yield _head(plan, labels, facts, background)
     yield escape(background.get("wish", facts["brief"]))
@@ -60,7 +61,7 @@ def _searches_alone(plan: BriefPlan) -> Iterator[str]:
         yield _bullets(_spelled(search) for search in rest[:KEYWORDS_SHOWN])
 
 
-def _head(plan: BriefPlan, labels: Labels, facts: Mapping[str, Any], background: Mapping[str, Any]) -> str:
+def _head(plan: BriefPlan, labels: Labels, facts: PromptFacts, background: PromptFacts) -> str:
     kind = facts["content_type"] if facts["content_type"] in ASPECTS else "article"
     lines = [
         (labels.kind, labels.kinds[kind]),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from app.business.language_model import PromptFacts
 from app.business.planner.services.search_phrases import (
     and_list,
     as_title,
@@ -34,7 +35,7 @@ _FAIR = "Both sides by the same criteria, and who is better off with which."
 _DIRECT = "The answer in the first paragraph, then the reasons and details."
 
 
-def draft_ideas(facts: dict[str, Any]) -> dict[str, Any]:
+def draft_ideas(facts: PromptFacts) -> dict[str, Any]:
     """The page for the cluster's main keyword, then those of its how-tos, comparisons and questions that this page
     does not answer; no two for the same words.
     """
@@ -46,7 +47,7 @@ def draft_ideas(facts: dict[str, Any]) -> dict[str, Any]:
     return {"ideas": list(found.values())[: facts["count"] + SPARE]}
 
 
-def _of_own_kind(facts: dict[str, Any]) -> Iterator[str]:
+def _of_own_kind(facts: PromptFacts) -> Iterator[str]:
     """The most searched of each kind first, so that few ideas are not all of one kind."""
     language = facts["language"]
     phrases = [keyword["text"] for keyword in facts["keywords"]]
@@ -58,7 +59,7 @@ def _of_own_kind(facts: dict[str, Any]) -> Iterator[str]:
     yield from (phrase for kind in kinds for phrase in kind[1:])
 
 
-def _page(facts: dict[str, Any], phrase: str) -> Idea:
+def _page(facts: PromptFacts, phrase: str) -> Idea:
     language = facts["language"]
     is_english = base_language(language) == "en"
     kind, title, english = _plan(facts, phrase, language, is_english=is_english)
@@ -76,7 +77,7 @@ def _page(facts: dict[str, Any], phrase: str) -> Idea:
     }
 
 
-def _plan(facts: dict[str, Any], phrase: str, language: str, *, is_english: bool) -> tuple[str, str, str]:
+def _plan(facts: PromptFacts, phrase: str, language: str, *, is_english: bool) -> tuple[str, str, str]:
     """Kind of page, title, and its description in English."""
     title = as_title(phrase, language)
     if is_comparison(phrase, language):

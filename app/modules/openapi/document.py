@@ -23,11 +23,9 @@ from app.modules.openapi.parameters import (
 )
 from app.modules.openapi.problems import PROBLEM_SCHEMA, problem_answers
 from app.modules.openapi.rules import describe_records, describe_rules
-from app.modules.openapi.schemas import Direction, Schemas
+from app.modules.openapi.schemas import Direction, JsonDict, Schemas
 from app.modules.openapi.texts import ABOUT, AREAS, ROLES
 
-JsonDict = dict[str, Any]
-"""A part of the document. Any: its shape is defined by the standard; tests validate it."""
 API_VERSION = "1.0"
 """Version of the API, not of the product; the major number changes with incompatible changes."""
 _CONVERTER = re.compile(r"<(?:\w+:)?(\w+)>")

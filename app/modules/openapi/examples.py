@@ -1,10 +1,9 @@
 """A valid example body for each call that takes one, by operation id. The first site, sector and records have id 1."""
 
-from typing import Any
-
 from app.business.automation.services.catalogue.actions.generate_ideas import GENERATE_IDEAS
+from app.modules.openapi.schemas import JsonDict
 
-_IDEAS: dict[str, Any] = {
+_IDEAS: JsonDict = {
     "name": "Ideas for new clusters",
     "trigger": "cluster_created",
     "conditions": {"field": "keyword_count", "operator": "gte", "value": 3},
@@ -21,7 +20,7 @@ rules:
       - type: create_tasks
 """
 
-BODIES: dict[str, dict[str, Any]] = {
+BODIES: dict[str, JsonDict] = {
     "create_rule": _IDEAS,
     "replace_rule": _IDEAS | {"name": "Ideas for larger clusters", "is_active": False},
     "change_rule": {"max_executions_per_day": 5},

@@ -1,15 +1,14 @@
 """Parameters of addresses and headers."""
 
 import re
-from typing import Any
 
 from app.business.accounts.services.scope import LARGEST_ID
 from app.modules.api.declaration import Call
 from app.modules.api.resource import LIMIT_DEFAULT, LIMIT_MOST
 from app.modules.openapi.parameter_words import OF_PATHS, OF_QUERIES
-from app.modules.openapi.schemas import Schemas
+from app.modules.openapi.schemas import JsonDict, Schemas
 
-Parameter = dict[str, Any]
+Parameter = JsonDict
 
 IF_MATCH: Parameter = {
     "name": "If-Match",

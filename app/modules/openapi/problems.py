@@ -1,11 +1,11 @@
 """Errors of the API: problem+json (RFC 9457) with a stable code."""
 
 from http import HTTPStatus
-from typing import Any
 
 from app.modules.api.declaration import Call, code_of, status_of
+from app.modules.openapi.schemas import JsonDict
 
-PROBLEM_SCHEMA: dict[str, Any] = {
+PROBLEM_SCHEMA: JsonDict = {
     "type": "object",
     "description": "What went wrong (RFC 9457). `detail` is a sentence for people, `code` a stable name for programs.",
     "required": ["type", "title", "status", "code"],
@@ -46,7 +46,7 @@ PROBLEM_CODES: dict[str, str] = {
 """What each code means."""
 
 
-def problem_answers(call: Call) -> dict[str, Any]:
+def problem_answers(call: Call) -> JsonDict:
     """The errors of a call by status, with their possible codes."""
     codes: dict[int, set[str]] = {}
     for error in call.all_errors:
@@ -54,9 +54,9 @@ def problem_answers(call: Call) -> dict[str, Any]:
     return {str(status): _answer(status, sorted(codes[status])) for status in sorted(codes)}
 
 
-def _answer(status: int, codes: list[str]) -> dict[str, Any]:
+def _answer(status: int, codes: list[str]) -> JsonDict:
     named = " or ".join(f"`{code}`" for code in codes)
-    answer: dict[str, Any] = {
+    answer: JsonDict = {
         "description": f"{HTTPStatus(status).phrase}: {named}.",
         "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }

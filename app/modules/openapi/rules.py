@@ -1,15 +1,12 @@
 """Additions to the schemas of rules and records that types cannot express: conditions, trigger names, descriptions."""
 
-from typing import Any
-
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 from app.business.automation.services.catalogue.triggers import TRIGGERS
 from app.business.automation.services.conditions.nodes import COUNT_OPERATORS, Operator
 from app.business.automation.services.rules.fields import RuleFields
 from app.business.automation.services.rules.options import Option, options_of
-
-Ref = dict[str, Any]
+from app.modules.openapi.schemas import Ref
 
 CONDITIONS_REF: Ref = {"$ref": "#/components/schemas/Conditions"}
 _CONDITION: Ref = {"$ref": "#/components/schemas/Condition"}

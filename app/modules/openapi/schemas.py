@@ -10,7 +10,9 @@ from pydantic_core import core_schema
 
 Direction = Literal["validation", "serialization"]
 """Schemas of requests and of responses."""
-Ref = dict[str, Any]
+JsonDict = dict[str, Any]
+"""A part of the document. Any: its shape is defined by the standard; tests validate it."""
+Ref = JsonDict
 """A schema, or the reference to one."""
 PREFIX = "#/components/schemas/"
 TEMPLATE = PREFIX + "{model}"
