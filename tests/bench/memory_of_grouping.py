@@ -6,6 +6,7 @@ import time
 from random import Random
 
 from app.business.planner.services import keyword_groups
+from app.business.planner.services.cluster_centres import MOST_SAMPLED
 from app.business.planner.services.clustering_plan import ClusteringRequest, KeywordFacts
 
 SEED = 7
@@ -29,7 +30,8 @@ def _search(random: Random, themes: list[list[str]], words: list[str]) -> list[s
 def main(count: int) -> None:
     keywords = made_up(count)
     begun = time.process_time()
-    answer = keyword_groups.group_keywords(ClusteringRequest(1, keywords, {}, 2))
+    sample = [keyword.text for keyword in keywords[:: -(-count // MOST_SAMPLED)]]
+    answer = keyword_groups.group_keywords(ClusteringRequest(1, keywords, {}, 2, sample=sample))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     with open("/proc/self/statm", encoding="ascii") as file:
         after = int(file.read().split()[1]) * resource.getpagesize() / 2**20

@@ -151,7 +151,8 @@ TABLE = {
         webhooks_api.list_webhooks webhooks_api.create_webhook webhooks_api.get_webhook
         webhooks_api.change_webhook webhooks_api.remove_webhook webhooks_api.rotate_secret
         webhooks_api.test_webhook webhooks_api.list_deliveries webhooks_api.resend_delivery
-        planner.new_site planner.edit_site planner.grouping planner.choose_grouping
+        planner.new_site planner.edit_site planner.grouping planner.preview_grouping
+        planner.choose_grouping
         planner_api.create_site planner_api.change_site
         automation.save_site_calendar automation.remove_site_calendar
         automation.save_account_calendar automation.remove_account_calendar

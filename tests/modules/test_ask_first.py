@@ -25,7 +25,7 @@ ASKS = """
     automation.archive automation.pause_all automation.resume_all_now automation.restore_version
     automation.discard automation.release_set_aside automation.cancel automation.cancel_operation automation.switch
     automation.run_now automation.end_practice automation.retry_all automation.go_on automation.do_left_over
-    automation.take_import planner.choose_grouping
+    automation.take_import planner.choose_grouping planner.preview_grouping
     planner.import_keywords planner.preview_import automation.save outlets.remove_ai
     outlets.remove_wordpress writer.start_over writer.take_back_mark writer.restore_content_version
     writer.end_share automation.remove_site_calendar automation.remove_account_calendar

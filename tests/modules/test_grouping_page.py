@@ -1,5 +1,6 @@
 """The page on which a site chooses how its keywords are grouped, after a preview that moves nothing."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -14,6 +15,12 @@ from tests.factories import make_ai_connection, make_keyword, make_sector, make_
 from tests.infrastructure.chat_server import ChatServer, answers, serving, vectors
 from tests.modules.test_ai_service import allowing
 from tests.people import People, browser_of, make_people, program_of
+
+
+def fields_of(page: str) -> dict[str, str]:
+    """The hidden fields of the page's preview form, and its choice as it is."""
+    hidden = re.findall(r'<input type="hidden" name="(request_key|texts)" value="([^"]*)">', page)
+    return {"grouping": "meaning", "tightness": "usual"} | dict(hidden)
 
 
 @pytest.fixture
@@ -48,7 +55,7 @@ def test_a_choice_is_tried_and_then_made(session: Session, browser: FlaskClient,
     session.commit()
     address = f"/sites/{site.id}/grouping"
     assert "Use this from now on" not in browser.get(address).text
-    shown = browser.get(f"{address}?grouping=parent_keyword&tightness=tight").text
+    shown = browser.post(f"{address}/preview", data={"grouping": "parent_keyword", "tightness": "tight"}).text
     assert "The newest 4 keywords of “Shoes”" in shown
     assert "garden hose" in shown
     assert "2 clusters" in shown
@@ -80,8 +87,12 @@ def test_a_preview_is_made_with_the_vectors_of_the_service_and_counted(
             price_out=0,
         )
         session.commit()
-        shown = browser.get(f"/sites/{site.id}/grouping?grouping=meaning&tightness=usual")
-    assert shown.status_code == 200
+        page = browser.get(f"/sites/{site.id}/grouping").text
+        assert "sends 6 keywords of “" in page
+        assert chat.asked == []
+        shown = browser.post(f"/sites/{site.id}/grouping/preview", data=fields_of(page))
+        again = browser.post(f"/sites/{site.id}/grouping/preview", data=fields_of(page))
+    assert (shown.status_code, again.status_code) == (200, 303)
     assert "Made with the vectors of your AI service (letters)" in shown.text
     assert "2 clusters" in shown.text
     assert [sorted(body["input"]) for body in chat.asked] == [
@@ -89,6 +100,30 @@ def test_a_preview_is_made_with_the_vectors_of_the_service_and_counted(
     ]
     spent = session.scalars(select(AiSpend)).one()
     assert (spent.held, spent.spent, spent.tokens_in) == (0, 12, 6)
+
+
+@pytest.mark.parametrize("named", ["", "5"])
+def test_no_text_is_sent_whose_number_the_page_has_not_named(
+    session: Session,
+    people: People,
+    browser: FlaskClient,
+    site: Site,
+    allow: Callable[[ChatServer], None],
+    named: str,
+) -> None:
+    sector = make_sector(session, site)
+    for text in ("apple", "anchor", "avenue", "boat", "bread", "brick"):
+        make_keyword(session, sector, text=text)
+    with serving(vectors()) as chat:
+        allow(chat)
+        make_ai_connection(session, people.account, base_url=chat.url, embedding_model="letters")
+        session.commit()
+        data = {"grouping": "meaning", "tightness": "usual", "texts": named}
+        shown = browser.post(f"/sites/{site.id}/grouping/preview", data=data)
+    assert shown.status_code == 409
+    assert "Nothing was sent" in shown.text
+    assert "sends 6 keywords" in shown.text
+    assert chat.asked == []
 
 
 def test_a_preview_whose_service_is_away_says_so_and_uses_no_other_vectors(
@@ -99,7 +134,8 @@ def test_a_preview_whose_service_is_away_says_so_and_uses_no_other_vectors(
         allow(chat)
         make_ai_connection(session, people.account, base_url=chat.url, embedding_model="letters")
         session.commit()
-        shown = browser.get(f"/sites/{site.id}/grouping?grouping=meaning&tightness=usual")
+        page = browser.get(f"/sites/{site.id}/grouping").text
+        shown = browser.post(f"/sites/{site.id}/grouping/preview", data=fields_of(page))
     assert shown.status_code == 503
     assert "The AI service has trouble at the moment." in shown.text
     assert "Use this from now on" not in shown.text
@@ -111,9 +147,10 @@ def test_what_is_no_choice_is_refused_and_changes_nothing(
 ) -> None:
     session.commit()
     address = f"/sites/{site.id}/grouping"
-    assert browser.get(f"{address}?grouping=stars").status_code == 422
+    assert browser.post(f"{address}/preview", data={"grouping": "stars"}).status_code == 422
     assert browser.post(address, data={"grouping": "meaning", "tightness": "very"}).status_code == 422
-    assert "Import some first" in browser.get(f"{address}?grouping=meaning").text
+    data = {"grouping": "meaning", "tightness": "usual"}
+    assert "Import some first" in browser.post(f"{address}/preview", data=data).text
     session.expire_all()
     assert (site.grouping, site.tightness) == ("meaning", "usual")
 

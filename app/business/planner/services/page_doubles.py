@@ -11,7 +11,14 @@ from typing import Literal
 
 from app.business.folding import name_key
 from app.business.planner.services.search_phrases import is_comparison, is_how_to, is_question
-from app.business.planner.services.search_stems import Stems, stems_of, subject_of
+from app.business.planner.services.search_stems import (
+    Stems,
+    need_of,
+    stems_of,
+    subject_of,
+    terms_apart,
+    words_by_stem,
+)
 
 PageKind = Literal["idea", "task", "content"]
 Likeness = Callable[[Sequence[str], Sequence[str], str], Sequence[Sequence[float]]]
@@ -20,6 +27,9 @@ Likeness = Callable[[Sequence[str], Sequence[str], str], Sequence[Sequence[float
 SAME_KEYWORD = 0.9
 SAME_QUESTION = 0.86
 """Where both are questions, comparisons or how-tos: their words are alike, and a page answers several of a kind."""
+SAME_IN_OTHER_WORDS = 0.95
+"""Where each search has a word that the other lacks, and none of them is near the other's: mostly another need."""
+NEAR_WORDS = 0.5
 SAME_TITLE = 0.96
 """Titles share more words than searches do ("the complete guide")."""
 MOST_MEASURED = 20
@@ -83,7 +93,7 @@ class SitePages:
         self.pages.append(page)
         self._names.setdefault(name_key(page.title), page)
         for text in {page.title, page.search}:
-            self._words.setdefault(stems_of(text, self.language), page)
+            self._words.setdefault(need_of(text, self.language), page)
             self._subjects.setdefault(self._subject(text), page)
         self._seen.update(stems_of(page.search, self.language))
 
@@ -95,7 +105,7 @@ class SitePages:
         if found := self._names.get(name_key(new.title)):
             return found
         for text in (new.search, new.title):
-            if found := self._words.get(stems_of(text, self.language)):
+            if found := self._words.get(need_of(text, self.language)):
                 return found
             # A question and the page on its subject are one need; two questions about one subject are two.
             asked, subject = self._subject(text)
@@ -113,21 +123,39 @@ class SitePages:
         others = [page.search for page in near] + [page.title for page in near]
         searches, titles = self.likeness([new.search, new.title], others, self.language)
         best, place = max(
-            (max(searches[at] - self._limit(new, near[at]), titles[len(near) + at] - SAME_TITLE), -at)
-            for at in range(len(near))
+            (self._merit(new, page, searches[at], titles[len(near) + at]), -at)
+            for at, page in enumerate(near)
         )
         return near[-place] if best >= 0 else None
 
-    def _limit(self, new: SitePage, other: SitePage) -> float:
+    def _merit(self, new: SitePage, other: SitePage, search: float, title: float) -> float:
+        """How far the likeness of their searches, or of their titles, is above what makes them one need."""
         of_own_kind = all(_asks(page.search, self.language) for page in (new, other))
-        return SAME_QUESTION if of_own_kind else SAME_KEYWORD
+        limit = SAME_QUESTION if of_own_kind else SAME_KEYWORD
+        merit = max(search - limit, title - SAME_TITLE)
+        if merit >= 0 and self._in_other_words(new, other):
+            return search - SAME_IN_OTHER_WORDS
+        return merit
+
+    def _in_other_words(self, new: SitePage, other: SitePage) -> bool:
+        own, others = (words_by_stem(page.search, self.language) for page in (new, other))
+        only_own = [own[stem] for stem in own.keys() - others.keys()]
+        only_other = [others[stem] for stem in others.keys() - own.keys()]
+        if not (only_own and only_other):
+            return False
+        likeness = self.likeness(sorted(only_own), sorted(only_other), self.language)
+        return max(map(max, likeness)) < NEAR_WORDS
+
+    def _are_apart(self, first: SitePage, second: SitePage) -> bool:
+        one, other = (terms_apart(page.search, self.language) for page in (first, second))
+        return bool(one - other and other - one)
 
     def _shortlist(self, new: SitePage) -> list[SitePage]:
         own = stems_of(new.search, self.language)
         ranked = []
         for place, page in enumerate(self.pages):
-            # "iphone 15" and "iphone 16" mean nearly the same to an encoder.
-            if _numbers(page) != _numbers(new):
+            # "iphone 15" and "iphone 16" mean nearly the same to an encoder, and so do "for men" and "for women".
+            if _numbers(page) != _numbers(new) or self._are_apart(page, new):
                 continue
             shared = own & stems_of(page.search, self.language)
             if shared or page.cluster in self.near:

@@ -1,8 +1,9 @@
 """Words by which a search shows what it is, in each language that briefs are written in.
 
 question, how_to: what a search begins with · comparison, choice, purchase: words anywhere in it · figure: words of
-searches whose answer is a number · minor: words that do not tell two searches apart · endings: of plural and case.
-Japanese has no spaces: its words are looked for anywhere.
+searches whose answer is a number · minor: words that do not tell two searches apart · endings: of plural and case ·
+apart: for whom, colours and opposites, each with its other spellings and synonyms: they tell searches apart that mean
+nearly the same to an encoder. Japanese has no spaces: its words are looked for anywhere.
 """
 
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ class SearchWords:
     figure: tuple[str, ...] = ()
     minor: frozenset[str] = frozenset()
     endings: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
 
 
 def _of(text: str) -> tuple[str, ...]:
@@ -39,6 +41,16 @@ _WORDS = {
         _of("how much,how long,how many,how often,how old,how big"),
         frozenset(_of("a,an,the,of,for,to,in,on,at,with,and,from,by,your,my,you,i,it,me,is,are,do,does,can")),
         _of("ies,y,s"),
+        apart=_of(
+            "man/men/mens/male/males/gents,woman/women/womens/female/females/ladies/lady,boy/boys,"
+            "girl/girls,kid/kids/child/children/childrens,baby/babies/infant/newborn,"
+            "toddler/toddlers,dog/dogs,cat/cats,black,white,grey/gray,red,blue,navy,green,yellow,"
+            "pink,purple,orange,brown,beige,gold/golden,silver,"
+            "coloured/colored/colorful/colourful/multicoloured,cheap/affordable/inexpensive/budget,"
+            "expensive/luxury,small/little/mini,large/big/xl,short,long,summer,"
+            "winter,indoor/indoors,outdoor/outdoors,new,used/secondhand,left,right,hot,cold,gain,"
+            "loss"
+        ),
     ),
     "de": SearchWords(
         _of(
@@ -57,6 +69,17 @@ _WORDS = {
             )
         ),
         _of("en,er,es,e,n,s"),
+        apart=_of(
+            "herren/männer/mann/herr,damen/frauen/frau/dame,jungen/junge,mädchen,kinder/kind,"
+            "baby/babys/säugling,hund/hunde,katze/katzen,"
+            "schwarz/schwarze/schwarzer/schwarzes/schwarzen,weiß/weiße/weißer/weißes/weißen,"
+            "grau/graue/grauer/graues,rot/rote/roter/rotes,blau/blaue/blauer/blaues,"
+            "grün/grüne/grüner/grünes,gelb/gelbe/gelber/gelbes,rosa/pink,lila,orange,"
+            "braun/braune/brauner/braunes,beige,bunt/bunte/bunter/buntes,"
+            "günstig/günstige/billig/billige/preiswert/preiswerte,teuer/teure,"
+            "klein/kleine/kleiner/kleines,groß/große/großer/großes,kurz/kurze,lang/lange,sommer,"
+            "winter,neu/neue,gebraucht/gebrauchte"
+        ),
     ),
     "fr": SearchWords(
         _of(
@@ -70,6 +93,15 @@ _WORDS = {
         _of("combien,quel prix,quelle taille,quelle durée"),
         frozenset(_of("le,la,les,l,un,une,des,de,du,d,pour,à,au,aux,en,dans,sur,avec,et,par,est,ce,on")),
         _of("s,x"),
+        apart=_of(
+            "homme/hommes/masculin,femme/femmes/féminin,garçon/garçons,fille/filles,enfant/enfants,"
+            "bébé/bébés,chien/chiens,chat/chats,noir/noire/noirs/noires,"
+            "blanc/blanche/blancs/blanches,gris/grise/grises,rouge/rouges,bleu/bleue/bleus/bleues,"
+            "vert/verte/verts/vertes,jaune/jaunes,rose/roses,violet/violette,marron/marrons,"
+            "coloré/colorée/colorés/colorées,économique/abordable,cher/chère/luxe,"
+            "petit/petite/petits/petites,grand/grande/grands/grandes,court/courte/courts/courtes,"
+            "long/longue/longs/longues,été,hiver,neuf/neuve,occasion"
+        ),
     ),
     "es": SearchWords(
         _of(
@@ -83,6 +115,16 @@ _WORDS = {
         _of("cuánto,cuanto,cuánta,cuántos,cuántas"),
         frozenset(_of("el,la,los,las,un,una,unos,unas,de,del,para,a,al,en,con,y,por,es,se")),
         _of("es,s,e"),
+        apart=_of(
+            "hombre/hombres/caballero/masculino,mujer/mujeres/femenino/señora,niño/niños,niña/niñas,"
+            "bebé/bebés,perro/perros,gato/gatos,negro/negra/negros/negras,"
+            "blanco/blanca/blancos/blancas,gris/grises,rojo/roja/rojos/rojas,azul/azules,"
+            "verde/verdes,amarillo/amarilla/amarillos/amarillas,rosa/rosas,morado/morada,"
+            "marrón/marrones,barato/barata/baratos/baratas/económico/económica/económicos/económicas,"
+            "caro/cara/caros/caras/lujo,pequeño/pequeña/pequeños/pequeñas,grande/grandes,"
+            "corto/corta/cortos/cortas,largo/larga/largos/largas,verano,invierno,"
+            "nuevo/nueva/nuevos/nuevas,usado/usada/usados/usadas"
+        ),
     ),
     "it": SearchWords(
         _of("come,cosa,che cosa,che,perché,quando,dove,quale,quali,chi,quanto,quanta,quanti,quante,si può"),
@@ -97,6 +139,16 @@ _WORDS = {
             _of("il,lo,la,i,gli,le,l,un,uno,una,di,del,della,dei,per,a,al,alla,in,nel,con,e,da,dal,su,è,si")
         ),
         _of("hi,he,a,e,i,o"),
+        apart=_of(
+            "uomo/uomini/maschile,donna/donne/femminile,ragazzo/ragazzi,ragazza/ragazze,"
+            "bambino/bambini,bambina/bambine,neonato/neonati,cane/cani,gatto/gatti,"
+            "nero/nera/neri/nere,bianco/bianca/bianchi/bianche,grigio/grigia/grigi/grigie,"
+            "rosso/rossa/rossi/rosse,blu,verde/verdi,giallo/gialla/gialli/gialle,rosa,viola,"
+            "marrone/marroni,economico/economica/economici/economiche,costoso/costosa/lusso,"
+            "piccolo/piccola/piccoli/piccole,grande/grandi,corto/corta/corti/corte,"
+            "lungo/lunga/lunghi/lunghe,estate/estivo/estivi,inverno/invernale/invernali,"
+            "nuovo/nuova/nuovi/nuove,usato/usata/usati/usate"
+        ),
     ),
     "pt": SearchWords(
         _of("como,o que,que,por que,porque,quando,onde,qual,quais,quem,quanto,quanta,quantos,quantas,pode"),
@@ -109,6 +161,15 @@ _WORDS = {
             _of("o,a,os,as,um,uma,uns,umas,de,do,da,dos,das,para,ao,à,em,no,na,nos,nas,com,e,por,é,se")
         ),
         _of("es,s,e"),
+        apart=_of(
+            "homem/homens/masculino/masculina,mulher/mulheres/feminino/feminina,menino/meninos,"
+            "menina/meninas,criança/crianças/infantil,bebê/bebé/bebês/bebés,"
+            "cão/cães/cachorro/cachorros,gato/gatos,preto/preta/pretos/pretas,"
+            "branco/branca/brancos/brancas,cinza,vermelho/vermelha/vermelhos/vermelhas,azul/azuis,"
+            "verde/verdes,amarelo/amarela,rosa,roxo/roxa,marrom,barato/barata/baratos/baratas,"
+            "caro/cara/caros/caras/luxo,pequeno/pequena/pequenos/pequenas,grande/grandes,curto/curta,"
+            "longo/longa,verão,inverno,novo/nova/novos/novas,usado/usada/usados/usadas"
+        ),
     ),
     "nl": SearchWords(
         _of("hoe,wat,waarom,wanneer,waar,welke,welk,wie,kan,kun,is,zijn,mag,moet,hoeveel,hoelang"),
@@ -119,6 +180,13 @@ _WORDS = {
         _of("hoeveel,hoelang,hoe lang,hoe vaak,hoe groot,hoe oud"),
         frozenset(_of("de,het,een,voor,te,in,op,aan,met,en,van,bij,is,zijn,je,kan,kun")),
         _of("en,s,e"),
+        apart=_of(
+            "heren/mannen/man,dames/vrouwen/vrouw,jongens/jongen,meisjes/meisje,kinderen/kind/kinder,"
+            "baby/babys,hond/honden,kat/katten,zwart/zwarte,wit/witte,grijs/grijze,rood/rode,"
+            "blauw/blauwe,groen/groene,geel/gele,roze,paars/paarse,bruin/bruine,gekleurd/gekleurde,"
+            "goedkoop/goedkope,duur/dure/luxe,klein/kleine,groot/grote,kort/korte,lang/lange,zomer,"
+            "winter,nieuw/nieuwe,tweedehands/gebruikt/gebruikte"
+        ),
     ),
     "pl": SearchWords(
         _of("jak,co,dlaczego,kiedy,gdzie,który,która,które,jaki,jaka,jakie,kto,ile,czy,czym,po co"),
@@ -129,6 +197,19 @@ _WORDS = {
         _of("ile"),
         frozenset(_of("w,we,z,ze,na,do,dla,i,a,o,od,po,przy,za,jest,są,się,to")),
         _of("ami,ach,ów,om,ej,ie,a,e,i,y,ę,ą,u"),
+        apart=_of(
+            "męski/męskie/męska/mężczyzn/mężczyzna/mężczyźni,"
+            "damski/damskie/damska/kobiet/kobieta/kobiety,chłopiec/chłopca/chłopców/chłopięce,"
+            "dziewczynka/dziewczynki/dziewczynek/dziewczęce,dziecko/dzieci/dziecka/dziecięce,"
+            "niemowlę/niemowląt/niemowlęta,pies/psa/psów,kot/kota/kotów,"
+            "czarny/czarne/czarna/czarnych,biały/białe/biała/białych,szary/szare/szara,"
+            "czerwony/czerwone/czerwona,niebieski/niebieskie/niebieska,zielony/zielone/zielona,"
+            "żółty/żółte/żółta,różowy/różowe/różowa,brązowy/brązowe/brązowa,"
+            "kolorowy/kolorowe/kolorowa,tani/tanie/tania/niedrogi/niedrogie,"
+            "drogi/drogie/droga/luksusowy/luksusowe,mały/małe/mała,duży/duże/duża,"
+            "krótki/krótkie/krótka,długi/długie/długa,letni/letnie/letnia,zimowy/zimowe/zimowa,"
+            "nowy/nowe/nowa,używany/używane/używana"
+        ),
     ),
     "ja": SearchWords(
         _of("とは,なぜ,どう,いつ,どこ,どれ,どの,何,いくら,ですか,ますか,誰"),
@@ -137,6 +218,10 @@ _WORDS = {
         _of("おすすめ,人気,ランキング,口コミ,評判,レビュー"),
         _of("価格,値段,購入,通販,安い,費用,料金,相場"),
         _of("いくら,何日,何時間,何個,何年,費用,相場"),
+        apart=_of(
+            "メンズ/男性/紳士,レディース/女性/婦人,男の子,女の子,子供/子ども/キッズ,赤ちゃん/ベビー,犬,猫,黒/ブラック,白/ホワイト,グレー/灰色,赤/レッド,青/ブルー,"
+            "緑/グリーン,黄色/イエロー,ピンク,茶色/ブラウン,安い/格安/激安,高級,小さい/小型,大きい/大型,夏,冬,新品,中古"
+        ),
     ),
 }
 _NONE = SearchWords()
