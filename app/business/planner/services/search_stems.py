@@ -32,8 +32,8 @@ def words_by_stem(text: str, language: str) -> dict[str, str]:
 def terms_apart(text: str, language: str) -> frozenset[str]:
     """For whom the search is, its colours, and which of two opposites it names: one word for all of its synonyms."""
     if base_language(language) == "ja":
-        terms = (term.split("/") for term in words_of(language).apart)
-        return frozenset(first for first, *others in terms if any(word in text for word in (first, *others)))
+        known = words_of(language).apart
+        return frozenset(term for term in known if any(word in text for word in term.split("/")))
     terms = _terms_by_stem(language)
     return frozenset(terms[stem] for stem in words_by_stem(text, language) if stem in terms)
 
