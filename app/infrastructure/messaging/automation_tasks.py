@@ -275,10 +275,9 @@ def _watch(now: datetime) -> None:
 
 
 def _watch_silence(now: datetime) -> None:
-    """Every ten minutes, by the first worker that gets the lock."""
-    if relay.server().set(SILENCE_KEY, now.isoformat(), nx=True, ex=600):
-        with transaction() as session:
-            silent_rules.watch_silence(session, now)
+    """Every two minutes, by the first worker that gets the lock."""
+    if relay.server().set(SILENCE_KEY, now.isoformat(), nx=True, ex=120):
+        silent_rules.watch_silence(transaction, reading_transaction, now)
 
 
 def _watch_chains(now: datetime) -> None:

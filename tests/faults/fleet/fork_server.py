@@ -1,7 +1,7 @@
 """Forks the product's own commands from a process that has everything loaded, as `up` does: a start costs little.
 
-Each line of its standard input is an order, `{"command", "environment", "pace", "plant", "log"}`; it answers with the
-id of the new process. Ending it ends them all.
+Each line of its standard input is an order, `{"command", "environment", "pace", "plant", "clock", "log"}`; it answers
+with the id of the new process. Ending it ends them all.
 """
 
 import gc
@@ -19,6 +19,7 @@ from app.infrastructure import logs
 from app.infrastructure.messaging import engine, periodic, scheduler
 from app.infrastructure.process_life import die_with_parent
 from app.settings import load_settings
+from tests import shared_clock
 from tests.faults.fleet.plants import PLANTS
 
 
@@ -47,12 +48,14 @@ def live(order: dict[str, Any], parent: int) -> NoReturn:
         os.environ.clear()
         os.environ.update(order["environment"])
         time.tzset()
+        if order["clock"]:
+            shared_clock.follow(order["clock"])
         set_pace(**order["pace"])
         if order["plant"]:
             PLANTS[order["plant"]]()
         settings = load_settings()
         logs.configure(settings.log_level)
-        app = create_app(settings, web=False)
+        app = create_app(settings, web=order["command"] == "web")
         with app.app_context():
             app.cli.commands[order["command"]].main([], standalone_mode=False)
         code = 0

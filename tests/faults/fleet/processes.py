@@ -23,6 +23,7 @@ from tests.processes import clean_environment, eventually, family_of, is_alive
 AS_SHIPPED = {"lease": 60, "beat": 15, "sweep": 15}
 BRISK = {"lease": 4, "beat": 1, "sweep": 2}
 """In seconds; the proportions are about those of the product."""
+STOPPED_IN_TURN = ("web", "scheduler", "worker", "clock")
 FLEET = {"clock": 1, "worker": 2, "scheduler": 1}
 """What `up` starts."""
 
@@ -101,6 +102,8 @@ class Fleet:
     folder: Path
     pace: Mapping[str, float]
     plant: str = ""
+    clock: str = ""
+    """File of the clock they share; else they take the real time."""
     members: list[Member] = field(default_factory=list)
 
     def start(self, kind: str) -> Member:
@@ -111,6 +114,7 @@ class Fleet:
             "environment": dict(self.environment),
             "pace": dict(self.pace),
             "plant": self.plant,
+            "clock": self.clock,
             "log": str(self.folder / kind),
         }
         self.fork_server.stdin.write(json.dumps(wish) + "\n")
@@ -125,7 +129,9 @@ class Fleet:
                 self.start(kind)
 
     def alive(self, *kinds: str) -> list[Member]:
-        return [member for member in self.members if member.is_alive and member.kind in (kinds or FLEET)]
+        return [
+            member for member in self.members if member.is_alive and member.kind in (kinds or STOPPED_IN_TURN)
+        ]
 
     def replace_the_dead(self) -> list[str]:
         """Restart dead processes as the supervisor does; returns their kinds."""
@@ -141,7 +147,7 @@ class Fleet:
         What does not end in its time is killed, as by the supervisor.
         """
         began = time.monotonic()
-        for kind in ("scheduler", "worker", "clock"):
+        for kind in STOPPED_IN_TURN:
             for member in self.alive(kind):
                 member.send(signal.SIGTERM, to="parent")
         while self.alive() and time.monotonic() - began < within:

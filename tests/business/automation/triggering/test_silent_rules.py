@@ -14,6 +14,7 @@ from app.business.automation.services.automation_service import Actor, Automatio
 from app.business.automation.services.rules.versions import definition_of
 from app.business.automation.services.triggering import silent_rules
 from app.business.automation.services.triggering.silent_rules import notice_key, watch_silence
+from app.infrastructure.database import reading_transaction, transaction
 from tests.business.automation.machine import Machine
 
 WORKDAY_HOURS = (9, 11, 13, 15)
@@ -41,6 +42,11 @@ def workdays(weeks: int) -> list[datetime]:
     return sorted(day + timedelta(hours=hour) for day in days for hour in WORKDAY_HOURS if day.weekday() < 5)
 
 
+def silent_at(now: datetime) -> int:
+    """How many rules are."""
+    return watch_silence(transaction, reading_transaction, now)
+
+
 def notice_titles(session: Session, rule: AutomationRule) -> list[str]:
     session.expire_all()
     query = select(Notice.title).where(Notice.key == notice_key(rule.id), Notice.read_at.is_(None))
@@ -59,13 +65,13 @@ def test_a_stop_is_named_once_and_withdrawn_with_the_next_event(
     session: Session, rule: AutomationRule
 ) -> None:
     quiet = [MONDAY.replace(hour=hour) for hour in (0, 9, 11)]
-    assert [watch_silence(session, at) for at in quiet] == [0, 0, 0]
+    assert [silent_at(at) for at in quiet] == [0, 0, 0]
     assert notice_titles(session, rule) == []
-    assert watch_silence(session, MONDAY.replace(hour=16)) == 1
-    assert watch_silence(session, MONDAY.replace(hour=17)) == 1
+    assert silent_at(MONDAY.replace(hour=16)) == 1
+    assert silent_at(MONDAY.replace(hour=17)) == 1
     assert notice_titles(session, rule) == ["Nothing has started “Cluster what comes” for unusually long"]
     hear(session, rule, [MONDAY.replace(hour=18)], "skipped")
-    assert watch_silence(session, MONDAY.replace(hour=18, minute=5)) == 0
+    assert silent_at(MONDAY.replace(hour=18, minute=5)) == 0
     assert notice_titles(session, rule) == []
 
 
@@ -92,7 +98,7 @@ def test_nobody_is_told_of_rules_that_do_not_listen(
     else:
         rule.is_active, rule.archived_at = False, MONDAY
     session.commit()
-    assert watch_silence(session, MONDAY + timedelta(days=3)) == 0
+    assert silent_at(MONDAY + timedelta(days=3)) == 0
 
 
 def test_a_rule_with_little_history_is_not_judged(
@@ -100,7 +106,7 @@ def test_a_rule_with_little_history_is_not_judged(
 ) -> None:
     young = machine.make_rule(account, name="Young", trigger="keyword_added")
     hear(session, young, workdays(1))
-    assert watch_silence(session, MONDAY + timedelta(days=3)) == 0
+    assert silent_at(MONDAY + timedelta(days=3)) == 0
 
 
 @pytest.mark.both_databases
@@ -111,16 +117,16 @@ def test_what_a_rule_did_not_hear_while_it_was_off_is_no_silence(
     service, thursday = AutomationService(), MONDAY + timedelta(days=3)
     service.disable(session, rule, Actor(None), FRIDAY.replace(hour=18))
     session.commit()
-    assert watch_silence(session, thursday.replace(hour=8)) == 0
+    assert silent_at(thursday.replace(hour=8)) == 0
     service.enable(session, rule, Actor(None), thursday.replace(hour=8, minute=30), backfill=False)
     session.commit()
-    assert [watch_silence(session, thursday.replace(hour=hour)) for hour in (9, 11, 12)] == [0, 0, 0]
+    assert [silent_at(thursday.replace(hour=hour)) for hour in (9, 11, 12)] == [0, 0, 0]
     assert notice_titles(session, rule) == []
-    assert watch_silence(session, thursday + timedelta(days=1, hours=-3)) == 1
+    assert silent_at(thursday + timedelta(days=1, hours=-3)) == 1
     # Once events start it again, the days without it are no gap that it has had.
     hear(session, rule, [thursday + timedelta(days=1, hours=number) for number in (-6, -4, -2, 0)])
-    assert watch_silence(session, thursday + timedelta(days=1, minutes=10)) == 0
-    assert watch_silence(session, MONDAY + timedelta(days=7, hours=1)) == 1
+    assert silent_at(thursday + timedelta(days=1, minutes=10)) == 0
+    assert silent_at(MONDAY + timedelta(days=7, hours=1)) == 1
     assert len(notice_titles(session, rule)) == 1
 
 
@@ -128,16 +134,16 @@ def test_a_named_silence_is_withdrawn_when_the_rule_is_changed_to_hear_something
     session: Session, rule: AutomationRule
 ) -> None:
     late = MONDAY.replace(hour=18)
-    assert watch_silence(session, late) == 1
+    assert silent_at(late) == 1
     definition = definition_of(rule)
     AutomationService().update_rule(session, rule, definition | {"description": "Same"}, Actor(None), late)
     session.commit()
-    assert watch_silence(session, late) == 1
+    assert silent_at(late) == 1
     assert len(notice_titles(session, rule)) == 1, "it is as silent as before"
     changed = definition_of(rule) | {"trigger": "idea_created", "record_type": "idea"}
     AutomationService().update_rule(session, rule, changed, Actor(None), late)
     session.commit()
-    assert watch_silence(session, late + timedelta(minutes=10)) == 0
+    assert silent_at(late + timedelta(minutes=10)) == 0
     assert notice_titles(session, rule) == []
 
 
@@ -148,5 +154,5 @@ def test_a_rule_that_hears_every_monday_is_named_after_two_have_passed(
     weekly = machine.make_rule(account, name="Weekly", trigger="keyword_added")
     hear(session, weekly, [MONDAY - timedelta(weeks=back, hours=back % 3) for back in range(18, 0, -1)])
     last = MONDAY - timedelta(weeks=1, hours=1)
-    silent = [watch_silence(session, last + timedelta(days=days)) for days in (8, 12, 14, 21)]
+    silent = [silent_at(last + timedelta(days=days)) for days in (8, 12, 14, 21)]
     assert silent == [0, 0, 0, 1]

@@ -2,12 +2,19 @@
 
 Time is measured as *active time*: by what usually happens in it. An hour of the night counts nothing where nights are
 quiet, and an hour of a busy morning more than one of a slow afternoon. The rate of each hour of the day is learned, for
-working days and weekends apart, from the weeks behind.
+working days and weekends apart where they differ, from the weeks behind.
 
-A *gap* is an hour or more without anything, and *usual* if 19 of 20 are no longer, in active time. (Six imports within
-half an hour have five pauses of minutes between them, which say nothing about the next morning; nor does the median say
-how long a gap may be.) What is promised of alarms holds for this gap: a stop is named within three usual gaps, and a
-silence that ends by itself is hardly ever named.
+A *gap* is an hour or more without anything, or as long as two and a half events take in the busiest hour where that
+is less; and *usual* if 19 of 20 are no longer, in active time. (Six imports within half an hour have five pauses of
+minutes between them, which say nothing about the next morning; nor does the median say how long a gap may be.) What is
+promised of alarms holds for this gap: a stop is named within three usual gaps, by the hours in which something really
+may happen, and a silence that ends by itself at most once in a quarter.
+
+Shorter is not to be had where events come by chance, each independent of the others. Of m of them m / e^k come after
+more than k average gaps: three average ones would be passed 50 times in 1,000. 19 of 20 are shorter than 3.0 average
+ones; three times that, 9.0, is passed once in 8,100, so .4 times in a quarter with fifty events a working day, of which
+every sixteenth would have two false alarms or more. Hence short gaps do not count: without them what is usual is 5.5
+average gaps, and three times that is passed once in 14 million.
 """
 
 from bisect import bisect_left
@@ -15,7 +22,9 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import accumulate, pairwise
+from math import sqrt
 from statistics import median
 from zoneinfo import ZoneInfo
 
@@ -24,19 +33,29 @@ FEWEST = 12
 SHORTEST_SPAN = timedelta(days=22)
 """Three weekends at least, so that quiet ones are known."""
 AHEAD_DAYS = 90
-LEAST = timedelta(hours=1)
-"""Nothing shorter is a gap, nor a silence."""
-USUAL_GAPS = 2.75
+LEAST = timedelta(minutes=10)
+"""Nothing shorter is a silence."""
+LONGEST_PAUSE = timedelta(hours=1)
+"""Whatever is longer is a gap, however rarely something happens."""
+USUAL_GAPS = 2.68
 """Named after so many: three are promised, and what eight weeks teach of the hours is not exact."""
-OF_A_REGULAR_RULE = 2.5
+OF_A_REGULAR_RULE = 2.4
 """Median gaps: a rule whose gaps are all alike is named before three of them have passed."""
-LONGER_THAN_EVER = 2
+ALIKE = 2
+"""Gaps are, if the longest is at most so many median ones."""
+LONGER_THAN_EVER, LONGER_WHERE_ALIKE = 2, 1.5
 """Times the longest gap that is known."""
 LONGER_GAPS = 1 / 20
 """The part of all gaps that is longer than a usual one."""
+IN_GAPS = 1 / 10
+"""The part of active time that lies in gaps, where they mean anything."""
 HOUR = timedelta(hours=1)
-SPREAD = ((-1, 0.25), (0, 0.5), (1, 0.25))
-"""What happened in an hour could have happened in the ones beside it."""
+SPREAD = 0.25
+"""The part of what happened in an hour that could have happened in each of those beside it; of one event a day."""
+BY_CHANCE = 4
+"""Standard deviations."""
+WEEKENDS_LIKE_OTHER_DAYS = (2 / 3, 3 / 2)
+"""Times what happens on working days."""
 SATURDAY = 5
 
 
@@ -66,36 +85,51 @@ def rhythm_of(
     gaps = _gaps(times, clock, interruptions)
     if gaps is None:
         return None
-    usual = gaps[-1 - int(LONGER_GAPS * len(gaps))]
-    unusual = min(USUAL_GAPS * usual, max(OF_A_REGULAR_RULE * median(gaps), LONGER_THAN_EVER * gaps[-1]))
-    unusual = max(unusual, clock.busiest_hour)
     begun = clock.at(start)
-    usual_by, silent_from = clock.when(begun + usual), clock.when(begun + unusual)
+    usual_by, silent_from = clock.when(begun + gaps.usual), clock.when(begun + gaps.unusual)
     if usual_by is None or silent_from is None:
         return None
     return Rhythm(usual_by, max(silent_from, start + LEAST))
 
 
-def _gaps(
-    times: Sequence[datetime], clock: "ActiveTime", interruptions: Sequence[datetime]
-) -> Sequence[float] | None:
-    """In active time, the shortest first; None where there are too few to judge by, because all came in a few heaps."""
+@dataclass(frozen=True)
+class Gaps:
+    """In active time, with what 19 of 20 do not exceed, and the median of all, short ones too."""
+
+    usual: float
+    longest: float
+    median: float
+
+    @property
+    def unusual(self) -> float:
+        """How long a silence is one."""
+        is_regular = self.longest <= ALIKE * self.median
+        longer = (LONGER_WHERE_ALIKE if is_regular else LONGER_THAN_EVER) * self.longest
+        return min(USUAL_GAPS * self.usual, max(OF_A_REGULAR_RULE * self.median, longer))
+
+
+def _gaps(times: Sequence[datetime], clock: "ActiveTime", interruptions: Sequence[datetime]) -> Gaps | None:
+    """None where there are too few to judge by, because all came in a few heaps."""
+    pause = min(LONGEST_PAUSE, 2.5 * HOUR / clock.busiest_hour)
     spans = [
         (after - before, clock.at(after) - clock.at(before))
         for before, after in pairwise(times)
         if not any(before < end <= after for end in interruptions)
     ]
-    gaps = sorted(active for span, active in spans if span >= LEAST)
-    if len(gaps) < FEWEST - 1 and sum(gaps) > sum(active for _, active in spans) / 2:
+    every = sorted(active for _, active in spans)
+    gaps = sorted(active for span, active in spans if span >= pause)
+    if not every or (len(gaps) < FEWEST - 1 and sum(gaps) > sum(every) / 2):
         return None
-    # Of what comes all day and night there may be no gap at all.
-    return gaps or sorted(active for _, active in spans) or None
+    if len(gaps) < FEWEST - 1 or sum(gaps) < IN_GAPS * sum(every):
+        # What comes as by a clock has no others: they are the nights, and those in which one is missing.
+        gaps = every
+    return Gaps(gaps[-1 - int(LONGER_GAPS * len(gaps))], gaps[-1], median(every))
 
 
 Kind = tuple[bool, int]
 """Of an hour: whether it is one of a weekend, and which of the day."""
-Day = tuple[int, bool, bool]
-"""24 hours: the hour at which they start, and whether they do so, and end, on a weekend."""
+Day = tuple[Kind, ...]
+"""24 hours, from any on."""
 
 
 class ActiveTime:
@@ -105,14 +139,11 @@ class ActiveTime:
         self.first = min(by_hour)
         known = int((now - self.first) / HOUR) + 1
         days = _days(self.first, known // 24 + AHEAD_DAYS, zone)
-        rates = _rates(
-            by_hour, zone, [kind for day in days[: known // 24 + 1] for kind in _hours(day)][:known]
-        )
+        rates = _rates(by_hour, zone, [kind for day in days[: known // 24 + 1] for kind in day][:known])
         self.busiest_hour = max(rates.values())
-        """Nothing shorter than an hour of the busiest time is a silence."""
+        """What happens in it."""
         shapes = {
-            day: tuple(accumulate((rates.get(kind, 0) for kind in _hours(day)), initial=0.0))
-            for day in set(days)
+            day: tuple(accumulate((rates.get(kind, 0) for kind in day), initial=0.0)) for day in set(days)
         }
         self.days = [shapes[day] for day in days]
         """What has happened by each hour of it."""
@@ -142,21 +173,78 @@ class ActiveTime:
 
 def _rates(by_hour: Mapping[datetime, int], zone: ZoneInfo, known: Sequence[Kind]) -> Mapping[Kind, float]:
     """How many happen in an hour of each kind. known: all hours that have passed."""
-    happened: dict[Kind, float] = defaultdict(float)
-    for hour, count in by_hour.items():
-        local = hour.astimezone(zone)
-        for by, part in SPREAD:
-            happened[local.weekday() >= SATURDAY, (local.hour + by) % 24] += count * part
-    return {kind: happened[kind] / hours for kind, hours in Counter(known).items()}
+    happened, hours = Counter[Kind](), Counter(known)
+    for begins, number in by_hour.items():
+        happened[_kind(begins.astimezone(zone))] += number
+    if _weekends_are_like_other_days(happened, hours):
+        happened, hours = _of_all_days(happened), _of_all_days(hours)
+    spread: dict[Kind, float] = defaultdict(float)
+    for (weekend, hour), count in _levelled(happened).items():
+        moved = SPREAD * min(count, hours[weekend, hour])
+        for beside, part in ((0, count - 2 * moved), (-1, moved), (1, moved)):
+            spread[weekend, (hour + beside) % 24] += part
+    return {kind: spread[kind] / passed for kind, passed in hours.items()}
+
+
+def _levelled(happened: Counter[Kind]) -> dict[Kind, float]:
+    """Hours that differ from the others of such days by no more than chance have the same number as they."""
+    levelled: dict[Kind, float] = {**happened}
+    for of_weekends in (False, True):
+        alike = {kind: count for kind, count in happened.items() if kind[0] == of_weekends and count}
+        while alike:
+            level = sum(alike.values()) / len(alike)
+            closer = {
+                kind: count for kind, count in alike.items() if abs(count - level) <= BY_CHANCE * sqrt(level)
+            }
+            if len(closer) == len(alike):
+                break
+            alike = closer
+        levelled |= dict.fromkeys(alike, level)
+    return levelled
+
+
+def _weekends_are_like_other_days(happened: Counter[Kind], hours: Counter[Kind]) -> bool:
+    least, most = WEEKENDS_LIKE_OTHER_DAYS
+
+    def rate(of_weekends: bool) -> float:
+        passed = sum(number for (weekend, _), number in hours.items() if weekend == of_weekends)
+        return sum(number for (weekend, _), number in happened.items() if weekend == of_weekends) / passed
+
+    return least * rate(False) <= rate(True) <= most * rate(False)
+
+
+def _of_all_days(numbers: Counter[Kind]) -> Counter[Kind]:
+    """Each hour of the day has what it has on working days and weekends together."""
+    return Counter(
+        {
+            (weekend, hour): numbers[False, hour] + numbers[True, hour]
+            for weekend in (False, True)
+            for hour in range(24)
+        }
+    )
 
 
 def _days(first: datetime, count: int, zone: ZoneInfo) -> list[Day]:
-    """The zone is asked once for each, so a change of clocks counts from the next one on."""
-    starts = ((first.astimezone(UTC) + number * 24 * HOUR).astimezone(zone) for number in range(count))
-    return [(at.hour, at.weekday() >= SATURDAY, (at.weekday() + 1) % 7 >= SATURDAY) for at in starts]
+    """The zone is asked once for each, and for each hour of those on which clocks change."""
+    starts = [first.astimezone(UTC) + number * 24 * HOUR for number in range(count + 1)]
+    local = [start.astimezone(zone) for start in starts]
+    return [
+        _day(at.hour, _on_weekend(at), _on_weekend(following))
+        if at.hour == following.hour
+        else tuple(_kind((start + number * HOUR).astimezone(zone)) for number in range(24))
+        for start, (at, following) in zip(starts, pairwise(local), strict=False)
+    ]
 
 
-def _hours(day: Day) -> list[Kind]:
-    start, begins_on_weekend, ends_on_weekend = day
-    before_midnight = [(begins_on_weekend, hour) for hour in range(start, 24)]
-    return before_midnight + [(ends_on_weekend, hour) for hour in range(start)]
+@cache
+def _day(hour: int, begins_on_weekend: bool, ends_on_weekend: bool) -> Day:
+    before_midnight = [(begins_on_weekend, number) for number in range(hour, 24)]
+    return (*before_midnight, *((ends_on_weekend, number) for number in range(hour)))
+
+
+def _on_weekend(local: datetime) -> bool:
+    return local.weekday() >= SATURDAY
+
+
+def _kind(local: datetime) -> Kind:
+    return _on_weekend(local), local.hour

@@ -1,12 +1,12 @@
 """Names rules that events usually start, and have not for unusually long; withdraws it with the next event.
 
 How long is unusual follows from the rule's own history (`rhythm` says how). It is worked out once for each silence of
-an hour or more, and again when the rule was changed meanwhile: what a rule that was off did not hear is no silence.
+ten minutes or more, and again when the rule was changed meanwhile: what a rule that was off did not hear is no silence.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,7 @@ from app.business.accounts.services.notices import notice_of, settle_notice
 from app.business.automation.models import AutomationRule
 from app.business.automation.rhythm_models import RuleRhythm
 from app.business.automation.run_models import Cause, ScheduledTask, Status
+from app.business.automation.services.transactions import Transaction
 from app.business.automation.services.triggering.listening import Listening, listening_of
 from app.business.automation.services.triggering.rhythm import FEWEST, LEAST, rhythm_of
 from app.business.base import RowValues
@@ -50,6 +51,22 @@ class LastEvent:
 
 
 @dataclass(frozen=True)
+class Expected:
+    """What was worked out after this event, for this version of the rule."""
+
+    last_event_at: datetime
+    rule_version: int
+    usual_by: datetime | None
+    silent_from: datetime | None
+
+    def holds_for(self, last: LastEvent) -> bool:
+        return (self.last_event_at, self.rule_version) == (last.at, last.rule_version)
+
+    def is_silent(self, now: datetime) -> bool:
+        return self.silent_from is not None and self.silent_from <= now
+
+
+@dataclass(frozen=True)
 class Known:
     """Which of its runs are looked at."""
 
@@ -70,25 +87,38 @@ class Known:
         )
 
 
-def watch_silence(session: Session, now: datetime) -> int:
-    """Raise and withdraw the notices; returns the number of rules that are silent."""
-    latest = last_events(session)
-    known = {row.rule_id: row for row in session.scalars(select(RuleRhythm))}
+def watch_silence(transaction: Transaction, reading: Transaction, now: datetime) -> int:
+    """Raise and withdraw the notices, of each rule in a transaction of its own; returns how many are silent.
+
+    reading: opens a transaction that only reads.
+    """
+    with reading() as session:
+        latest = last_events(session)
+        known = _worked_out(session)
     silent = 0
     for one in latest:
-        row = known.get(one.rule_id)
-        has_heard = row is not None and row.last_event_at != one.at
-        was_named = row is not None and row.silent_from is not None
-        is_changed = row is not None and row.rule_version != one.rule_version
-        if row is None or has_heard or is_changed:
-            row = _work_out(session, one) if now - one.at >= LEAST else None
-        is_silent = row is not None and row.silent_from is not None and row.silent_from <= now
-        if was_named and (has_heard or (is_changed and not is_silent)):
-            settle_notice(session, one.account_id, notice_key(one.rule_id), now)
-        if row is not None and is_silent:
-            silent += 1
-            _notify(session, one, row, now)
+        before = known.get(one.rule_id)
+        if before and before.holds_for(one):
+            if not before.is_silent(now):
+                continue
+        elif now - one.at < LEAST and not (before and before.silent_from):
+            continue
+        with transaction() as session:
+            silent += _watch_rule(session, one, before, now)
     return silent
+
+
+def _watch_rule(session: Session, last: LastEvent, before: Expected | None, now: datetime) -> bool:
+    """Whether it is silent. before: what was worked out when it was looked at last."""
+    expected = before if before and before.holds_for(last) else None
+    if expected is None and now - last.at >= LEAST:
+        expected = _work_out(session, last)
+    is_silent = expected is not None and expected.is_silent(now)
+    if before and before.silent_from and (before.last_event_at != last.at or not is_silent):
+        settle_notice(session, last.account_id, notice_key(last.rule_id), now)
+    if expected and is_silent:
+        _notify(session, last, expected, now)
+    return is_silent
 
 
 def notice_key(rule_id: int) -> str:
@@ -140,23 +170,28 @@ def _latest(session: Session, account_id: int, rule_id: int) -> datetime | None:
     return max(times, default=None)
 
 
-def _work_out(session: Session, last: LastEvent) -> RuleRhythm:
+def _worked_out(session: Session) -> dict[int, Expected]:
+    """By rule."""
+    row = RuleRhythm
+    query = select(row.rule_id, row.last_event_at, row.rule_version, row.usual_by, row.silent_from)
+    return {
+        rule_id: Expected(last_event_at, version, usual_by, silent_from)
+        for rule_id, last_event_at, version, usual_by, silent_from in session.execute(query)
+    }
+
+
+def _work_out(session: Session, last: LastEvent) -> Expected:
     listening = listening_of(session, last.account_id, last.rule_id)
     known = _known(session, last, listening)
     times = _times(session, known)
     start = listening.silence_from(last.at)
     by_hour = _by_hour(session, known, times)
     rhythm = rhythm_of(times, by_hour, ZoneInfo(last.zone), start, listening.switched_on)
-    values: RowValues = {
-        "last_event_at": last.at,
-        "rule_version": last.rule_version,
-        "usual_by": rhythm.usual_by if rhythm else None,
-        "silent_from": rhythm.silent_from if rhythm else None,
-    }
+    usual_by, silent_from = (rhythm.usual_by, rhythm.silent_from) if rhythm else (None, None)
+    expected = Expected(last.at, last.rule_version, usual_by, silent_from)
     place: RowValues = {"account_id": last.account_id, "rule_id": last.rule_id}
-    upsert(session, RuleRhythm, place | values, unique=["rule_id"], change=values)
-    query = select(RuleRhythm).where(RuleRhythm.rule_id == last.rule_id)
-    return session.scalars(query.execution_options(populate_existing=True)).one()
+    upsert(session, RuleRhythm, place | asdict(expected), unique=["rule_id"], change=asdict(expected))
+    return expected
 
 
 def _known(session: Session, last: LastEvent, listening: Listening) -> Known:
@@ -191,13 +226,13 @@ def _by_hour(session: Session, known: Known, times: Sequence[datetime]) -> Mappi
     return {datetime.fromisoformat(f"{hour}+00:00"): count for hour, count in rows}
 
 
-def _notify(session: Session, last: LastEvent, row: RuleRhythm, now: datetime) -> None:
+def _notify(session: Session, last: LastEvent, expected: Expected, now: datetime) -> None:
     """Once for each silence, whether it was read or not."""
     if notice_of(session, last.account_id, notice_key(last.rule_id)):
         return
     zone = ZoneInfo(last.zone)
     came = f"{last.at.astimezone(zone):%a %d %b %H:%M}"
-    usual = f"{row.usual_by.astimezone(zone):%a %d %b %H:%M}" if row.usual_by else ""
+    usual = f"{expected.usual_by.astimezone(zone):%a %d %b %H:%M}" if expected.usual_by else ""
     message = Message(
         kind=NoticeKind.LATE,
         level="warning",
