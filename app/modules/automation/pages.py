@@ -14,6 +14,7 @@ from app.modules.automation.labels.runs import (
     RESULTS,
     STATUSES,
     advice,
+    goes_on_later,
     outcome,
     run_state,
 )
@@ -151,7 +152,7 @@ def menu_count(endpoint: str) -> int:
     return awaiting_in_bar().total if endpoint == "automation.my_work" and g.get("person") else 0
 
 
-for function in (unread_notices, menu_count, outcome, advice):
+for function in (unread_notices, menu_count, outcome, goes_on_later, advice):
     blueprint.add_app_template_global(function)
 # Globals of the environment, because macros do not see the context.
 words = {"CAUSES": CAUSES, "CHECKS": CHECKS, "REASONS": REASONS, "RESULTS": RESULTS, "asks_first": asks_first}

@@ -125,7 +125,15 @@ def outcome(run: ScheduledTask) -> str:
 def _to_come(run: ScheduledTask) -> str:
     if run.reason == Reason.CLOSED_DAY:
         return f"Will be left out: {run.error_message}"
+    if goes_on_later(run):
+        return "Goes on later"
     return "Tries again" if run.attempt else "Planned"
+
+
+def goes_on_later(run: ScheduledTask) -> bool:
+    """Whether nothing has failed: the turn of its other records comes at `not_before`, as its message says."""
+    is_tried_again = run.auto_retries or run.rescues
+    return bool(run.status == Status.PENDING and run.attempt and run.error_message and not is_tried_again)
 
 
 def _wait(run: ScheduledTask) -> str:

@@ -13,6 +13,7 @@ from app.business.automation.services.triggering.calendar_service import save_ca
 from app.business.events import Origin
 from app.business.writer.models import Content
 from app.business.writer.services.content_edit import update_content
+from app.modules.automation.labels.runs import outcome
 from tests.business.automation.actions.publishing_world import World
 from tests.infrastructure.wordpress_stand_in import WordPress, serving
 
@@ -120,3 +121,14 @@ def test_the_run_says_when_it_goes_on(world: World) -> None:
     run = world.machine.runs()[0]
     assert run.not_before == MONDAY_AT_NINE.astimezone(UTC)
     assert "in a day. It goes on 30 Nov 2026, 09:00 CET, in their order." in run.error_message
+    assert outcome(run) == "Goes on later"
+
+
+def test_a_run_whose_site_did_not_answer_tries_again_within_ten_seconds(world: World) -> None:
+    world.wordpress.refusals = [(503, {})]
+    run = world.start(world.rule(), world.article())
+    world.machine.settle()
+    world.session.refresh(run)
+    assert (run.status, outcome(run)) == ("pending", "Tries again")
+    assert run.not_before
+    assert run.not_before - world.machine.now < timedelta(seconds=10)

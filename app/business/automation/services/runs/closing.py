@@ -71,7 +71,7 @@ PASSED_OVER = (Reason.CONDITIONS, Reason.LIMIT_BELOW_PRICE)
 """Reasons with which a run is passed over, but later records of its start are still worked on."""
 LEFT_OUT = (Reason.CONDITIONS, Reason.LOOP, Reason.SUPERSEDED, Reason.SHADOW)
 """Reasons with which a run never works on its records, whatever a person does."""
-BACK_OFF = (timedelta(seconds=10), timedelta(seconds=60), timedelta(minutes=5))
+BACK_OFF = (timedelta(seconds=8), timedelta(seconds=60), timedelta(minutes=5))
 
 
 def stop_at_gate(session: Session, context: RunContext, stop: Stop) -> None:

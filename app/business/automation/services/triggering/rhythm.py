@@ -193,13 +193,13 @@ def _levelled(happened: Counter[Kind]) -> dict[Kind, float]:
         alike = {kind: count for kind, count in happened.items() if kind[0] == of_weekends and count}
         while alike:
             level = sum(alike.values()) / len(alike)
-            closer = {
-                kind: count for kind, count in alike.items() if abs(count - level) <= BY_CHANCE * sqrt(level)
-            }
-            if len(closer) == len(alike):
+            by_chance = BY_CHANCE * sqrt(level)
+            different = [kind for kind, count in alike.items() if abs(count - level) > by_chance]
+            if not different:
+                levelled |= dict.fromkeys(alike, level)
                 break
-            alike = closer
-        levelled |= dict.fromkeys(alike, level)
+            for kind in different:
+                del alike[kind]
     return levelled
 
 
