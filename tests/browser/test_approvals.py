@@ -13,11 +13,11 @@ from app.business.planner.models import Keyword
 from app.business.writer.models import Content
 from tests.browser.conftest import serious_faults
 from tests.business.automation.machine import Machine
+from tests.business.automation.outline_question import ask_about_outline
 from tests.business.planner.test_import_layouts import QUERIES, book
-from tests.factories import make_ai_connection, make_content, make_sector, make_site, make_task
+from tests.factories import make_content, make_sector, make_site
 from tests.people import People
 
-WRITE = {"type": "generate_content", "params": {"approve_outline": True}}
 BOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -28,12 +28,7 @@ def machine(session: Session) -> Machine:
 
 @pytest.fixture
 def waiting(session: Session, people: People, machine: Machine) -> ScheduledTask:
-    """A run that asks whether its outline is right."""
-    make_ai_connection(session, people.account)
-    sector = make_sector(session, make_site(session, people.account))
-    task = make_task(session, sector, title="Oak tables", word_count=600)
-    rule = machine.make_rule(people.account, trigger="task_created", actions=[WRITE])
-    return machine.run_now(rule, record_ids=[task.id])
+    return ask_about_outline(session, people.account, machine)
 
 
 def test_an_outline_is_changed_and_approved_and_the_article_follows_it(

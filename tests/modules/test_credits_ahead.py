@@ -14,7 +14,7 @@ from app.business.accounts.services.notices import add_notice, settle_notice
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.forecast.credit_watch import RUN_OUT
 from app.business.automation.services.triggering.rule_switch import switch
-from tests.business.automation.forecast.past_use import make_paid_rule, use
+from tests.business.automation.forecast.past_use import make_paid_rule, make_steady_rule, use
 from tests.factories import make_cluster, make_sector, make_site
 from tests.modules.automation_pages import counted
 from tests.people import People, browser_of, make_people
@@ -34,13 +34,7 @@ def owner(app: Flask, session: Session, people: People) -> FlaskClient:
 
 @pytest.fixture
 def rule(session: Session, people: People) -> AutomationRule:
-    """Twenty credits a day for four weeks."""
-    now = datetime.now(UTC)
-    rule = make_paid_rule(session, people.account, now - 60 * DAY, name="Ideas at once")
-    for back in range(1, 29):
-        use(session, rule, 20, now - back * DAY)
-    session.commit()
-    return rule
+    return make_steady_rule(session, people.account)
 
 
 def test_everyone_sees_when_credits_run_out_and_who_uses_them(

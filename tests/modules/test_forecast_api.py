@@ -11,7 +11,7 @@ from app.business.accounts.models import User
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.forecast.outlook import look_ahead
 from app.business.automation.services.triggering.rule_switch import switch
-from tests.business.automation.forecast.past_use import make_paid_rule, use
+from tests.business.automation.forecast.past_use import make_steady_rule
 from tests.factories import make_site
 from tests.people import People, make_people, program_of
 
@@ -31,13 +31,7 @@ def api(app: Flask, session: Session, people: People) -> FlaskClient:
 
 @pytest.fixture
 def rule(session: Session, people: People) -> AutomationRule:
-    """Twenty credits a day for four weeks."""
-    now = datetime.now(UTC)
-    rule = make_paid_rule(session, people.account, now - 60 * DAY, name="Ideas at once")
-    for back in range(1, 29):
-        use(session, rule, 20, now - back * DAY)
-    session.commit()
-    return rule
+    return make_steady_rule(session, people.account)
 
 
 @pytest.mark.both_databases

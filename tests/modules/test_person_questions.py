@@ -12,11 +12,10 @@ from sqlalchemy.orm import Session
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.writer.models import Content
 from tests.business.automation.machine import Machine
-from tests.factories import make_ai_connection, make_cluster, make_sector, make_site, make_task
+from tests.business.automation.outline_question import ask_about_outline
+from tests.factories import make_cluster, make_sector, make_site
 from tests.modules.automation_rest import RUNS
 from tests.people import People, browser_of, make_people, program_of
-
-WRITE = {"type": "generate_content", "params": {"approve_outline": True}}
 
 
 @pytest.fixture
@@ -32,11 +31,7 @@ def machine(session: Session) -> Machine:
 
 @pytest.fixture
 def run(session: Session, people: People, machine: Machine) -> ScheduledTask:
-    make_ai_connection(session, people.account)
-    sector = make_sector(session, make_site(session, people.account))
-    task = make_task(session, sector, title="Oak tables", word_count=600)
-    rule = machine.make_rule(people.account, trigger="task_created", actions=[WRITE])
-    return machine.run_now(rule, record_ids=[task.id])
+    return ask_about_outline(session, people.account, machine)
 
 
 def test_an_outline_is_shown_and_approved_once(

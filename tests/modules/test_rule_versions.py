@@ -1,23 +1,17 @@
 """The versions of a rule: who, when, what; restoring; and two people who change one rule at once."""
 
-from typing import Any
-
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import AutomationRule
-from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.rules.versions import definition_of
 from app.business.planner.models import Sector, Site
-from tests.factories import NOW, make_sector, make_site
+from tests.factories import make_sector, make_site
 from tests.modules.automation_pages import make_rule
 from tests.modules.automation_rest import RULES
+from tests.modules.rule_changes import VOLUME, change
 from tests.people import People, browser_of, make_people, program_of
-
-VOLUME = {"all": [{"field": "volume", "operator": "gte", "value": 800}]}
 
 
 @pytest.fixture
@@ -28,13 +22,6 @@ def people(session: Session) -> People:
 @pytest.fixture
 def owner(app: Flask, session: Session, people: People) -> FlaskClient:
     return browser_of(app, session, people.owner)
-
-
-def change(session: Session, rule: AutomationRule, user_id: int | None, **changes: Any) -> None:
-    """Save a new version, committed."""
-    data = definition_of(rule) | changes
-    AutomationService().update_rule(session, rule, data, Actor(user_id), NOW)
-    session.commit()
 
 
 def test_every_version_says_who_changed_what(owner: FlaskClient, session: Session, people: People) -> None:

@@ -16,7 +16,7 @@ from app.business.writer.services.content_edit import update_content
 from tests.factories import NOW, make_content, make_sector, make_site
 from tests.modules.automation_pages import ON_KEYWORDS, make_rule, make_run
 from tests.modules.automation_rest import RULES, rule_body
-from tests.modules.test_rule_versions import VOLUME, change
+from tests.modules.rule_changes import VOLUME, change
 from tests.people import People, make_people, program_of
 
 

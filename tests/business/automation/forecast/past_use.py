@@ -1,6 +1,6 @@
 """Paid rules and their past use, in the real ledger and its counters."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -34,3 +34,13 @@ def use(session: Session, rule: AutomationRule, amount: int, at: datetime, **val
     CreditService().post(session, amount=amount, **charge, **of)
     CreditService().release(session, **of)
     return run
+
+
+def make_steady_rule(session: Session, account: Account) -> AutomationRule:
+    """A paid rule that has used twenty credits a day for four weeks, committed."""
+    now = datetime.now(UTC)
+    rule = make_paid_rule(session, account, now - timedelta(days=60), name="Ideas at once")
+    for back in range(1, 29):
+        use(session, rule, 20, now - timedelta(days=back))
+    session.commit()
+    return rule
