@@ -1,18 +1,29 @@
 """Triggers that note each run that ends, ends differently or is no ended run any more, for the daily sums of runs."""
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
+
+from app.business.automation.total_models import NO_PACE, PACES
 
 TABLE = "run_change"
 CLOSED = "('completed', 'failed', 'skipped')"
 COUNTED = ("account_id", "site_id", "status", "reason", "scheduled_at")
+STARTS = ("automation_rule_id", "cause", "attempt", "follows_id", "waiting_since", "moved_to_at")
+BY_PACE = (*STARTS, "started_at", "finished_at")
+PLANNED = (
+    "{row}.cause = 'schedule' AND {row}.status = 'completed' AND {row}.attempt = 1 AND {row}.follows_id IS NULL "
+    "AND {row}.waiting_since IS NULL AND {row}.started_at IS NOT NULL"
+)
+WORKED = "{row}.status IN ('completed', 'failed') AND {row}.started_at IS NOT NULL AND {row}.finished_at IS NOT NULL"
 NAMES = ("scheduled_task_counted", "scheduled_task_recounted", "scheduled_task_uncounted")
 
 
 def create_run_triggers(connection: Connection) -> None:
     """(Re)create them."""
     drop_run_triggers(connection)
+    has_paces = "late" in {column["name"] for column in inspect(connection).get_columns(TABLE)}
     build = _postgresql if connection.dialect.name == "postgresql" else _sqlite
-    for statement in build():
+    # Older revisions have no columns for these.
+    for statement in build(has_paces):
         connection.execute(text(statement))
 
 
@@ -25,49 +36,71 @@ def drop_run_triggers(connection: Connection) -> None:
         connection.execute(text("DROP FUNCTION IF EXISTS note_run_change"))
 
 
-def _events() -> tuple[tuple[str, str, str], ...]:
+def _events(has_paces: bool) -> tuple[tuple[str, str, str], ...]:
     """Name, event and condition of each trigger."""
-    differs = " OR ".join(f"OLD.{name} IS DISTINCT FROM NEW.{name}" for name in COUNTED)
+    counted = (*COUNTED, *BY_PACE) if has_paces else COUNTED
+    differs = " OR ".join(f"OLD.{name} IS DISTINCT FROM NEW.{name}" for name in counted)
     either = f"(OLD.status IN {CLOSED} OR NEW.status IN {CLOSED})"
     events = (
         ("INSERT", f"NEW.status IN {CLOSED}"),
-        (f"UPDATE OF {', '.join(COUNTED)}", f"{either} AND ({differs})"),
+        (f"UPDATE OF {', '.join(counted)}", f"{either} AND ({differs})"),
         ("DELETE", f"OLD.status IN {CLOSED}"),
     )
     return tuple((name, *event) for name, event in zip(NAMES, events, strict=True))
 
 
-def _change(row: str, runs: int) -> str:
-    """The statement that notes the run as it was (OLD) or is (NEW), if it has ended."""
+def _change(row: str, runs: int, seconds: str | None) -> str:
+    """The statement that notes the run as it was (OLD) or is (NEW), if it has ended. seconds: from {start} to {end}."""
+    values = {
+        "account_id": f"{row}.account_id",
+        "scheduled_at": f"{row}.scheduled_at",
+        "site_id": f"COALESCE({row}.site_id, 0)",
+        "status": f"{row}.status",
+        "reason": f"COALESCE({row}.reason, '')",
+        "runs": str(runs),
+    }
+    if seconds:
+        begins_at = f"COALESCE({row}.moved_to_at, {row}.scheduled_at)"
+        late = seconds.format(start=begins_at, end=f"{row}.started_at")
+        took = seconds.format(start=f"{row}.started_at", end=f"{row}.finished_at")
+        paces = {"late": _class_of(late, PLANNED, row), "took": _class_of(took, WORKED, row)}
+        values |= {"rule_id": f"{row}.automation_rule_id", **paces}
     return (
-        f"INSERT INTO {TABLE} (account_id, scheduled_at, site_id, status, reason, runs) "
-        f"SELECT {row}.account_id, {row}.scheduled_at, COALESCE({row}.site_id, 0), {row}.status, "
-        f"COALESCE({row}.reason, ''), {runs} WHERE {row}.status IN {CLOSED};"
+        f"INSERT INTO {TABLE} ({', '.join(values)}) SELECT {', '.join(values.values())} "
+        f"WHERE {row}.status IN {CLOSED};"
     )
 
 
-def _sqlite() -> list[str]:
+def _class_of(seconds: str, is_known: str, row: str) -> str:
+    """As `run_sums` counts runs one by one."""
+    classes = " ".join(f"WHEN {seconds} <= {most} THEN {number}" for number, most in enumerate(PACES))
+    return f"CASE WHEN NOT ({is_known.format(row=row)}) THEN {NO_PACE} {classes} ELSE {len(PACES)} END"
+
+
+def _sqlite(has_paces: bool) -> list[str]:
+    seconds = "((julianday({end}) - julianday({start})) * 86400.0)" if has_paces else None
     body = {
-        NAMES[0]: _change("NEW", 1),
-        NAMES[1]: f"{_change('OLD', -1)} {_change('NEW', 1)}",
-        NAMES[2]: _change("OLD", -1),
+        NAMES[0]: _change("NEW", 1, seconds),
+        NAMES[1]: f"{_change('OLD', -1, seconds)} {_change('NEW', 1, seconds)}",
+        NAMES[2]: _change("OLD", -1, seconds),
     }
     return [
         f"CREATE TRIGGER {name} AFTER {event} ON scheduled_task FOR EACH ROW "
         f"WHEN {condition.replace('IS DISTINCT FROM', 'IS NOT')} BEGIN {body[name]} END"
-        for name, event, condition in _events()
+        for name, event, condition in _events(has_paces)
     ]
 
 
-def _postgresql() -> list[str]:
+def _postgresql(has_paces: bool) -> list[str]:
+    seconds = "extract(epoch FROM {end} - {start})" if has_paces else None
     function = (
         "CREATE FUNCTION note_run_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        f"IF TG_OP <> 'INSERT' THEN {_change('OLD', -1)} END IF; "
-        f"IF TG_OP <> 'DELETE' THEN {_change('NEW', 1)} END IF; RETURN NULL; END $$"
+        f"IF TG_OP <> 'INSERT' THEN {_change('OLD', -1, seconds)} END IF; "
+        f"IF TG_OP <> 'DELETE' THEN {_change('NEW', 1, seconds)} END IF; RETURN NULL; END $$"
     )
     triggers = (
         f"CREATE TRIGGER {name} AFTER {event} ON scheduled_task FOR EACH ROW WHEN ({condition}) "
         "EXECUTE FUNCTION note_run_change()"
-        for name, event, condition in _events()
+        for name, event, condition in _events(has_paces)
     )
     return [function, *triggers]

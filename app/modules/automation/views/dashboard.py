@@ -26,7 +26,7 @@ from app.business.automation.services.history.first_steps import first_steps
 from app.business.automation.services.history.pipeline import PUBLISHED, TO_CHECK, pipeline
 from app.business.automation.services.history.time_saved import hours_saved
 from app.business.automation.services.reports.morning_line import report_of_today, sentences
-from app.business.periods import day_of, this_month
+from app.business.periods import Period, day_of, last_days, this_month
 from app.business.time_zones import start_of_day
 from app.business.writer.models import Content, ContentStatus
 from app.infrastructure.database import db
@@ -116,7 +116,7 @@ def _operated(overview: Overview, now: datetime) -> Context:
         "bars": bars,
         "series": [line for line in SERIES if line[0] != "practised" or totals.practised],
         "totals": totals,
-        "late": figures.lateness(session, scope, since, now),
+        "late": figures.lateness(session, scope, _started(overview, now), overview.zone, now),
         "credits_used": used.total,
         "by_rule": _by_rule(used),
         "by_site": _by_site(used, overview),
@@ -126,6 +126,11 @@ def _operated(overview: Overview, now: datetime) -> Context:
         "out": flow.stage(PUBLISHED).by_rules,
         **_coming(overview, now),
     }
+
+
+def _started(overview: Overview, now: datetime) -> Period:
+    """The days of which the starts are looked at: of the last 24 hours, all of both days."""
+    return overview.period if overview.days != "1" else last_days(2, overview.zone, now)
 
 
 def _morning(now: datetime) -> list[str]:

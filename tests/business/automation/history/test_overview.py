@@ -65,7 +65,7 @@ def test_lateness_is_of_planned_runs_that_waited_for_nothing(
     session: Session, account: Account, now: datetime
 ) -> None:
     rule = make_rule(session, account)
-    assert dashboard.lateness(session, Scope(account.id), now - timedelta(days=7), now) is None
+    assert dashboard.lateness(session, Scope(account.id), last_days(7, "UTC", now), "UTC", now) is None
     for late in range(1, 101):
         due = now - timedelta(hours=late)
         make_run(
@@ -77,8 +77,9 @@ def test_lateness_is_of_planned_runs_that_waited_for_nothing(
     make_run(session, rule, due, cause=Cause.MANUAL, attempt=1, **hours_late)
     waited = due + timedelta(seconds=30)
     make_run(session, rule, waited, cause=Cause.SCHEDULE, attempt=1, waiting_since=due, **hours_late)
-    found = dashboard.lateness(session, Scope(account.id), now - timedelta(days=7), now)
-    assert found == dashboard.Lateness(100, 50, 99)
+    found = dashboard.lateness(session, Scope(account.id), last_days(7, "UTC", now), "UTC", now)
+    # Where the classes of 50 and of 99 seconds end.
+    assert found == dashboard.Lateness(100, 60, 120)
 
 
 def test_credits_are_counted_by_rule_and_site(session: Session, account: Account, now: datetime) -> None:

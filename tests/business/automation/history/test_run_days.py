@@ -14,10 +14,19 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.business.accounts.models import Account
 from app.business.accounts.services.scope import Scope
-from app.business.automation.run_models import CLOSED, Reason, ScheduledTask, Status
+from app.business.automation.run_models import CLOSED, Cause, Reason, ScheduledTask, Status
 from app.business.automation.services.auditing.total_queries import wrong_run_days
-from app.business.automation.services.history import dashboard, figures, run_days
-from app.business.automation.total_models import RunChange, RunDay, RunDayState
+from app.business.automation.services.history import dashboard, figures, rule_days, run_days, run_sums
+from app.business.automation.total_models import (
+    KEYS,
+    PACES,
+    RuleRunDay,
+    RunChange,
+    RunDay,
+    RunDayState,
+    RunPaceDay,
+    RunSum,
+)
 from app.business.periods import day_of, last_days
 from tests.business.automation.run_rows import make_rule, make_run
 from tests.factories import make_account, make_sector, make_site
@@ -31,10 +40,11 @@ OUTCOMES: list[tuple[Status, str | None]] = [
     (Status.SKIPPED, Reason.SHADOW), (Status.SKIPPED, Reason.CONDITIONS),
 ]  # fmt: skip
 DAYS = 30
+WRITERS = 8
 
 
 def shown(session: Session, scope: Scope, zone: str, now: datetime) -> Counter[tuple[date, str, str]]:
-    of = run_days.ended_runs(scope, last_days(DAYS, zone, now), zone, now).c
+    of = run_sums.ended_runs(scope, last_days(DAYS, zone, now), zone, now).c
     query = select(of.on, of.status, of.reason, func.sum(of.runs)).group_by(of.on, of.status, of.reason)
     rows = session.execute(query.having(func.sum(of.runs) != 0))
     return Counter({(on, status, reason): int(runs) for on, status, reason, runs in rows})
@@ -53,6 +63,52 @@ def from_runs(session: Session, scope: Scope, zone: str, now: datetime) -> Count
     )
 
 
+def starts_shown(session: Session, scope: Scope, zone: str, now: datetime) -> Counter[int]:
+    of = run_sums.planned_starts(scope, last_days(DAYS, zone, now), zone, now).c
+    rows = session.execute(select(of.late, func.sum(of.runs)).group_by(of.late))
+    return +Counter({late: int(runs) for late, runs in rows})
+
+
+def starts_from_runs(session: Session, scope: Scope, zone: str, now: datetime) -> Counter[int]:
+    """The same, run by run."""
+    dates = last_days(DAYS, zone, now).dates
+    return Counter(
+        next((n for n, most in enumerate(PACES) if late <= most), len(PACES))
+        for run in session.scalars(select(ScheduledTask).where(scope.sees(ScheduledTask)))
+        if (run.cause, run.status, run.attempt) == ("schedule", "completed", 1)
+        and not (run.follows_id or run.waiting_since)
+        and run.started_at
+        and run.scheduled_at <= now
+        and day_of(run.scheduled_at, zone) in dates
+        for late in [(run.started_at - run.begins_at).total_seconds()]
+    )
+
+
+def by_rule(
+    session: Session, scope: Scope, rules: list[int], zone: str, now: datetime
+) -> dict[tuple[int, date], rule_days.DayEnds]:
+    found = rule_days.ends_by_day(session, scope, rules, last_days(DAYS, zone, now), zone, now)
+    return {(rule_id, on): ends for rule_id, days in found.items() for on, ends in days.items()}
+
+
+def by_rule_from_runs(
+    session: Session, scope: Scope, rules: list[int], zone: str, now: datetime
+) -> dict[tuple[int, date], rule_days.DayEnds]:
+    """The same, run by run."""
+    dates = last_days(DAYS, zone, now).dates
+    found: dict[tuple[int, date], Counter[str]] = {}
+    for run in session.scalars(select(ScheduledTask).where(scope.sees(ScheduledTask))):
+        on = day_of(run.scheduled_at, zone)
+        if (
+            run.status in CLOSED
+            and run.scheduled_at <= now
+            and on in dates
+            and run.automation_rule_id in rules
+        ):
+            found.setdefault((run.automation_rule_id, on), Counter())[str(run.status)] += 1
+    return {key: rule_days.DayEnds(**counted) for key, counted in found.items()}
+
+
 class World:
     """Runs that come, end, are tried again and disappear."""
 
@@ -61,13 +117,27 @@ class World:
         self.account = make_account(session, timezone=chance.choice(ZONES))
         self.site = make_site(session, self.account)
         make_sector(session, self.site)
-        self.rules = [make_rule(session, self.account), make_rule(session, make_account(session))]
+        self.rules = [
+            make_rule(session, self.account),
+            make_rule(session, self.account),
+            make_rule(session, make_account(session)),
+        ]
 
     def at(self) -> datetime:
         return self.now + timedelta(minutes=self.chance.randrange(-40 * 24 * 60, 12 * 60))
 
     def open(self) -> None:
-        run = make_run(self.session, self.chance.choice(self.rules), self.at(), Status.PENDING)
+        cause = self.chance.choice([Cause.SCHEDULE, Cause.MANUAL, Cause.EVENT])
+        rule, at = (
+            self.chance.choice(self.rules),
+            self.at() + timedelta(microseconds=self.chance.randrange(10**6)),
+        )
+        run = make_run(self.session, rule, at, Status.PENDING, cause=cause)
+        run.attempt = self.chance.choice([0, 1, 1, 2])
+        if self.chance.random() < 0.2:
+            run.moved_to_at = at + timedelta(hours=3)
+        if self.chance.random() < 0.2:
+            run.waiting_since = at
         if run.account_id == self.account.id and self.chance.random() < 0.5:
             run.site_id = self.site.id
 
@@ -75,6 +145,7 @@ class World:
         """By the row of an object, or of several by one statement."""
         status, reason = self.chance.choice(OUTCOMES)
         ended = {"status": status, "reason": reason, "finished_at": self.now, "error_message": "x"}
+        ended["started_at"] = self.at()
         ids = self._some((Status.PENDING,))
         self.session.execute(update(ScheduledTask).where(ScheduledTask.id.in_(ids)).values(**ended))
 
@@ -82,7 +153,9 @@ class World:
         for id in self._some((Status.PENDING,))[:1]:
             run = self.session.get_one(ScheduledTask, id)
             run.status, run.reason = self.chance.choice(OUTCOMES)
-            run.finished_at = self.now
+            late = timedelta(seconds=self.chance.choice([-1, 0, 0.1, 0.100001, 0.3, 2, 90, 100_000]))
+            run.started_at = run.begins_at + late
+            run.finished_at = run.started_at + timedelta(seconds=self.chance.choice([0, 0.5, 7]))
 
     def retry(self) -> None:
         again = {"status": Status.PENDING, "reason": None, "finished_at": None}
@@ -135,15 +208,21 @@ def test_sums_are_those_of_the_runs_at_every_moment(session: Session, now: datet
         if number % 3:
             continue
         for scope in (whole, limited):
-            of = (session, scope, world.account.timezone, now)
-            assert shown(*of) == from_runs(*of)
+            compare(session, scope, world, now)
         assert list(wrong_run_days(session, now)) == []
     run_days.keep_sums(lambda: nullcontext(session))
     assert run_days.accounts_behind(session) == []
     assert session.scalar(select(func.count()).select_from(RunChange)) == 0
     for scope in (whole, limited):
-        of = (session, scope, world.account.timezone, now)
-        assert shown(*of) == from_runs(*of)
+        compare(session, scope, world, now)
+
+
+def compare(session: Session, scope: Scope, world: World, now: datetime) -> None:
+    of, rules = (session, scope, world.account.timezone, now), [rule.id for rule in world.rules[:2]]
+    assert shown(*of) == from_runs(*of)
+    assert starts_shown(*of) == starts_from_runs(*of)
+    of_rules = (session, scope, rules, world.account.timezone, now)
+    assert by_rule(*of_rules) == by_rule_from_runs(*of_rules)
 
 
 def test_figures_are_read_from_the_sums(session: Session, account: Account, now: datetime) -> None:
@@ -162,17 +241,25 @@ def test_figures_are_read_from_the_sums(session: Session, account: Account, now:
     assert found.runs == {"pending": 1, "running": 0, "completed": 20, "failed": 20, "skipped": 20}
 
 
-def test_a_wrong_sum_and_a_lost_change_are_found(session: Session, account: Account, now: datetime) -> None:
+SAID = {RunDay: "0 completed ", RuleRunDay: "{rule} 0 completed", RunPaceDay: "0 -1 0"}
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_a_wrong_sum_and_a_lost_change_are_found(
+    session: Session, account: Account, now: datetime, kind: RunSum
+) -> None:
     rule = make_rule(session, account)
     make_run(session, rule, now)
     run_days.keep_sums(lambda: nullcontext(session))
-    session.execute(update(RunDay).values(runs=RunDay.runs + 1))
-    assert list(wrong_run_days(session, now)) == [(account.id, "2026-11-24 completed : +1")]
-    session.execute(update(RunDay).values(runs=RunDay.runs - 1))
+    session.execute(update(kind).values(runs=kind.runs + 1))
+    assert list(wrong_run_days(session, now)) == [
+        (account.id, f"2026-11-24 {SAID[kind].format(rule=rule.id)}: +1")
+    ]
+    session.execute(update(kind).values(runs=kind.runs - 1))
     make_run(session, rule, now, Status.FAILED)
     assert list(wrong_run_days(session, now)) == []
     session.execute(delete(RunChange))
-    assert list(wrong_run_days(session, now)) == [(account.id, "2026-11-24 failed action_failed: -1")]
+    assert [more[-2:] for _, more in wrong_run_days(session, now)] == ["-1"] * len(KEYS)
 
 
 def test_a_year_of_runs_is_counted_day_by_day(session: Session, account: Account, now: datetime) -> None:
@@ -188,7 +275,7 @@ def test_a_year_of_runs_is_counted_day_by_day(session: Session, account: Account
     assert session.scalar(select(func.sum(RunDay.runs))) == 5
     assert session.scalars(select(RunDayState.since_day)).all() == [date.min]
     later = last_days(366, "UTC", now)
-    of = run_days.ended_runs(Scope(account.id), later, "UTC", datetime.now(UTC)).c
+    of = run_sums.ended_runs(Scope(account.id), later, "UTC", datetime.now(UTC)).c
     assert session.scalar(select(func.sum(of.runs))) == 5
 
 
@@ -199,12 +286,12 @@ def test_sums_are_kept_while_runs_end_and_are_tried_again(
     runs = [make_run(session, rule, now - timedelta(hours=number), Status.PENDING).id for number in range(60)]
     session.commit()
     sessions = sessionmaker(session.get_bind())
-    ended, is_done = threading.Barrier(3), threading.Event()
+    ended, is_done = threading.Barrier(WRITERS + 1), threading.Event()
 
     def change(seed: int) -> None:
         chance = Random(seed)
         ended.wait()
-        for _ in range(25):
+        for _ in range(8):
             with sessions.begin() as own:
                 for id in sorted(chance.sample(runs, 3)):
                     status, reason = chance.choice([*OUTCOMES, (Status.PENDING, None)])
@@ -218,16 +305,16 @@ def test_sums_are_kept_while_runs_end_and_are_tried_again(
         while not is_done.is_set():
             run_days.keep_sums(sessions.begin)
 
-    with ThreadPoolExecutor(4) as pool:
-        keeping = pool.submit(keep)
-        changing = [pool.submit(change, seed) for seed in range(2)]
+    with ThreadPoolExecutor(WRITERS + 2) as pool:
+        keeping = [pool.submit(keep) for _ in range(2)]
+        changing = [pool.submit(change, seed) for seed in range(WRITERS)]
         ended.wait()
         wrong = []
         while not all(one.done() for one in changing):
             with sessions() as own:
                 wrong += wrong_run_days(own, now)
         is_done.set()
-        for one in (*changing, keeping):
+        for one in (*changing, *keeping):
             one.result()
     run_days.keep_sums(sessions.begin)
     session.rollback()

@@ -120,11 +120,11 @@ def test_figures_read_little(session: Session, account: Account, rule: Automatio
         run_days.keep_sums(lambda: nullcontext(session))
     asked: dict[str, Callable[[], Any]] = {
         "outcomes": lambda: dashboard.outcomes_by_day(session, scope, month, "UTC", now),
-        "lateness": lambda: dashboard.lateness(session, scope, month.start, now),
+        "lateness": lambda: dashboard.lateness(session, scope, month, "UTC", now),
         "summary": lambda: figures.summary(session, scope, month, "UTC", now),
         "backlog": lambda: backlog(session, account.id, now),
         "latest ends": lambda: rule_days.latest_ends(session, scope, [rule.id]),
-        "days of another": lambda: rule_days.ends_by_day(session, scope, [rule.id + 1], month, "UTC", now),
+        "days of a rule": lambda: rule_days.ends_by_day(session, scope, [rule.id], month, "UTC", now),
     }
     read = {name: instructions(session, ask) for name, ask in asked.items()}
     assert {name: steps for name, steps in read.items() if steps > MOST_STEPS} == {}

@@ -8,7 +8,8 @@ from sqlalchemy import Select, exists, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import CLOSED, ScheduledTask
-from app.business.automation.total_models import RunChange, RunDay, RunDayState
+from app.business.automation.services.auditing.counted_columns import columns_of
+from app.business.automation.total_models import KEYS, RunChange, RunDayState, RunSum
 from app.business.billing.models import CreditDay, CreditDayState, CreditEntry
 from app.business.billing.services import credit_days
 from app.business.local_days import on_day
@@ -59,33 +60,36 @@ def wrong_run_days(session: Session, now: datetime) -> Iterator[Row]:
         select(RunDayState.account_id, RunDayState.zone).order_by(RunDayState.account_id)
     )
     for account_id, zone in states.all():
-        for on, status, reason, more in session.execute(
-            _more_runs(account_id, zone, last_days(DAYS, zone, now))
-        ):
-            yield account_id, f"{on} {status} {reason}: {int(more):+d}"
+        for kind in KEYS:
+            wrong = _more_runs(kind, account_id, zone, last_days(DAYS, zone, now))
+            for on, *key, more in session.execute(wrong):
+                yield account_id, f"{on} {' '.join(map(str, key))}: {int(more):+d}"
 
 
-def _more_runs(account_id: int, zone: str, period: Period) -> Select[Any]:
+def _more_runs(kind: RunSum, account_id: int, zone: str, period: Period) -> Select[*tuple[Any, ...]]:
     """How many more runs each sum says than there are. One statement, so that all are of the same moment."""
     run, change, days = ScheduledTask, RunChange, period.dates
+    names = [name for name in KEYS[kind] if name != "local_day"]
+    of_kept, of_change, of_run = (
+        [columns_of(source)[name].label(name) for name in names] for source in (kind, change, run)
+    )
     end = start_of_day(days[-1] + timedelta(days=1), zone)
     is_complete = exists().where(
         RunDayState.account_id == account_id, RunDayState.zone == zone, RunDayState.since_day <= days[0]
     )
-    kept = select(
-        RunDay.local_day.label("on"), RunDay.site_id, RunDay.status, RunDay.reason, RunDay.runs
-    ).where(RunDay.account_id == account_id, RunDay.local_day >= days[0], RunDay.local_day <= days[-1])
-    noted = select(
-        on_day(change.scheduled_at, zone, days), change.site_id, change.status, change.reason, change.runs
-    ).where(change.account_id == account_id, change.scheduled_at >= period.start, change.scheduled_at < end)
-    site_id, reason = func.coalesce(run.site_id, 0), func.coalesce(run.reason, "")
-    runs = select(on_day(run.scheduled_at, zone, days), site_id, run.status, reason, literal(-1)).where(
+    kept = select(kind.local_day.label("on"), *of_kept, kind.runs).where(
+        kind.account_id == account_id, kind.local_day >= days[0], kind.local_day <= days[-1]
+    )
+    noted = select(on_day(change.scheduled_at, zone, days), *of_change, change.runs).where(
+        change.account_id == account_id, change.scheduled_at >= period.start, change.scheduled_at < end
+    )
+    runs = select(on_day(run.scheduled_at, zone, days), *of_run, literal(-1)).where(
         run.account_id == account_id,
         run.status.in_(CLOSED),
         run.scheduled_at >= period.start,
         run.scheduled_at < end,
     )
     of = union_all(*(part.where(is_complete) for part in (kept, noted, runs))).subquery().c
+    key = (of.on, *(of[name] for name in names))
     more = func.sum(of.runs)
-    key = (of.on, of.status, of.reason)
-    return select(*key, more).group_by(*key, of.site_id).having(more != 0).order_by(*key)
+    return select(*key, more).group_by(*key).having(more != 0).order_by(*key)

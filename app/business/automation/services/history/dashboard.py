@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from itertools import accumulate
 from math import ceil
 from typing import Self
 
@@ -12,15 +13,14 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import CLOSED, Cause, Reason, ScheduledTask, Status
-from app.business.automation.services.history.run_days import ended_runs
+from app.business.automation.run_models import CLOSED, Reason, ScheduledTask, Status
+from app.business.automation.services.history.run_sums import ended_runs, planned_starts
+from app.business.automation.total_models import PACES
 from app.business.base import UtcDateTime
 from app.business.periods import Period
 from app.business.time_zones import start_of_day
 
 PRACTISED = "practised"
-MOST_STARTS = 500
-"""Latest planned starts of which the lateness is read."""
 DAY = 24
 NOW = "now"
 KEPT = 64
@@ -64,7 +64,7 @@ class RuleCounts:
 
 @dataclass(frozen=True)
 class Lateness:
-    """Seconds by which half, and 99 of 100, of the latest planned runs started later than planned at most."""
+    """Seconds within which half, and 99 of 100, of the planned runs started, as finely as they are counted."""
 
     starts: int
     median: float
@@ -137,28 +137,21 @@ def outcomes_by_hour(session: Session, scope: Scope, now: datetime) -> dict[date
     return dict(zip(hours, map(Outcomes.of, runs), strict=True))
 
 
-def lateness(session: Session, scope: Scope, since: datetime, now: datetime) -> Lateness | None:
-    """Of the latest planned runs that were completed at the first attempt; None without any."""
-    run = ScheduledTask
-    rows = session.execute(
-        select(run.begins_at, run.started_at)
-        .where(
-            scope.sees(run),
-            run.cause == Cause.SCHEDULE,
-            run.status == Status.COMPLETED,
-            run.scheduled_at >= since,
-            run.scheduled_at <= now,
-            run.attempt == 1,
-            run.follows_id.is_(None),
-            run.waiting_since.is_(None),
-        )
-        .order_by(run.scheduled_at.desc())
-        .limit(MOST_STARTS)
-    )
-    late = sorted(max((started - due).total_seconds(), 0) for due, started in rows if started)
-    if not late:
+def lateness(session: Session, scope: Scope, period: Period, zone: str, now: datetime) -> Lateness | None:
+    """Of the planned runs of the period that were completed at the first attempt; None without any."""
+    of = planned_starts(scope, period, zone, now).c
+    rows = session.execute(select(of.late, func.sum(of.runs)).group_by(of.late).order_by(of.late))
+    starts = Counter({late: int(runs) for late, runs in rows})
+    if starts.total() <= 0:
         return None
-    return Lateness(len(late), *(late[ceil(len(late) * share) - 1] for share in (0.5, 0.99)))
+    return Lateness(starts.total(), *(_reached(starts, share) for share in (0.5, 0.99)))
+
+
+def _reached(starts: Counter[int], share: float) -> float:
+    """The seconds within which that share of the starts lies: where its class ends."""
+    wanted = ceil(starts.total() * share)
+    below = accumulate(starts[number] for number in range(len(PACES)))
+    return next((most for most, found in zip(PACES, below, strict=True) if found >= wanted), PACES[-1])
 
 
 def _count(clause: ColumnElement[bool]) -> ColumnElement[int]:

@@ -11,8 +11,8 @@ from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.auditing.accounting import unaccounted
-from app.business.automation.services.history.run_days import ended_runs
 from app.business.automation.services.history.run_list import RunFilters, runs_page
+from app.business.automation.services.history.run_sums import ended_runs
 from app.business.billing.services import ledger
 from app.business.periods import Period
 

@@ -1,20 +1,16 @@
-"""Numbers of ended runs by the local day on which they were due: kept as daily sums, and read from them.
-
-Sums and the changes that are not yet part of them are complete from `since_day` on. Older days, and all days after a
-change of the account's zone, are counted from the runs until the sweep has come to them.
-"""
+"""Keeps the daily sums of ended runs by the local day on which they were due: `run_sums` reads them."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
-    Subquery,
-    case,
+    Row,
     cast,
     delete,
     exists,
@@ -23,63 +19,33 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
     union_all,
     update,
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.business.accounts.models import Account
-from app.business.accounts.services.scope import Scope
 from app.business.automation.run_models import CLOSED, ScheduledTask
-from app.business.automation.total_models import RunChange, RunDay, RunDayState
-from app.business.base import Id, UtcDateTime
-from app.business.local_days import on_day
-from app.business.periods import Period, day_of
+from app.business.automation.services.auditing.counted_columns import columns_of
+from app.business.automation.total_models import KEYS, RunChange, RunDayState, RunSum
+from app.business.base import Id
+from app.business.periods import day_of
 from app.business.time_zones import start_of_day
-from app.business.upsert import insert_missing, upsert
+from app.business.upsert import Given, insert_missing, upserting_as_given
 
 MOST_CHANGES = 2000
 """Changes in a transaction: it takes some milliseconds, and others can write in between."""
 MOST_TURNS = 50
 """Transactions for an account in one sweep."""
 FIRST, NONE = date.min, date.max
-NEVER = datetime(9999, 12, 31, tzinfo=UTC)
-KEY = ("local_day", "site_id", "status", "reason")
+MOST_SUMS = 500
+"""Rows of a statement."""
 
-Key = tuple[date, int, str, str]
+Values = tuple[date | int | str, ...]
+Sums = dict[RunSum, Counter[Values]]
+NAMES = tuple(columns_of(ScheduledTask))
 Transaction = Callable[[], AbstractContextManager[Session]]
-
-
-def ended_runs(scope: Scope, period: Period, zone: str, now: datetime | ColumnElement[datetime]) -> Subquery:
-    """Ended runs in scope that were due in the period until `now`: on, status, reason, runs. One moment's numbers."""
-    first, today = period.dates[0], period.dates[-1]
-    is_complete = exists().where(
-        RunDayState.account_id == scope.account_id, RunDayState.zone == zone, RunDayState.since_day <= first
-    )
-    run, change, end = ScheduledTask, RunChange, start_of_day(today + timedelta(days=1), zone)
-    # As a bound and not as a condition, for SQLite would check a condition at every run.
-    uncounted_from = select(
-        case((is_complete, literal(NEVER, UtcDateTime())), else_=literal(period.start, UtcDateTime()))
-    ).scalar_subquery()
-    run_columns = (run.status, func.coalesce(run.reason, ""))
-    ended = (scope.sees(run), run.status.in_(CLOSED))
-    return union_all(
-        select(RunDay.local_day.label("on"), RunDay.status, RunDay.reason, RunDay.runs).where(
-            scope.sees(RunDay), RunDay.local_day >= first, RunDay.local_day <= today, is_complete
-        ),
-        select(
-            on_day(change.scheduled_at, zone, period.dates), change.status, change.reason, change.runs
-        ).where(
-            scope.sees(change), change.scheduled_at >= period.start, change.scheduled_at < end, is_complete
-        ),
-        # Cancelled before it was due: not counted until then.
-        select(literal(today), *run_columns, literal(-1)).where(
-            *ended, run.scheduled_at > now, run.scheduled_at < end, is_complete
-        ),
-        select(on_day(run.scheduled_at, zone, period.dates), *run_columns, literal(1)).where(
-            *ended, run.scheduled_at >= uncounted_from, run.scheduled_at <= now
-        ),
-    ).subquery()
 
 
 def keep_sums(transaction: Transaction) -> None:
@@ -111,7 +77,8 @@ def bring_on(session: Session, account_id: int, zone: str, most: int = MOST_CHAN
     ).one()
     since = state.since_day
     if state.zone != zone:
-        session.execute(delete(RunDay).where(RunDay.account_id == account_id))
+        for kind in KEYS:
+            session.execute(delete(kind).where(kind.account_id == account_id))
         since = NONE
     changes = _add_changes(session, account_id, zone, since, most)
     before = since
@@ -127,15 +94,13 @@ def _add_changes(session: Session, account_id: int, zone: str, since: date, most
     taken = session.execute(
         delete(RunChange)
         .where(RunChange.account_id == account_id, RunChange.id.in_(oldest))
-        .returning(
-            RunChange.scheduled_at, RunChange.site_id, RunChange.status, RunChange.reason, RunChange.runs
-        )
+        .returning(RunChange.scheduled_at, RunChange.runs, *(getattr(RunChange, name) for name in NAMES))
         .execution_options(synchronize_session=False)
     ).all()
-    sums: Counter[Key] = Counter()
+    sums = _no_sums()
     for change in taken:
         if (on := day_of(change.scheduled_at, zone)) >= since:
-            sums[on, change.site_id, change.status, change.reason] += change.runs
+            _note(sums, change, on)
     _add(session, account_id, sums)
     return len(taken)
 
@@ -149,11 +114,10 @@ def _count_day_before(session: Session, account_id: int, zone: str, since: date)
     on = day_of(last_at, zone) if last_at else FIRST
     rows = session.execute(_as_they_are(account_id, zone, on, end)).all()
     _forget(session, account_id, [row.change_id for row in rows if row.change_id is not None])
-    sums: Counter[Key] = Counter()
+    sums = _no_sums()
     for row in rows:
         if row.change_id is None:
-            day = day_of(row.scheduled_at, zone) if row.scheduled_at else on
-            sums[day, row.site_id, row.status, row.reason] += row.runs
+            _note(sums, row, day_of(row.scheduled_at, zone) if row.scheduled_at else on)
     _add(session, account_id, sums)
     return on
 
@@ -162,30 +126,23 @@ def _as_they_are(account_id: int, zone: str, on: date, end: datetime) -> Compoun
     """The numbers of ended runs of that day, each run of later days until `end` (there are none, unless one has just
     been added), and which changes all these contain. One statement, so that they are of the same moment."""
     run, change = ScheduledTask, RunChange
-    site_id, reason = (
-        func.coalesce(run.site_id, 0).label("site_id"),
-        func.coalesce(run.reason, "").label("reason"),
-    )
+    named = [column.label(name) for name, column in columns_of(run).items()]
     ended = (run.account_id == account_id, run.status.in_(CLOSED))
     start, next_start = (
         None if on == FIRST else start_of_day(day, zone) for day in (on, on + timedelta(days=1))
     )
     later = select(
-        site_id,
-        run.status,
-        reason,
-        literal(1).label("runs"),
-        run.scheduled_at,
-        cast(null(), Id).label("change_id"),
+        *named, literal(1).label("runs"), run.scheduled_at, cast(null(), Id).label("change_id")
     ).where(*ended, *_within(run.scheduled_at, next_start, end))
-    noted = select(literal(0), literal(""), literal(""), literal(0), null(), change.id).where(
+    nothing = (cast(null(), column.type) for column in named)
+    noted = select(*nothing, literal(0), null(), change.id).where(
         change.account_id == account_id, *_within(change.scheduled_at, start, end)
     )
     if next_start is None:
         return union_all(later, noted)
-    counted = select(site_id, run.status, reason, func.count(), null(), null())
+    counted = select(*named, func.count(), null(), null())
     of_day = counted.where(*ended, *_within(run.scheduled_at, start, next_start))
-    return union_all(later, noted, of_day.group_by("site_id", run.status, "reason"))
+    return union_all(later, noted, of_day.group_by(*(column.name for column in named)))
 
 
 def _within(
@@ -203,14 +160,35 @@ def _forget(session: Session, account_id: int, ids: Sequence[int]) -> None:
         )
 
 
-def _add(session: Session, account_id: int, sums: dict[Key, int]) -> None:
+def _no_sums() -> Sums:
+    return {kind: Counter() for kind in KEYS}
+
+
+def _note(sums: Sums, row: Row[Any], on: date) -> None:
+    """Add the row, which has the columns of a change, to a sum of each kind."""
+    for kind, key in KEYS.items():
+        sums[kind][tuple(on if name == "local_day" else getattr(row, name) for name in key)] += row.runs
+
+
+def _add(session: Session, account_id: int, sums: Sums) -> None:
     """In the order of keys, like every writer of them."""
-    for key, runs in sorted(sums.items()):
-        if runs:
-            upsert(
+    for kind, of_kind in sums.items():
+        rows = [
+            {**dict(zip(KEYS[kind], key, strict=True)), "account_id": account_id, "runs": runs}
+            for key, runs in sorted(of_kind.items())
+            if runs
+        ]
+        for start in range(0, len(rows), MOST_SUMS):
+            more = upserting_as_given(
                 session,
-                RunDay,
-                {**dict(zip(KEY, key, strict=True)), "account_id": account_id, "runs": runs},
-                unique=("account_id", *KEY),
-                change={"runs": RunDay.runs + runs},
+                kind,
+                rows[start : start + MOST_SUMS],
+                unique=("account_id", *KEYS[kind]),
+                change={"runs": partial(_more_runs, kind)},
+                where=lambda _new: true(),
             )
+            session.execute(more, execution_options={"synchronize_session": False})
+
+
+def _more_runs(kind: RunSum, new: Given) -> ColumnElement[int]:
+    return kind.runs + new.runs

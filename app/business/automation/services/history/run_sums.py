@@ -1,0 +1,107 @@
+"""Reads numbers of ended runs from the daily sums and the changes that those do not contain yet.
+
+Both are complete from `since_day` on; older days, and all days after a change of the account's zone, are counted from
+the runs until the sweep has come to them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import ColumnElement, Subquery, case, exists, literal, select, union_all
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.business.accounts.services.scope import Scope
+from app.business.automation.run_models import CLOSED, ScheduledTask
+from app.business.automation.services.auditing.counted_columns import Columns, columns_of
+from app.business.automation.total_models import (
+    NO_PACE,
+    RuleRunDay,
+    RunChange,
+    RunDay,
+    RunDayState,
+    RunPaceDay,
+    RunSum,
+)
+from app.business.base import UtcDateTime
+from app.business.local_days import on_day
+from app.business.periods import Period
+from app.business.time_zones import start_of_day
+
+NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+
+Narrowing = Callable[[Mapping[str, Columns]], Sequence[ColumnElement[bool]]]
+
+
+def ended_runs(scope: Scope, period: Period, zone: str, now: datetime | ColumnElement[datetime]) -> Subquery:
+    """Ended runs in scope that were due in the period until `now`: on, status, reason, runs. One moment's numbers."""
+    return _of_period(RunDay, ("status", "reason"), scope, period, zone, now)
+
+
+def ended_runs_of_rules(
+    scope: Scope, rule_ids: Sequence[int], period: Period, zone: str, now: datetime
+) -> Subquery:
+    """The same for each of the rules: on, rule_id, status, runs."""
+
+    def of_rules(columns: Mapping[str, Columns]) -> Sequence[ColumnElement[bool]]:
+        return (columns["rule_id"].in_(rule_ids),)
+
+    return _of_period(RuleRunDay, ("rule_id", "status"), scope, period, zone, now, of_rules)
+
+
+def planned_starts(scope: Scope, period: Period, zone: str, now: datetime) -> Subquery:
+    """Planned runs that were completed at the first attempt, by how late they started: on, late (class), runs."""
+
+    def planned(columns: Mapping[str, Columns]) -> Sequence[ColumnElement[bool]]:
+        return (columns["late"] != NO_PACE,)
+
+    return _of_period(RunPaceDay, ("late",), scope, period, zone, now, planned)
+
+
+def _of_period(
+    kept: RunSum,
+    names: Sequence[str],
+    scope: Scope,
+    period: Period,
+    zone: str,
+    now: datetime | ColumnElement[datetime],
+    narrowed: Narrowing = lambda _columns: (),
+) -> Subquery:
+    run, change = ScheduledTask, RunChange
+    of_kept, of_change, of_run = (columns_of(source) for source in (kept, change, run))
+    first, today = period.dates[0], period.dates[-1]
+    end = start_of_day(today + timedelta(days=1), zone)
+    is_complete = exists().where(
+        RunDayState.account_id == scope.account_id, RunDayState.zone == zone, RunDayState.since_day <= first
+    )
+    # As a bound and not as a condition, for SQLite would check a condition at every run.
+    uncounted_from = select(
+        case((is_complete, literal(NEVER, UtcDateTime())), else_=literal(period.start, UtcDateTime()))
+    ).scalar_subquery()
+    ended = (scope.sees(run), run.status.in_(CLOSED), *narrowed(of_run))
+    return union_all(
+        select(kept.local_day.label("on"), *_named(of_kept, names), kept.runs).where(
+            scope.sees(kept),
+            kept.local_day >= first,
+            kept.local_day <= today,
+            *narrowed(of_kept),
+            is_complete,
+        ),
+        select(on_day(change.scheduled_at, zone, period.dates), *_named(of_change, names), change.runs).where(
+            scope.sees(change),
+            change.scheduled_at >= period.start,
+            change.scheduled_at < end,
+            *narrowed(of_change),
+            is_complete,
+        ),
+        # Cancelled before it was due: not counted until then.
+        select(literal(today), *_named(of_run, names), literal(-1)).where(
+            *ended, run.scheduled_at > now, run.scheduled_at < end, is_complete
+        ),
+        select(on_day(run.scheduled_at, zone, period.dates), *_named(of_run, names), literal(1)).where(
+            *ended, run.scheduled_at >= uncounted_from, run.scheduled_at <= now
+        ),
+    ).subquery()
+
+
+def _named(columns: Mapping[str, Columns], names: Sequence[str]) -> list[InstrumentedAttribute[Columns]]:
+    return [columns[name].label(name) for name in names]
