@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from tests.bench import bursts, imports, open_pages, pages, planning, selection, waiting
+from tests.bench import bursts, conditions, imports, open_pages, pages, planning, selection, waiting
 from tests.bench.engines import engines
 from tests.bench.table import HEADING, Line, write_json
 
 WORKLOADS = (
     planning.lines,
+    conditions.lines,
     bursts.lines,
     waiting.lines,
     selection.lines,
@@ -18,7 +19,10 @@ WORKLOADS = (
     open_pages.lines,
     pages.lines,
 )
-QUICK = (partial(planning.lines, sizes=planning.QUICK_SIZES, may_install=False),)
+QUICK = (
+    partial(planning.lines, sizes=planning.QUICK_SIZES, may_install=False),
+    partial(conditions.lines, may_install=False),
+)
 KEPT = Path("var/bench.json")
 
 

@@ -6,7 +6,13 @@ import sys
 from pathlib import Path
 
 FOLDER = Path("var/bench-references")
-PACKAGES = ("apscheduler>=3.11,<4", "sqlalchemy>=2,<2.1", "celery[redis]>=5.4,<6", "psycopg[binary]>=3.2,<4")
+PACKAGES = (
+    "apscheduler>=3.11,<4",
+    "sqlalchemy>=2,<2.1",
+    "celery[redis]>=5.4,<6",
+    "psycopg[binary]>=3.2,<4",
+    "zen-engine>=2.1,<3",
+)
 LONGEST_SECONDS = 300
 
 
