@@ -61,11 +61,9 @@ def test_no_page_looks_at_all_runs(app: Flask, session: Session, monkeypatch: py
             # It finds the few rows by another index, at the cost of reading all of that, which are no rows.
             return
         # Shows that this can fail.
-        for index in ("user", "cause"):
-            session.execute(text(f"DROP INDEX ix_scheduled_task_{index}"))
+        session.execute(text("DROP INDEX ix_scheduled_task_user"))
         session.commit()
-        without = those_that_read_much([Place("nobody", f"/history?user={people.owner.id}"), *places])
-        assert {name for name, _ in without} >= {"nobody", "history, cause backfill"}
+        assert those_that_read_much([Place("nobody", f"/history?user={people.owner.id}")])
     finally:
         restore(session)
 
