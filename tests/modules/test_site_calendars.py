@@ -16,7 +16,7 @@ from app.business.automation.calendar_models import SiteCalendar
 from app.business.planner.models import Site
 from tests.factories import make_site
 from tests.modules.automation_pages import make_rule
-from tests.modules.rule_form_answers import DAILY, up_to_check
+from tests.modules.rule_form_answers import DAILY, LIMITS, answer, up_to_check
 from tests.people import People, browser_of, make_people, program_of
 
 OFFICE = {"working_hours": [{"weekday": day, "opens": "09:00", "closes": "17:00"} for day in range(1, 6)]}
@@ -280,3 +280,29 @@ def test_the_calendar_of_all_sites_names_what_closes_which(
         "Closed at Other: Holiday.",
         "Closed at Shop: Stocktaking.",
     ]
+
+
+def test_what_a_calendar_leaves_out_does_not_count_for_the_limit(
+    page: FlaskClient, owner: FlaskClient, session: Session, people: People, site: Site
+) -> None:
+    """Hourly means 24 runs a day, and eight within the working hours: a limit of ten stops only the first."""
+    hourly = {"cron": "0 * * * *", "timezone": "UTC"}
+    rules = [
+        make_rule(session, people.account, name=name, schedule=hourly, max_executions_per_day=10, **more)
+        for name, more in (("One", {"site": site.id}), ("Split", {"split_by": "site"}))
+    ]
+    session.commit()
+    draft = up_to_check(page)
+    answer(
+        page, draft, ("where", {"place": f"site:{site.id}"}), ("limits", LIMITS | {"max_executions_per_day": "10"})
+    )  # fmt: skip
+    often = DAILY | {"frequency": "cron", "cron": "0 * * * *", "timezone": "UTC"}
+
+    def warned() -> list[bool]:
+        checked = [owner.post(f"/api/automation/rules/{rule.id}/preflight/").text for rule in rules]
+        shown = page.post(f"{draft}/often/preview", data=often).text
+        return [*("daily_limit_below_schedule" in text for text in checked), "would stop it there" in shown]
+
+    assert warned() == [True, True, True]
+    owner.put(of_site(site), json=OFFICE)
+    assert warned() == [False, False, False]

@@ -1,6 +1,7 @@
 """Previews in the rule form: records that match now, the next times, the price."""
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from flask import render_template
@@ -19,7 +20,14 @@ from app.business.automation.services.conditions.match_preview import (
     preview_matches,
 )
 from app.business.automation.services.conditions.parser import parse_conditions
-from app.business.automation.services.preflight.closed_ahead import PlaceAhead, closed_ahead, does_to
+from app.business.automation.services.preflight.closed_ahead import (
+    FollowedPlace,
+    PlaceAhead,
+    closed_ahead,
+    does_to,
+    followed_places,
+    most_starts_a_day,
+)
 from app.business.automation.services.preflight.start_price import unsaved_rule
 from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.rules.author_scope import ALL_SITES
@@ -32,8 +40,6 @@ from app.business.automation.services.rules.sentence import (
     when_of,
 )
 from app.business.automation.services.schedules.calendar import (
-    Schedule,
-    due_instants,
     parse_schedule,
     preview,
 )
@@ -52,7 +58,7 @@ from app.modules.automation.rule_form.steps import EVERYWHERE, SCHEDULE
 from app.modules.web import Context
 
 TIMES = 10
-
+WEEK = 7
 
 USUAL_LIMIT = 10
 """Runs a day, before the limits are answered."""
@@ -162,11 +168,15 @@ def _times(rule_form: RuleForm, now: datetime) -> Context:
         return {"refusal": refusal.message}
     limit = data.get("max_executions_per_day")
     limit = limit if isinstance(limit, int) else USUAL_LIMIT
-    in_a_day = sum(1 for _ in due_instants(schedule, now, now + timedelta(days=1)))
+    is_split = data.get("split_by", "none") != "none"
+    site, choice = data.get("site"), str(data.get("on_closed_days", "skip"))
+    place = RulePlace(rule_form.account.id, site if isinstance(site, int) else None, choice)
+    places = followed_places(rule_form.session, place, schedule, is_split=is_split)
+    in_a_day = most_starts_a_day(places, ZoneInfo(rule_form.account.timezone), now, WEEK)
     return {
         "said": describe(schedule),
         "times": preview(schedule, now, TIMES),
-        **_closed(rule_form, data, schedule, now),
+        **_closed(places, is_split, now),
         "in_a_day": in_a_day,
         "limit": limit,
         "too_many": in_a_day > limit,
@@ -174,12 +184,10 @@ def _times(rule_form: RuleForm, now: datetime) -> Context:
 
 
 def _closed(
-    rule_form: RuleForm, data: Context, schedule: Schedule, now: datetime
+    places: Sequence[FollowedPlace], is_split: bool, now: datetime
 ) -> dict[str, dict[datetime, str] | list[str]]:
     """What calendars do to these times: by planned time, or in a line for each site of a split rule."""
-    place = RulePlace(rule_form.account.id, data.get("site"), data.get("on_closed_days", "skip"))
-    is_split = data.get("split_by", "none") != "none"
-    found = closed_ahead(rule_form.session, place, schedule, is_split=is_split, now=now, count=TIMES).places
+    found = closed_ahead(places, now, TIMES).places
     if is_split:
         return {"closed_sites": [_closed_site(one) for one in found]}
     return {

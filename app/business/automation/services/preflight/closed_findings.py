@@ -3,18 +3,15 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from sqlalchemy.orm import Session
-
-from app.business.automation.services.calendars.applied_calendars import RulePlace
 from app.business.automation.services.preflight.closed_ahead import (
     ClosedAhead,
+    FollowedPlace,
     PlaceAhead,
     closed_ahead,
     does_to,
 )
 from app.business.automation.services.preflight.finding import Finding, Level
 from app.business.automation.services.rules.definition import RuleDefinition
-from app.business.automation.services.schedules.calendar import Schedule
 
 TIMES = 20
 """Next planned times that are looked up in each calendar."""
@@ -24,11 +21,10 @@ ADVICE = "Choose other times, what it does “On closed days”, or change the c
 
 
 def closed_findings(
-    session: Session, account_id: int, rule: RuleDefinition, schedule: Schedule, now: datetime
+    rule: RuleDefinition, places: Sequence[FollowedPlace], now: datetime
 ) -> Iterator[Finding]:
     """Whether the next planned times fall on closed days; on which of its sites, where the rule is split by them."""
-    place, is_split = RulePlace(account_id, rule.site, rule.on_closed_days), rule.split_by == "site"
-    found = closed_ahead(session, place, schedule, is_split=is_split, now=now, count=TIMES)
+    is_split, found = rule.split_by == "site", closed_ahead(places, now, TIMES)
     closed = [one for one in found.places if one.closed_first]
     if closed:
         sentence = _of_sites(found, closed) if is_split else _of_one(closed[0])

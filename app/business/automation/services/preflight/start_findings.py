@@ -1,7 +1,6 @@
 """Findings about the trigger: planned times in the past, limits below the schedule, events that never match."""
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
@@ -11,10 +10,16 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
+from app.business.automation.services.calendars.applied_calendars import RulePlace
 from app.business.automation.services.catalogue.triggers import RunFinishedOptions
 from app.business.automation.services.conditions.analysis.satisfiability import possible
 from app.business.automation.services.conditions.nodes import field_names
 from app.business.automation.services.conditions.parser import parse_conditions
+from app.business.automation.services.preflight.closed_ahead import (
+    FollowedPlace,
+    followed_places,
+    most_starts_a_day,
+)
 from app.business.automation.services.preflight.closed_findings import closed_findings
 from app.business.automation.services.preflight.finding import Finding, Level
 from app.business.automation.services.preflight.rule_graph import REPORTED_ENDS
@@ -36,9 +41,11 @@ def start_findings(
         if first_due_after(schedule, now) is None:
             yield _over(schedule, now)
             return
-        yield from _limited(account, rule, schedule, now)
+        place = RulePlace(account.id, rule.site, rule.on_closed_days)
+        places = followed_places(session, place, schedule, is_split=rule.split_by == "site")
+        yield from _limited(account, rule, places, now)
         yield from _another_hour(rule, schedule, now)
-        yield from closed_findings(session, account.id, rule, schedule, now)
+        yield from closed_findings(rule, places, now)
     elif rule.trigger in ("run_finished", "credits_granted", "incoming") and rule.record_type is not None:
         sentence = f"It would never start: this trigger brings no {rule.record_type} records with it."
         advice = "Choose “no records” as what it works on, or another trigger."
@@ -57,11 +64,11 @@ def _over(schedule: Schedule, now: datetime) -> Finding:
     return Finding("schedule_over", Level.STOP, sentence, "Choose a time that is still to come.", "schedule")
 
 
-def _limited(account: Account, rule: RuleDefinition, schedule: Schedule, now: datetime) -> Iterator[Finding]:
+def _limited(
+    account: Account, rule: RuleDefinition, places: Sequence[FollowedPlace], now: datetime
+) -> Iterator[Finding]:
     zone, limit = ZoneInfo(account.timezone), rule.max_executions_per_day
-    ahead = due_instants(schedule, now, now + timedelta(days=DAYS_AHEAD))
-    days = Counter(at.astimezone(zone).date() for at in ahead)
-    busiest = max(days.values(), default=0)
+    busiest = most_starts_a_day(places, zone, now, DAYS_AHEAD)
     if busiest > limit:
         times = "once" if limit == 1 else f"{limit:,} times"
         sentence = (
