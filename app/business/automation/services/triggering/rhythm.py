@@ -37,8 +37,10 @@ LEAST = timedelta(minutes=10)
 """Nothing shorter is a silence."""
 LONGEST_PAUSE = timedelta(hours=1)
 """Whatever is longer is a gap, however rarely something happens."""
-USUAL_GAPS = 2.68
-"""Named after so many: three are promised, and what eight weeks teach of the hours is not exact."""
+USUAL_GAPS, SHORT_USUAL_GAPS = 2.68, 2.4
+"""Named after so many: three are promised, and what eight weeks teach of the hours is not exact; of gaps shorter than
+an hour even less so, and of them fewer are passed by chance.
+"""
 OF_A_REGULAR_RULE = 2.4
 """Median gaps: a rule whose gaps are all alike is named before three of them have passed."""
 ALIKE = 2
@@ -94,18 +96,22 @@ def rhythm_of(
 
 @dataclass(frozen=True)
 class Gaps:
-    """In active time, with what 19 of 20 do not exceed, and the median of all, short ones too."""
+    """In active time, with what 19 of 20 do not exceed, and the median of all, short ones too. of_hours: shorter ones
+    were left out.
+    """
 
     usual: float
     longest: float
     median: float
+    of_hours: bool
 
     @property
     def unusual(self) -> float:
         """How long a silence is one."""
         is_regular = self.longest <= ALIKE * self.median
         longer = (LONGER_WHERE_ALIKE if is_regular else LONGER_THAN_EVER) * self.longest
-        return min(USUAL_GAPS * self.usual, max(OF_A_REGULAR_RULE * self.median, longer))
+        usual_gaps = USUAL_GAPS if self.of_hours else SHORT_USUAL_GAPS
+        return min(usual_gaps * self.usual, max(OF_A_REGULAR_RULE * self.median, longer))
 
 
 def _gaps(times: Sequence[datetime], clock: "ActiveTime", interruptions: Sequence[datetime]) -> Gaps | None:
@@ -123,7 +129,8 @@ def _gaps(times: Sequence[datetime], clock: "ActiveTime", interruptions: Sequenc
     if len(gaps) < FEWEST - 1 or sum(gaps) < IN_GAPS * sum(every):
         # What comes as by a clock has no others: they are the nights, and those in which one is missing.
         gaps = every
-    return Gaps(gaps[-1 - int(LONGER_GAPS * len(gaps))], gaps[-1], median(every))
+    usual = gaps[-1 - int(LONGER_GAPS * len(gaps))]
+    return Gaps(usual, gaps[-1], median(every), of_hours=pause == LONGEST_PAUSE)
 
 
 Kind = tuple[bool, int]
