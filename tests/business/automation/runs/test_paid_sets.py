@@ -19,6 +19,7 @@ from app.business.automation.services.draining import paid_execution, paid_sets,
 from app.business.automation.services.draining.drain import Drained, drain
 from app.business.automation.services.draining.pace import Overdue, Pace
 from app.business.automation.services.draining.paid_answers import make_ideas
+from app.business.automation.services.draining.paid_runs import PaidRuns
 from app.business.automation.services.draining.paid_sets import PaidSets
 from app.business.automation.services.draining.set_execution import Unexpected
 from app.business.automation.services.runs import commands
@@ -31,6 +32,7 @@ from app.business.outlets.incident_models import Incident
 from app.business.outlets.services import incidents
 from app.business.outlets.services.incidents import FailureCause, Touched
 from app.business.planner.models import Cluster, Sector, Site
+from app.business.planner.services.ideas_service import IdeasService
 from app.infrastructure.ai.offline import OfflineModel
 from app.infrastructure.database import db
 from tests import databases
@@ -406,9 +408,17 @@ def test_a_set_that_takes_too_long_is_made_smaller(machine: Machine, monkeypatch
         if pace.runs > 2:
             raise Overdue
 
+    def note_ideas(service: IdeasService, paid: PaidRuns) -> Any:
+        made.append(len(paid.matching))
+        return make_ideas(service, paid)
+
+    made: list[int] = []
+    monkeypatch.setattr(paid_sets, "make_ideas", note_ideas)
     monkeypatch.setattr(pace, "require_time", require_time)
     drained = drain(machine.engine, LONG_QUEUE, most_runs=100, most_seconds=60, pace=pace)
     assert (drained.executed, drained.singly, asked[0]) == (6, 0, 50)
+    # What is made for a set that was too large is written by a smaller one, and not made again.
+    assert made[:2] == [6, 2]
     assert spent(machine) == (6, 6, 6)
 
 

@@ -6,7 +6,7 @@ they read is read for all, so that it can be compared before they write.
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from sqlalchemy import select, union_all
@@ -58,6 +58,13 @@ class PaidRuns:
         """Whether the same answers are right for both."""
         mine, theirs = (list(one.plain.contexts) for one in (self, other))
         return mine == theirs and [*self.matching] == [*other.matching] and self.facts == other.facts
+
+    def first(self, number: int) -> "PaidRuns":
+        """Only so many of them, the first ones."""
+        contexts = dict(list(self.plain.contexts.items())[:number])
+        clusters = {cluster_of(context) for context in contexts.values()}
+        plain = PlainRuns(contexts, self.plain.others)
+        return replace(self, plain=plain, facts=self.facts.of_clusters(clusters))
 
     def cut(self, number: int) -> None:
         """Keep only so many; the run behind them is executed by itself."""

@@ -1,12 +1,12 @@
 """A worker's runs that make ideas in this process: reserved and read in one transaction, made outside of any, and
 written in another one, if everything that they were made from is still the same."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from app.business.automation.services.draining.pace import Overdue, Pace
-from app.business.automation.services.draining.paid_answers import make_ideas
+from app.business.automation.services.draining.paid_answers import MadeIdeas, make_ideas
 from app.business.automation.services.draining.paid_execution import PaidExecution
 from app.business.automation.services.draining.paid_runs import PaidRuns, first_paid_runs
 from app.business.automation.services.draining.rule_locks import lock_rules
@@ -45,17 +45,33 @@ class PaidSets:
         if not known:
             return Tried([], list(alone or run_ids[:1]))
         try:
-            self._write(reservation, before)
-        except Overdue:
-            self.pace.slow_down(len(known))
-            if len(known) > 1:
-                self._release(reservation, known)
-                return Tried([], [])
-            return Tried([], [*known], reservation.token, len(known))
+            done = self._write_in_time(reservation, before)
         except Exception as error:
             # One of them cannot be executed together with others: nothing has been done yet.
             return Tried([], [*before.plain.contexts], reservation.token, len(known), error)
-        return Tried([*before.plain.contexts], list(alone))
+        if not done:
+            # Not even one of them is in time.
+            return Tried([], [*before.plain.contexts], reservation.token, len(known))
+        if left := known - {*done}:
+            self._release(reservation, left)
+            return Tried(done, [])
+        return Tried(done, list(alone))
+
+    def _write_in_time(self, reservation: Reservation, before: PaidRuns) -> list[int]:
+        """Write as many of them, the first ones, as are in time; returns these."""
+        made, some = make_ideas(self.service, before), before
+        while True:
+            run_ids = list(some.plain.contexts)
+            try:
+                self._write(reservation, some, {key: made[key] for key in some.matching})
+            except Overdue:
+                self.pace.slow_down(len(run_ids))
+                if len(run_ids) == 1:
+                    return []
+                # What was made for the first ones does not depend on the others.
+                some = before.first(self.pace.runs)
+            else:
+                return run_ids
 
     def _reserve(self, run_ids: Sequence[int]) -> tuple[Reservation, PaidRuns]:
         with self.engine.transaction() as session:
@@ -76,8 +92,7 @@ class PaidSets:
                 release(session, reservation, others)
         return reservation, paid
 
-    def _write(self, reservation: Reservation, before: PaidRuns) -> None:
-        made = make_ideas(self.service, before)
+    def _write(self, reservation: Reservation, before: PaidRuns, made: Mapping[int, MadeIdeas]) -> None:
         run_ids, works = list(before.plain.contexts), self.engine.executor.works
         with self.engine.transaction() as session:
             began = lock_rules(session, {reservation.rules[run_id] for run_id in run_ids}, self.pace)

@@ -71,14 +71,26 @@ def open_runs(session: Session, openings: Sequence[tuple[AutomationRule, Opening
     if not openings:
         return
     rows = [run_values(rule, opening, Status.PENDING) for rule, opening in openings]
-    session.execute(insert(ScheduledTask), rows)
-    known = _ids(session, openings)
+    known = _insert(session, openings, rows)
     details = [
         detail_values(rule.account_id, known[opening.batch_id, rule.id, opening.part], opening)
         for rule, opening in openings
     ]
     session.execute(insert(RunDetail), details)
     session.info.setdefault("alarms", set()).update((row["scheduled_at"], row["queue"]) for row in rows)
+
+
+def _insert(
+    session: Session, openings: Sequence[tuple[AutomationRule, Opening]], rows: Sequence[RowValues]
+) -> dict[tuple[int | None, int, int | None], int]:
+    """Returns the ids by batch, rule and part."""
+    if len(rows) == 1:
+        ((rule, opening),) = openings
+        run_id = session.scalars(insert(ScheduledTask).returning(ScheduledTask.id), rows).one()
+        return {(opening.batch_id, rule.id, opening.part): run_id}
+    # Many rows are written faster where nothing is returned.
+    session.execute(insert(ScheduledTask), rows)
+    return _ids(session, openings)
 
 
 def _ids(

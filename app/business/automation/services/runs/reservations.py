@@ -79,17 +79,30 @@ def in_turn(
 
     Each account has its share of them, its most urgent ones. except_for: accounts whose turn it is not.
     """
-    allowed = {
-        account_id: runs_a_day
-        for account_id, runs_a_day in session.execute(_DUE_ACCOUNTS, _of_moment(queue, now))
-        if account_id not in except_for
-    }
-    if len(allowed) < 2 and not except_for:
+    allowed = _allowed(session, queue, now, except_for)
+    if not allowed:
+        return []
+    if len(allowed) == 1 and not except_for:
         return list(session.scalars(ready(queue, now).limit(most)))
+    return _shared(session, queue, most, now, allowed, turns)
+
+
+def _allowed(session: Session, queue: str, now: datetime, except_for: Collection[int]) -> dict[int, int]:
+    """The accounts with due runs whose turn it may be, and the runs that their plan allows a day."""
+    rows = session.execute(_DUE_ACCOUNTS, _of_moment(queue, now))
+    return {account_id: runs_a_day for account_id, runs_a_day in rows if account_id not in except_for}
+
+
+def _shared(
+    session: Session,
+    queue: str,
+    most: int,
+    now: datetime,
+    allowed: Mapping[int, int],
+    turns: Turns | None,
+) -> list[int]:
     at_once = max(most // LEAST_SHARE, 1)
     accounts = (turns or Turns()).next_accounts(queue, list(allowed), at_once, now)
-    if not accounts:
-        return []
     shares = shares_of({account_id: allowed[account_id] for account_id in accounts}, most)
     values: RowValues = {f"account_{place}": account_id for place, account_id in enumerate(accounts)}
     values |= {f"share_{place}": shares[account_id] for place, account_id in enumerate(accounts)}
@@ -184,9 +197,16 @@ def reserve(
 ) -> Reservation:
     """Reserve the next due runs of the queue, except those that another worker is reserving or changing."""
     run, mine = ScheduledTask, Reservation(secrets.token_hex(8))
-    ids = in_turn(session, queue, most, now, except_for, turns)
-    found = _lock(session, ready(queue, now).where(run.id.in_(ids))) if ids else {}
-    if ids and not found and not except_for:
+    allowed = _allowed(session, queue, now, except_for)
+    if not allowed:
+        return mine
+    if len(allowed) == 1 and not except_for:
+        found = _lock(session, ready(queue, now).limit(most))
+        _reserve(session, mine, list(found), found, now)
+        return mine
+    ids = _shared(session, queue, most, now, allowed, turns)
+    found = _lock(session, ready(queue, now).where(run.id.in_(ids)))
+    if not found and not except_for:
         # Another worker is reserving exactly these: take what comes behind them.
         found = _lock(session, ready(queue, now).limit(most))
         ids = list(found)

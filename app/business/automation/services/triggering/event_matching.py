@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.actions.base import Action
+from app.business.automation.services.catalogue.field_types import RuleScope
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope
 from app.business.automation.services.catalogue.triggers import (
     RunFinishedOptions,
@@ -22,7 +23,7 @@ from app.business.automation.services.catalogue.triggers import (
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.conditions.query import matching
 from app.business.automation.services.rule_parts import JsonObject, Stored
-from app.business.automation.services.rules.zone import rule_scope, rule_zone
+from app.business.automation.services.rules.zone import rule_zone
 from app.business.automation.services.runs.windows import batch_size
 from app.business.events import Event, EventBatch
 from app.business.planner.models import Site, SiteStatus
@@ -145,13 +146,17 @@ def match(session: Session, events: BatchEvents, rule: AutomationRule, now: date
     if rule.record_type is None:
         return Match([(site_id, None) for site_id in _sites_of(session, events, rule)])
     offered = events.offered(rule)
+    # Whoever asks the session for it below finds it there, as long as it is kept here.
+    account = session.get_one(Account, rule.account_id)
+    scope = RuleScope(account.id, rule.site_id, rule.sector_id, account_zone=account.timezone)
     if rule.split_by != "site":
-        matched = _matching(session, events.batch, rule, offered, now, rule_zone(session, rule))
+        matched = _matching(session, events.batch, rule, offered, scope, now, rule_zone(session, rule))
         groups = [(UNSPLIT, matched)]
     else:
         sites = dict.fromkeys(site_id for site_id in offered.values() if site_id is not None)
         groups = [
-            (site_id, _matching_on(session, events.batch, rule, offered, now, site_id)) for site_id in sites
+            (site_id, _matching_on(session, events.batch, rule, offered, scope, now, site_id))
+            for site_id in sites
         ]
     taken = {record_id for _, records in groups for record_id in records}
     unmatched = [record_id for record_id in offered if record_id not in taken]
@@ -183,13 +188,14 @@ def _matching_on(
     batch: EventBatch,
     rule: AutomationRule,
     offered: dict[int, int | None],
+    scope: RuleScope,
     now: datetime,
     site_id: int,
 ) -> list[int]:
     """The matching records of one site, evaluated in its time zone."""
     here = {record_id for record_id, of_site in offered.items() if of_site == site_id}
     zone = session.get_one(Site, site_id).timezone or session.get_one(Account, rule.account_id).timezone
-    return _matching(session, batch, rule, here, now, ZoneInfo(zone))
+    return _matching(session, batch, rule, here, scope, now, ZoneInfo(zone))
 
 
 def _matching(
@@ -197,6 +203,7 @@ def _matching(
     batch: EventBatch,
     rule: AutomationRule,
     offered: Container[int],
+    scope: RuleScope,
     now: datetime,
     zone: ZoneInfo,
 ) -> list[int]:
@@ -205,12 +212,12 @@ def _matching(
     clause = matching(
         parse_conditions(rule.conditions, record_type=record_type),
         record_type=record_type,
-        scope=rule_scope(session, rule),
+        scope=scope,
         now=now,
         zone=zone,
         rule_id=rule.id,
     )
     in_batch = select(Event.record_id).where(Event.batch_id == batch.id, Event.record_type == record_type)
-    scope = in_scope(model, rule.account_id, rule.site_id, rule.sector_id)
-    ids = session.scalars(select(model.id).where(model.id.in_(in_batch), scope, clause).order_by(model.id))
+    here = in_scope(model, rule.account_id, rule.site_id, rule.sector_id)
+    ids = session.scalars(select(model.id).where(model.id.in_(in_batch), here, clause).order_by(model.id))
     return [record_id for record_id in ids if record_id in offered]
