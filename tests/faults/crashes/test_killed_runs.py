@@ -27,7 +27,7 @@ IDEAS = {"type": "generate_ideas", "params": {"ideas_per_cluster": 3, "again": T
 ACTIONS = [IDEAS, {"type": "create_tasks", "params": {}}]
 CLUSTERS = 2
 PRICE = 5 * CLUSTERS
-COMMITS = 21
+COMMITS = 20
 """Of the whole work of a worker on this run."""
 SAMPLE = {
     "before the claim": "before-commit:2",
@@ -35,8 +35,8 @@ SAMPLE = {
     "before the service was asked": "after-commit:4",
     "after the service answered": "before-commit:5",
     "after a unit": "after-commit:5",
-    "before the end": "before-commit:12",
-    "after the end": "after-commit:12",
+    "before the end": "before-commit:11",
+    "after the end": "after-commit:11",
 }
 """Where a worker that is killed there leaves the run."""
 
