@@ -34,8 +34,8 @@ from app.business.periods import day_of
 from app.business.time_zones import start_of_day
 from app.business.upsert import Given, insert_missing, upserting_as_given
 
-MOST_CHANGES = 2000
-"""Changes in a transaction: it takes some milliseconds, and others can write in between."""
+MOST_CHANGES = 800
+"""Changes in a transaction: it takes about 40 milliseconds, and others can write in between."""
 MOST_TURNS = 50
 """Transactions for an account in one sweep."""
 FIRST, NONE = date.min, date.max
