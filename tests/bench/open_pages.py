@@ -54,18 +54,25 @@ def pause_of(name: str) -> float:
 
 @dataclass
 class Watch:
-    """What the pages see. ended: number of the run -> when it ended; shown: the same -> when each page showed it."""
+    """What the pages see. ended: number of the run -> when it ended; shown: the same -> when each page showed it ·
+    drawn: the numbers of the pages that have been drawn and found nothing new since.
+    """
 
     ended: dict[int, float] = field(default_factory=dict)
     shown: dict[int, list[float]] = field(default_factory=dict)
     unchanged: int = 0
+    drawn: set[int] = field(default_factory=set)
     failed: list[str] = field(default_factory=list)
     is_over: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def note_unchanged(self) -> None:
+    def note_unchanged(self, number: int) -> None:
         with self.lock:
             self.unchanged += 1
+            self.drawn.add(number)
+
+    def all_are_drawn(self) -> bool:
+        return len(self.drawn) == COUNT
 
     def is_everywhere(self, run_id: int) -> bool:
         """Whether every page of the account shows the run."""
@@ -140,14 +147,14 @@ def _measured(app: Flask, port: int, pid: int) -> tuple[float, list[float]]:
     pages = [
         threading.Thread(
             target=_stay_open,
-            args=(watch, port, cookie, at_work if cookie == cookies[0] else quick, quick * number / COUNT),
+            args=(watch, number, port, cookie, at_work if cookie == cookies[0] else quick),
         )
         for number, cookie in enumerate(cookies * PAGES_EACH)
     ]
     for page in pages:
         page.start()
     try:
-        time.sleep(CALM / 2)  # The pages have been drawn, and what a first question needs is known.
+        eventually(watch.all_are_drawn, within=300, what="all pages are drawn")
         questions, used = watch.unchanged, _cpu_of(pid)
         time.sleep(CALM)
         cost = (_cpu_of(pid) - used) / (watch.unchanged - questions)
@@ -177,17 +184,17 @@ def _open(app: Flask, session: Session) -> tuple[list[int], list[str]]:
     return runs, cookies
 
 
-def _stay_open(watch: Watch, port: int, cookie: str, pause: float, first_after: float) -> None:
+def _stay_open(watch: Watch, number: int, port: int, cookie: str, pause: float) -> None:
     """A page as its script keeps it: a question after each pause, and drawn anew when something has moved."""
     connection, mark, seen = HTTPConnection("127.0.0.1", port, timeout=30), "", set[int]()
-    watch.is_over.wait(first_after)
+    watch.is_over.wait(pause * number / COUNT)
     while not watch.is_over.is_set():
         try:
             status, mark, _ = _get(connection, MOVED, cookie, mark)
             if status == 204:
                 watch.note_page(_get(connection, PAGE, cookie, "")[2], seen)
             elif status == 304:
-                watch.note_unchanged()
+                watch.note_unchanged(number)
             else:
                 watch.failed.append(f"status {status}")
         except OSError as error:
