@@ -33,6 +33,7 @@ def test_search_and_keys_by_keyboard_alone(open_page: Any, people: People, zebra
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="zebra two")).to_be_visible()
+    page.wait_for_load_state()  # Keys work from then on.
     page.keyboard.press("?")
     dialog = page.get_by_role("dialog", name="Keyboard shortcuts")
     expect(dialog).to_be_visible()

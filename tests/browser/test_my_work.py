@@ -46,12 +46,14 @@ def test_drafts_are_checked_by_keyboard(
     expect(page.get_by_role("heading", name="Draft number 0")).to_be_visible()
     page.keyboard.press("j")
     expect(page.get_by_role("heading", name="Draft number 1")).to_be_visible()
+    page.wait_for_load_state()  # Keys work from then on.
     page.keyboard.press("a")
     expect(page.get_by_role("heading", name="Draft number 2")).to_be_visible()
     assert status_of(session, drafts[1]) == "approved"
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_text("1 record as before.")).to_be_visible()
     assert status_of(session, drafts[1]) == "draft"
+    page.wait_for_load_state()
     page.get_by_role("checkbox", name="Keys").uncheck()
     page.keyboard.press("a")
     page.reload()
