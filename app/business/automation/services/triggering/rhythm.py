@@ -96,21 +96,21 @@ def rhythm_of(
 
 @dataclass(frozen=True)
 class Gaps:
-    """In active time, with what 19 of 20 do not exceed, and the median of all, short ones too. of_hours: shorter ones
-    were left out.
+    """In active time, with what 19 of 20 do not exceed, and the median of all, short ones too. are_short: some last
+    less than an hour, and what is no gap is left out.
     """
 
     usual: float
     longest: float
     median: float
-    of_hours: bool
+    are_short: bool
 
     @property
     def unusual(self) -> float:
         """How long a silence is one."""
         is_regular = self.longest <= ALIKE * self.median
         longer = (LONGER_WHERE_ALIKE if is_regular else LONGER_THAN_EVER) * self.longest
-        usual_gaps = USUAL_GAPS if self.of_hours else SHORT_USUAL_GAPS
+        usual_gaps = SHORT_USUAL_GAPS if self.are_short else USUAL_GAPS
         return min(usual_gaps * self.usual, max(OF_A_REGULAR_RULE * self.median, longer))
 
 
@@ -130,7 +130,7 @@ def _gaps(times: Sequence[datetime], clock: "ActiveTime", interruptions: Sequenc
         # What comes as by a clock has no others: they are the nights, and those in which one is missing.
         gaps = every
     usual = gaps[-1 - int(LONGER_GAPS * len(gaps))]
-    return Gaps(usual, gaps[-1], median(every), of_hours=pause == LONGEST_PAUSE)
+    return Gaps(usual, gaps[-1], median(every), are_short=gaps is not every and pause < LONGEST_PAUSE)
 
 
 Kind = tuple[bool, int]
