@@ -12,6 +12,8 @@ from tests.people import People
 
 MOST_KEYS = 8
 """From the first field of a step to the next step."""
+LISTENING = "() => !document.querySelector('form[hx-get]:not([data-htmx-powered])')"
+"""Whether what is typed into the fields that search is heard."""
 
 
 @pytest.fixture
@@ -25,6 +27,7 @@ def zebra(session: Session, people: People) -> None:
 def test_search_and_keys_by_keyboard_alone(open_page: Any, people: People, zebra: None) -> None:
     page: Page = open_page(people.operator, bypass_csp=True, color_scheme="dark")
     page.goto("/rules")
+    page.wait_for_function(LISTENING)
     page.keyboard.press("/")
     page.keyboard.type("zebra")
     panel = page.locator("#search_results")
@@ -51,6 +54,7 @@ def test_search_and_keys_by_keyboard_alone(open_page: Any, people: People, zebra
     expect(dialog).to_be_hidden()
     page.goto("/help?q=missing")
     assert serious_faults(page) == []
+    page.wait_for_function(LISTENING)
     page.get_by_role("searchbox", name="Search help").fill("per click")
     expect(page.get_by_role("rowheader", name="Cost per click")).to_be_visible()
     expect(page.get_by_role("heading", name="Actions")).to_be_hidden()

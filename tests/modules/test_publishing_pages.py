@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ScheduledTask
+from app.business.billing.services.replenishment import replenish_monthly_credits
 from app.business.writer.models import Content
 from tests.business.automation.actions.publishing_world import World
 from tests.infrastructure.wordpress_stand_in import WordPress, serving
@@ -35,6 +36,8 @@ def world(session: Session, wordpress: WordPress, people: People) -> Iterator[Wo
     world = World(session, wordpress, people.account)
     world.machine.now = datetime.now(UTC) + timedelta(minutes=1)
     yield world
+    # Its time may have passed the end of a month.
+    replenish_monthly_credits(world.machine.transaction, world.machine.now)
     assert world.machine.breaches() == []
 
 

@@ -61,12 +61,12 @@ def unusable(reply: Reply) -> Fault:
 LATE = "The AI service did not answer in time."
 TROUBLE = "The AI service has trouble at the moment."
 FAULTS = {
-    "no answer": Fault((hangs(1.5),), Reason.TIMED_OUT, LATE, retry=10),
-    "slow drip": Fault((drips(0.2, 8),), Reason.TIMED_OUT, LATE, retry=10),
+    "no answer": Fault((hangs(1.5),), Reason.TIMED_OUT, LATE, retry=8),
+    "slow drip": Fault((drips(0.2, 8),), Reason.TIMED_OUT, LATE, retry=8),
     "429 with Retry-After": Fault(
         (answers(429, retry_after="170"),), Reason.ACTION_FAILED, "The AI service asks us to slow down.", retry=170
     ),
-    "500 twice": Fault((answers(500), answers(500), ideas(3)), Reason.ACTION_FAILED, TROUBLE, retry=10),
+    "500 twice": Fault((answers(500), answers(500), ideas(3)), Reason.ACTION_FAILED, TROUBLE, retry=8),
     "401": Fault(
         (answers(401),), Reason.ACTION_FAILED,
         "The AI service does not accept our key. An administrator must check AI_API_KEY.",
@@ -133,7 +133,7 @@ def test_a_fault_is_named_costs_nothing_and_is_retried_where_that_can_help(
 
 
 def test_a_refused_connection_is_retried(session: Session) -> None:
-    fault = Fault((), Reason.ACTION_FAILED, "The AI service could not be reached.", retry=10)
+    fault = Fault((), Reason.ACTION_FAILED, "The AI service could not be reached.", retry=8)
     for _ in TIMES:
         with working(session, good()) as (machine, chat, account), socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))
@@ -147,7 +147,7 @@ def test_a_service_that_recovers_is_paid_once(session: Session) -> None:
     for _ in TIMES:
         with working(session, *FAULTS["500 twice"].replies) as (machine, chat, account):
             run = start(machine, account)
-            for seconds in (10, 60):
+            for seconds in (8, 60):
                 machine.pass_time(seconds=seconds)
                 machine.settle()
             session.refresh(run)
@@ -198,7 +198,7 @@ def lose_answers(session: Session) -> tuple[int, list[int], ScheduledTask]:
     with working(session, service) as (machine, _chat, account):
         # Far more than it costs: the total of the start shall not be what keeps it from being charged twice.
         run = start(machine, account, max_credits=100)
-        for seconds in (10, 60):
+        for seconds in (8, 60):
             machine.pass_time(seconds=seconds)
             machine.settle()
         session.refresh(run)

@@ -56,8 +56,6 @@ def preview(id: int) -> ResponseReturnValue:
     if connection and _was_sent():
         flash(SENT_BEFORE, "info")
         return see_other(url_for("planner.grouping", id=id))
-    # No transaction stays open while the sample is grouped.
-    db.session.commit()
     try:
         found = _found(sample, connection, Grouping(form.grouping.data), Tightness(form.tightness.data))
     except (ProviderFault, Busy) as refusal:
@@ -69,6 +67,8 @@ def _found(
     sample: PreviewSample, connection: ModelConnection | None, grouping: Grouping, tightness: Tightness
 ) -> GroupingPreview:
     """Raises ProviderFault, Busy."""
+    # No transaction stays open while the sample is grouped; a second click finds that the first was sent.
+    db.session.commit()
     if connection:
         texts = [keyword.text for keyword in sample.keywords]
         vectors = vectors_by_service(current_person().account, connection, texts)

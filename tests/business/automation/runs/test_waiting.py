@@ -232,7 +232,7 @@ def test_passing_faults_are_retried_automatically(
     machine.model = FailingModel("server_error", times=2)
     rule = machine.make_rule(account, trigger="cluster_created", actions=[IDEAS])
     run = machine.run_now(rule)
-    assert (run.status, run.not_before) == (Status.PENDING, NOW + timedelta(seconds=10))
+    assert (run.status, run.not_before) == (Status.PENDING, NOW + timedelta(seconds=8))
     assert account.credits_held == 0
     for _ in range(2):
         machine.pass_time(minutes=2)

@@ -26,7 +26,7 @@ from app.business.automation.services.draining.set_records import RecordKey
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.gate_verdict import Admission
 from app.business.automation.services.runs.unit_receipts import Done, Unit, receipt_of_done
-from app.business.billing.services.set_charges import Charge, charge_at_once
+from app.business.billing.services.set_charges import Charge, NoRoom, charge_at_once
 from app.business.events import EventType, Origin, WholeBatch, write_batches
 from app.business.planner.models import Cluster, ClusterStatus, Idea, IdeaStatus, Record, Site
 from app.business.planner.services.cluster_service import plan_clusters
@@ -100,7 +100,10 @@ class PaidExecution(SetExecution):
         for cluster in clusters.values():
             self.session.expire(cluster)
         charges = [self._charge(context) for context in contexts]
-        charge_at_once(self.session, charges, self.now)
+        try:
+            charge_at_once(self.session, charges, self.now)
+        except NoRoom as error:
+            raise Unexpected("The credits were meanwhile used by others") from error
 
     def _charge(self, context: RunContext) -> Charge:
         done = self.done[context.run.id]
