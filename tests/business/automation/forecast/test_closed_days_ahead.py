@@ -36,7 +36,7 @@ from tests.sampling import times
 
 TINY, DAY = timedelta(microseconds=1), timedelta(days=1)
 TRIES = times(full=300, sample=12)
-WORLDS = range(times(full=60, sample=2))
+WORLDS = times(full=range(60), sample=range(1, 2))
 LINES = (
     "0 9 * * *",
     "30 20 * * *",

@@ -53,7 +53,7 @@ from tests.factories import (
 )
 from tests.sampling import times
 
-SEEDS = times(full=range(100), sample=range(2))
+SEEDS = times(full=range(100), sample=range(1, 2))
 PRICE = 5
 
 
