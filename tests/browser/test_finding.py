@@ -13,7 +13,7 @@ from tests.people import People
 MOST_KEYS = 8
 """From the first field of a step to the next step."""
 LISTENING = "() => !document.querySelector('form[hx-get]:not([data-htmx-powered])')"
-"""Whether what is typed into the fields that search is heard."""
+"""Whether the fields that search react to what is typed."""
 
 
 @pytest.fixture

@@ -227,7 +227,7 @@ def test_five_articles_take_three_working_days(site: Site) -> None:
 
 
 def kill_the_worker_at_the_next_post(site: Site) -> None:
-    """While the site makes the post: it is made, and nobody hears of it."""
+    """While the site makes the post: it is made, and nobody gets the answer."""
 
     def kill(_path: str, _sent: str) -> None:
         for member in site.fleet.alive("worker"):

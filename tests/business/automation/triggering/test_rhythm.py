@@ -197,7 +197,7 @@ def test_at_most_one_false_alarm_in_a_quarter(pattern: Pattern) -> None:
 
 @pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.name)
 def test_a_stop_is_named_within_three_usual_gaps(pattern: Pattern) -> None:
-    """Whenever it stops, in hours in which something may happen. The rule knows those only from what it has heard."""
+    """Whenever it stops, in hours in which something may happen. The rule knows those only from its past events."""
     for seed in range(SEEDS):
         times = quarter(pattern, seed)
         later = [number for number, at in enumerate(times) if at > MONDAY + KNOWN]
