@@ -20,8 +20,9 @@ from sqlalchemy.orm import Session
 
 from app import create_app
 from app.business.accounts.models import Account, Role, User
+from app.business.automation.delivery_models import BatchDelivery, Delivery
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import CLOSED, BatchDelivery, Delivery, ScheduledTask, Status, Waiting
+from app.business.automation.run_models import CLOSED, ScheduledTask, Status, Waiting
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.preflight.chain_release import go_on
 from app.business.automation.services.rules.repair import faults_of

@@ -22,7 +22,7 @@ from app.business.outlets.services.webhook_messages import announce
 from app.business.outlets.services.webhooks import WebhookValues
 from app.business.outlets.webhook_models import Webhook, WebhookDelivery
 from app.infrastructure.database import db, transaction
-from app.infrastructure.messaging import automation_tasks, relay
+from app.infrastructure.messaging import automation_tasks, relay, sweep_steps
 from app.infrastructure.messaging.deliveries import drain
 from app.infrastructure.messaging.queues import waiting_jobs
 from app.infrastructure.outbound.policy import OutboundPolicy, OutboundRefused
@@ -381,8 +381,8 @@ def test_secrets_are_sealed_anew_when_the_key_of_the_installation_is_replaced(
 ) -> None:
     webhook, secret = add()
     new = Settings(secret_key="n" * 40, secret_key_old=settings.signing_key)
-    monkeypatch.setattr(automation_tasks, "load_settings", lambda: new)
-    automation_tasks._reseal_secrets(automation_tasks.utc_now())
+    monkeypatch.setattr(sweep_steps, "load_settings", lambda: new)
+    sweep_steps._reseal_secrets(sweep_steps.utc_now())
     session.refresh(webhook)
     assert SecretBox("n" * 40).open(webhook.secret_sealed) == secret
 

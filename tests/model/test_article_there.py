@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import ActionRun, Reason, ScheduledTask, Status, UnitPart
+from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.runs import commands
+from app.business.automation.unit_models import ActionRun, UnitPart
 from app.business.billing.models import CreditEntry
 from app.business.language_model import Completion, LanguageModel, Prompt
 from app.business.planner.models import Sector

@@ -7,7 +7,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from app.business.automation.run_models import ActionRun
+from app.business.automation.unit_models import ActionRun
 from app.business.outlets.models import AiConnection, AiSpend
 from app.business.outlets.services.ai_spending import month_of
 from tests.factories import make_content, make_sector, make_site

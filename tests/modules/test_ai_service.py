@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import AuditEntry
 from app.business.outlets.models import AiConnection
 from app.business.outlets.services.ai_spending import this_month
-from app.infrastructure.messaging import automation_tasks
+from app.infrastructure.messaging import sweep_steps
 from app.infrastructure.secret_box import SecretBox
 from app.settings import Settings
 from tests.infrastructure.chat_protocols import (
@@ -329,9 +329,9 @@ def test_secrets_are_sealed_anew_while_the_key_is_replaced(
     api.put(URL, json=BODY)
     old = app.extensions["settings"].signing_key
     settings = Settings(secret_key="n" * 40, secret_key_old=old)
-    monkeypatch.setattr(automation_tasks, "load_settings", lambda: settings)
-    automation_tasks._reseal_secrets(automation_tasks.utc_now())
+    monkeypatch.setattr(sweep_steps, "load_settings", lambda: settings)
+    sweep_steps._reseal_secrets(sweep_steps.utc_now())
     anew = stored(session).api_key_sealed
     assert SecretBox("n" * 40).open(anew) == KEY
-    automation_tasks._reseal_secrets(automation_tasks.utc_now())
+    sweep_steps._reseal_secrets(sweep_steps.utc_now())
     assert stored(session).api_key_sealed == anew

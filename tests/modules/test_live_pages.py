@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 from app import ROOT
 from app.business.accounts.models import Account, Notice, User, UserSession
 from app.business.automation.operation_models import Operation
-from app.business.automation.run_models import ActionRun, ScheduledTask
+from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.unit_models import ActionRun
 from app.business.base import Base
 from app.business.billing.services.credit_service import CreditService
 from app.business.planner.models import Keyword

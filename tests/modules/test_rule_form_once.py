@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from app.business.automation.services.automation_service import AutomationService
+from app.business.automation.services import automation_service
+from app.modules.automation.rule_form import form as rule_form
 from app.modules.automation.rule_form import schedule_step, steps
 from tests.modules.automation_pages import NIGHTLY, ON_KEYWORDS, make_rule
 from tests.modules.rule_form_answers import DAILY, LABEL, LIMITS, ROW, up_to_check
@@ -64,7 +66,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
     """How often each step is built, and the rule validated, in the block."""
     counts: Counter[str] = Counter()
 
-    def count(owner: type[Any], name: str, label: str) -> None:
+    def count(owner: type[Any] | ModuleType, name: str, label: str) -> None:
         original = getattr(owner, name)
 
         def counting(*args: Any, **kwargs: Any) -> Any:
@@ -76,7 +78,8 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
     with monkeypatch.context() as patch:
         for form in STEP_FORMS:
             count(form, "__init__", form.__name__)
-        count(AutomationService, "checked", "rule")
+        for module in (automation_service, rule_form):
+            count(module, "checked", "rule")
         yield counts
 
 

@@ -8,7 +8,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from app.business.automation.run_models import ActionRun, RunAttempt, ScheduledTask
+from app.business.automation.run_models import RunAttempt, ScheduledTask
+from app.business.automation.unit_models import ActionRun
 from app.business.billing.models import CreditEntry
 from tests.business.automation.machine import Machine
 from tests.business.automation.rule_parts import IDEAS, clusters_with_keywords, run_once

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import ActionRun
+from app.business.automation.unit_models import ActionRun
 from app.business.planner.models import Keyword, Sector
 from tests.factories import (
     make_cluster,

@@ -13,7 +13,7 @@ from app.business.accounts.models import AuditEntry
 from app.business.outlets.services.wordpress_connections import site_address
 from app.business.outlets.wordpress_models import WordPressConnection
 from app.business.planner.models import Site
-from app.infrastructure.messaging import automation_tasks
+from app.infrastructure.messaging import sweep_steps
 from app.infrastructure.secret_box import SecretBox
 from app.infrastructure.wordpress import faults, probe
 from app.settings import Settings
@@ -230,6 +230,6 @@ def test_passwords_are_sealed_anew_when_the_secret_is_replaced(
     old: Settings = app.extensions["settings"]
     changed = {"secret_key": "n" * 40, "secret_key_old": old.signing_key}
     new = Settings.model_validate(old.model_dump(exclude_unset=True) | changed)
-    monkeypatch.setattr(automation_tasks, "load_settings", lambda: new)
-    automation_tasks._reseal_secrets(stored(session).created_at)
+    monkeypatch.setattr(sweep_steps, "load_settings", lambda: new)
+    sweep_steps._reseal_secrets(stored(session).created_at)
     assert SecretBox("n" * 40).open(stored(session).password_sealed) == PASSWORD

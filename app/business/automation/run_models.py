@@ -1,9 +1,8 @@
-"""Runs: their states, attempts and units of work, and the deliveries of event batches to rules."""
+"""Runs: their states, what only their own page and worker read of them, and their attempts."""
 
 from datetime import date, datetime
 from enum import StrEnum
 
-from pydantic import JsonValue
 from sqlalchemy import CheckConstraint, ColumnElement, Index, UniqueConstraint, func, text
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -362,110 +361,3 @@ class RunAttempt(AccountOwned, Base):
     reason: Mapped[str | None] = mapped_column(Text(32))
     error_message: Mapped[str] = mapped_column(Text(), default="")
     credits_used: Mapped[int] = mapped_column(default=0)
-
-
-class ActionRun(AccountOwned, Base):
-    """The receipt of one unit: a step's work on one record (clustering: one sector; notify and pause: one).
-
-    `provider_key` is the idempotency key for the external provider. `done_by_run_id`: an earlier run of the rule did
-    this unit, so this run, which continues from there, does not repeat it.
-    model, prompt_version, tokens_in, tokens_out, ai_cost: what was asked of an AI service, over all attempts; the cost
-    in millionths, null where prices are not known.
-    near_doubles: ideas not made because they would compete with other pages.
-    """
-
-    __tablename__ = "action_run"
-    __table_args__ = owner_key(
-        same_account("run_id", "scheduled_task"),
-        one_of("status", ("started", "done", "left_out", "failed")),
-        UniqueConstraint("run_id", "step", "record_type", "record_id"),
-    )
-
-    run_id: Mapped[int] = mapped_column(Id)
-    step: Mapped[int]
-    type: Mapped[str] = mapped_column(Text(32))
-    record_type: Mapped[str] = mapped_column(Text(16))
-    record_id: Mapped[int] = mapped_column(Id)
-    status: Mapped[str] = mapped_column(Text(16))
-    provider_key: Mapped[str] = mapped_column(Text(64))
-    attempts: Mapped[int] = mapped_column(default=1)
-    records: Mapped[int] = mapped_column(default=0)
-    made: Mapped[dict[str, list[int]]] = mapped_column(default=dict)
-    credits: Mapped[int] = mapped_column(default=0)
-    message: Mapped[str] = mapped_column(Text(), default="")
-    model: Mapped[str] = mapped_column(Text(255), default="", server_default="")
-    prompt_version: Mapped[str] = mapped_column(Text(32), default="", server_default="")
-    tokens_in: Mapped[int] = mapped_column(default=0, server_default="0")
-    tokens_out: Mapped[int] = mapped_column(default=0, server_default="0")
-    ai_cost: Mapped[int | None] = mapped_column(Id)
-    near_doubles: Mapped[int] = mapped_column(default=0, server_default="0")
-    done_by_run_id: Mapped[int | None] = mapped_column(Id)
-    started_at: Mapped[datetime]
-    finished_at: Mapped[datetime | None]
-
-
-class UnitPart(AccountOwned, Base):
-    """One part of a unit that asks an AI service several times: kept until the unit is done.
-
-    number: from 1, in the order of the calls · key: for the provider, `r12-s0-45-p3` · attempt: of the run.
-    """
-
-    __tablename__ = "unit_part"
-    __table_args__ = owner_key(
-        same_account("run_id", "scheduled_task"), UniqueConstraint("run_id", "step", "record_id", "number")
-    )
-
-    run_id: Mapped[int] = mapped_column(Id)
-    step: Mapped[int]
-    record_id: Mapped[int] = mapped_column(Id)
-    number: Mapped[int]
-    key: Mapped[str] = mapped_column(Text(64))
-    attempt: Mapped[int]
-    kind: Mapped[str] = mapped_column(Text(16))
-    data: Mapped[dict[str, JsonValue]]
-    created_at: Mapped[datetime]
-
-
-class Delivery(StrEnum):
-    """The state of the delivery of a batch to a rule."""
-
-    PENDING = "pending"
-    DONE = "done"
-    FAILED = "failed"
-
-
-class BatchDelivery(AccountOwned, Base):
-    """The delivery of a batch to a rule, once: the number of its records that matched, and that did not.
-
-    state: pending after a failure, retried at not_before; failed after the last attempt, until somebody retries ·
-    run_id: the failed run that represents a failed delivery · planned: what is delivered in parts, while `runs` are
-    open of it.
-    """
-
-    __tablename__ = "batch_delivery"
-    __table_args__ = owner_key(
-        same_account("batch_id", "event_batch"),
-        same_account("rule_id", "automation_rule"),
-        one_of("state", list(Delivery)),
-        UniqueConstraint("batch_id", "rule_id"),
-        Index(
-            "ix_batch_delivery_open",
-            "state",
-            "not_before",
-            sqlite_where=text("state <> 'done'"),
-            postgresql_where=text("state <> 'done'"),
-        ),
-    )
-
-    batch_id: Mapped[int] = mapped_column(Id)
-    rule_id: Mapped[int] = mapped_column(Id)
-    matched: Mapped[int] = mapped_column(default=0)
-    unmatched: Mapped[int] = mapped_column(default=0)
-    runs: Mapped[int] = mapped_column(default=0)
-    state: Mapped[str] = mapped_column(Text(16), default=Delivery.DONE)
-    attempts: Mapped[int] = mapped_column(default=0)
-    not_before: Mapped[datetime | None]
-    error: Mapped[str | None] = mapped_column(Text())
-    run_id: Mapped[int | None] = mapped_column(Id)
-    planned: Mapped[dict[str, JsonValue] | None]
-    created_at: Mapped[datetime]

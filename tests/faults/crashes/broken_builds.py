@@ -13,7 +13,7 @@ from rq_scheduler import Scheduler
 from sqlalchemy import event, exists, false, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.run_models import BatchDelivery
+from app.business.automation.delivery_models import BatchDelivery
 from app.business.automation.services.runs import pricing, unit_plan
 from app.business.automation.services.triggering import dispatch
 from app.business.billing.models import CreditEntry
@@ -24,7 +24,7 @@ from app.business.outlets.services import deliveries as messages
 from app.business.outlets.services import outgoing
 from app.business.planner.services import import_parts
 from app.infrastructure.database import db, transaction
-from app.infrastructure.messaging import automation_tasks, deliveries
+from app.infrastructure.messaging import deliveries, sweep_steps
 from app.infrastructure.messaging.scheduler import AutomationScheduler
 from app.infrastructure.wordpress import publisher
 from tests.faults.crashes.crash_points import crash_point
@@ -53,9 +53,9 @@ def sweep_without(step: str) -> Callable[[], None]:
     """That step of the sweep is left out."""
 
     def remove() -> None:
-        automation_tasks.RECOVERY_STEPS = tuple(
-            one for one in automation_tasks.RECOVERY_STEPS if one.__name__ != step
-        )
+        steps = {one.__name__: one for one in sweep_steps.RECOVERY_STEPS}
+        del steps[step]
+        sweep_steps.RECOVERY_STEPS = tuple(steps.values())
 
     return remove
 
@@ -161,7 +161,7 @@ BROKEN: dict[str, Callable[[], None]] = {
     "one transaction": charge_apart,
     "rescue": sweep_without("_rescue"),
     "overdue": sweep_without("_wake_overdue"),
-    "dispatch": sweep_without("_dispatch"),
+    "dispatch": sweep_without("dispatch_events"),
     "alarms": sweep_without("_arm_missing"),
     "hand-over": hand_over_in_three_commands,
     "rest of a batch": begun_batches_are_done,

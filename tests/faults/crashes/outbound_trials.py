@@ -11,10 +11,11 @@ from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.services.audit_log import AuditActor
-from app.business.automation.run_models import ActionRun, ScheduledTask, Status
+from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.auditing.invariants import audit
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.operations.publish_now import publish_now
+from app.business.automation.unit_models import ActionRun
 from app.business.outlets.mail_models import Mail
 from app.business.outlets.outgoing_models import Outgoing
 from app.business.outlets.services import webhooks

@@ -10,10 +10,11 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.run_models import ActionRun, ScheduledTask, Status
+from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.auditing.invariants import audit
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.runs import commands
+from app.business.automation.unit_models import ActionRun
 from app.business.billing.models import CreditEntry
 from app.business.planner.models import Idea, Keyword
 from app.business.writer.models import Task

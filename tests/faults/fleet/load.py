@@ -15,20 +15,13 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import (
-    ActionRun,
-    Cause,
-    Reason,
-    RunAttempt,
-    RunDetail,
-    ScheduledTask,
-    Status,
-)
+from app.business.automation.run_models import Cause, Reason, RunAttempt, RunDetail, ScheduledTask, Status
 from app.business.automation.services.auditing import invariants
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rules.naming import free_name
 from app.business.automation.services.runs import commands
 from app.business.automation.services.runs.opening import LONG_QUEUE
+from app.business.automation.unit_models import ActionRun
 from app.business.billing.models import CreditEntry
 from app.business.events import EventBatch, Origin
 from app.business.planner.models import Idea, Keyword, Sector

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services import action_executor, rule_engine
 from app.business.automation.services.draining import plain_runs
-from app.business.automation.services.runs import closing, recovery, reservations, unit_plan
+from app.business.automation.services.runs import closing, parking, recovery, reservations, unit_plan
 from app.business.automation.services.runs import lease as run_lease
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.gate_verdict import Stop
@@ -87,7 +87,7 @@ def fail_when_told_to_stop() -> None:
     def fail(session: Session, context: RunContext) -> None:
         closing.give_up(session, context, Stop(Reason.WORKER_LOST, "Stopped."))
 
-    closing.hand_back = fail
+    parking.hand_back = fail
 
 
 def new_key_for_each_try() -> None:

@@ -9,7 +9,8 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 
 from app.business.accounts.models import Account
-from app.business.automation.run_models import ActionRun, RunAttempt, ScheduledTask
+from app.business.automation.run_models import RunAttempt, ScheduledTask
+from app.business.automation.unit_models import ActionRun
 from app.business.billing.models import CreditEntry, CreditHold
 from app.business.events import Event, EventBatch
 from app.business.planner.models import Idea

@@ -7,7 +7,7 @@ from flask.cli import main
 
 from app.business.automation.services.triggering import dispatch
 from app.infrastructure import logs
-from app.infrastructure.messaging import automation_tasks
+from app.infrastructure.messaging import sweep_steps
 
 
 def write_tracebacks() -> None:
@@ -17,11 +17,9 @@ def write_tracebacks() -> None:
 
 def lose_what_was_not_delivered() -> None:
     """What did not reach the queue server is never looked for again."""
-    automation_tasks.RECOVERY_STEPS = tuple(
-        step
-        for step in automation_tasks.RECOVERY_STEPS
-        if step.__name__ not in ("_dispatch", "_wake_overdue")
-    )
+    steps = {step.__name__: step for step in sweep_steps.RECOVERY_STEPS}
+    del steps["dispatch_events"], steps["_wake_overdue"]
+    sweep_steps.RECOVERY_STEPS = tuple(steps.values())
     dispatch.dispatch_batches = lambda *_, **__: dispatch.Dispatched()
 
 

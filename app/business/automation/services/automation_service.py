@@ -18,15 +18,10 @@ from app.business.automation.services.catalogue.record_models import known_ids
 from app.business.automation.services.preflight.check import require_no_worse, require_ready
 from app.business.automation.services.preflight.start import open_backfill, open_start, plan_start
 from app.business.automation.services.rule_parts import JsonObject, Stored
-from app.business.automation.services.rules.author_scope import place_errors, reach_errors
-from app.business.automation.services.rules.definition import (
-    RuleDefinition,
-    definition_from,
-    parse_definition,
-)
+from app.business.automation.services.rules.checking import checked, taken_name
+from app.business.automation.services.rules.definition import RuleDefinition, definition_from
 from app.business.automation.services.rules.fields import OPTIONS
 from app.business.automation.services.rules.naming import free_name, is_taken
-from app.business.automation.services.rules.references import unknown_references
 from app.business.automation.services.rules.restraint import restrained
 from app.business.automation.services.rules.versions import (
     definition_of,
@@ -34,15 +29,11 @@ from app.business.automation.services.rules.versions import (
     read_definition,
     write,
 )
-from app.business.automation.services.rules.zone import with_time_zone
 from app.business.automation.services.runs.opening import Opening
 from app.business.automation.services.runs.waiting import wake_rule
 from app.business.automation.services.triggering import rule_switch
 from app.business.automation.services.triggering.planning import replan
-from app.business.billing.models import Plan
 from app.business.errors import Conflict, Forbidden, Invalid, NotFound, Stale
-
-DEFAULT_SHORTEST_INTERVAL = 5
 
 
 @dataclass(frozen=True)
@@ -92,7 +83,7 @@ class AutomationService:
         definition = (
             data
             if isinstance(data, RuleDefinition)
-            else self.checked(session, account, data, scope=actor.scope(account.id))
+            else checked(session, account, data, scope=actor.scope(account.id))
         )
         _check_owner(actor, definition, [])
         if definition.is_active:
@@ -144,38 +135,6 @@ class AutomationService:
         _note(session, rule, actor, "rule.changed", now, origin)
         return rule
 
-    def checked(
-        self,
-        session: Session,
-        account: Account,
-        data: JsonObject,
-        rule: AutomationRule | None = None,
-        *,
-        scope: Scope | None = None,
-    ) -> RuleDefinition:
-        """The validated definition; all ids in it must belong to the account and scope. Raises Invalid.
-
-        `rule`: the one that it changes; while that is on, references it already has to missing rows are accepted.
-        `scope`: what its author may see; the whole account by default.
-        """
-        scope = scope or Scope(account.id)
-        before = definition_of(rule) if rule else None
-        data = with_time_zone(session, account, data)
-        definition = parse_definition(data, shortest_interval_minutes=shortest_interval(session, account))
-        named = {"new": definition.model_dump(mode="json")}
-        if before and before["is_active"]:
-            named["old"] = before
-        unknown = unknown_references(session, Scope(account.id), named)
-        old = unknown.get("old", {})
-        errors = {path: texts for path, texts in unknown["new"].items() if texts != old.get(path)}
-        errors = reach_errors(session, scope, definition, before) | errors
-        errors |= place_errors(session, scope, definition)
-        if is_taken(session, account.id, definition.name, rule.id if rule else None):
-            errors["name"] = [_taken(definition.name)]
-        if errors:
-            raise Invalid(errors)
-        return definition
-
     def _write_change(
         self, session: Session, rule: AutomationRule, data: JsonObject, actor: Actor, now: datetime
     ) -> None:
@@ -185,7 +144,7 @@ class AutomationService:
         """
         account = session.get_one(Account, rule.account_id)
         try:
-            definition = self.checked(session, account, data, rule, scope=actor.scope(account.id))
+            definition = checked(session, account, data, rule, scope=actor.scope(account.id))
         except Invalid:
             values = restrained(definition_of(rule), data)
             if values is None:
@@ -229,7 +188,7 @@ class AutomationService:
         if rule.archived_at:
             raise Conflict("This rule is archived. Restore it before you switch it on.")
         account = session.get_one(Account, rule.account_id)
-        definition = self.checked(session, account, definition_of(rule), rule)
+        definition = checked(session, account, definition_of(rule), rule)
         if not rule.is_active:
             require_ready(session, account, definition, now, rule.id)
         stopped_at = rule.stopped_at
@@ -331,11 +290,7 @@ def _check_owner(actor: Actor, definition: RuleDefinition, before: Sequence[Acti
 def _check_free(session: Session, rule: AutomationRule, values: Stored) -> None:
     name = str(values.get("name", rule.name))
     if is_taken(session, rule.account_id, name, rule.id):
-        raise Invalid({"name": [_taken(name)]})
-
-
-def _taken(name: str) -> str:
-    return f"Another rule is called “{name}” already. Choose another name."
+        raise Invalid({"name": [taken_name(name)]})
 
 
 def _lock(session: Session, rule: AutomationRule) -> None:
@@ -357,12 +312,6 @@ def _note(
         {"version": rule.version} | (origin or {}),
     )
     audit_log.record(session, rule.account_id, who, action, rule, data, now)
-
-
-def shortest_interval(session: Session, account: Account) -> int:
-    """The shortest interval in minutes that the account's plan allows."""
-    plan = session.get(Plan, account.plan_id) if account.plan_id else None
-    return plan.shortest_interval_minutes if plan else DEFAULT_SHORTEST_INTERVAL
 
 
 def _answered(session: Session, rule: AutomationRule, request: Request) -> ScheduledTask | None:

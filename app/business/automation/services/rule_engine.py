@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import Reason, Status
 from app.business.automation.services.action_executor import ActionExecutor, Cancelled, Draining
-from app.business.automation.services.runs import closing, record_claim_settling
+from app.business.automation.services.runs import closing, parking, record_claim_settling
 from app.business.automation.services.runs.context import RunContext, load_context
 from app.business.automation.services.runs.gate_verdict import Admission, OutOfCredits, Stop
 from app.business.automation.services.runs.gates import check_account, pass_gates
@@ -137,7 +137,7 @@ class RuleEngine:
             context.now = self.clock()
             renew_and_read(session, lease, context.now)
             if self.executor.draining():
-                closing.hand_back(session, context)
+                parking.hand_back(session, context)
             elif context.run.cancel_requested_at:
                 closing.cancel(session, context)
             else:
@@ -160,7 +160,7 @@ class RuleEngine:
         except Cancelled:
             close = closing.cancel
         except Draining:
-            close = closing.hand_back
+            close = parking.hand_back
         except OutOfCredits as end:
             close = partial(closing.out_of_credits, shortfall=end.shortfall)
         self._close(context, lease, close)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleVersion
-from app.business.automation.services.automation_service import AutomationService
+from app.business.automation.services.rules.checking import checked
 from app.business.automation.services.rules.listing import definition_to_restore, version_of
 from app.business.errors import Invalid
 from app.modules.access import current_person
@@ -33,7 +33,7 @@ def restore_errors(session: Session, rule: AutomationRule, number: int) -> dict[
     person = current_person()
     try:
         definition = definition_to_restore(session, rule, number)
-        AutomationService().checked(session, person.account, definition, rule, scope=person.scope)
+        checked(session, person.account, definition, rule, scope=person.scope)
     except Invalid as refusal:
         return refusal.errors
     return {}

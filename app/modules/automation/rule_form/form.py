@@ -7,10 +7,10 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.automation_service import AutomationService
 from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 from app.business.automation.services.catalogue.triggers import TRIGGERS
 from app.business.automation.services.rule_parts import JsonObject, Stored
+from app.business.automation.services.rules.checking import checked
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.errors import Invalid
 from app.modules.automation.rule_form.base import Pairs, StepForm, focus_first_error, place_errors
@@ -95,7 +95,7 @@ class RuleForm:
     @cached_property
     def _checked(self) -> RuleDefinition | Invalid:
         try:
-            return AutomationService().checked(
+            return checked(
                 self.session, self.account, self.data(), self.rule, scope=self.choices.scope(self.account.id)
             )
         except Invalid as refusal:

@@ -8,7 +8,6 @@ from flask import render_template
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause
-from app.business.automation.services.automation_service import shortest_interval
 from app.business.automation.services.calendars.applied_calendars import RulePlace
 from app.business.automation.services.catalogue.field_types import Frame, RuleScope
 from app.business.automation.services.catalogue.run_fields import FINISHED_RUN
@@ -31,18 +30,11 @@ from app.business.automation.services.preflight.closed_ahead import (
 from app.business.automation.services.preflight.start_price import unsaved_rule
 from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.rules.author_scope import ALL_SITES
+from app.business.automation.services.rules.checking import shortest_interval
 from app.business.automation.services.rules.cost import most_per_run
 from app.business.automation.services.rules.definition import RuleDefinition, definition_from
-from app.business.automation.services.rules.sentence import (
-    actions_of,
-    conditions_of,
-    summary_of,
-    when_of,
-)
-from app.business.automation.services.schedules.calendar import (
-    parse_schedule,
-    preview,
-)
+from app.business.automation.services.rules.sentence import actions_of, conditions_of, summary_of, when_of
+from app.business.automation.services.schedules.calendar import parse_schedule, preview
 from app.business.automation.services.schedules.description import describe
 from app.business.automation.services.triggering.meanwhile import records_meanwhile
 from app.business.errors import Invalid

@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Role
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import ActionRun, ScheduledTask, Status
+from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.operations.publish_now import publish_now
 from app.business.automation.services.runs.recovery import rescue
+from app.business.automation.unit_models import ActionRun
 from app.business.events import Origin
 from app.business.outlets.site_publisher import Post, PostRequest
 from app.business.outlets.wordpress_models import WordPressConnection

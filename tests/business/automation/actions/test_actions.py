@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Notice, Role
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import ActionRun, Status
+from app.business.automation.run_models import Status
+from app.business.automation.unit_models import ActionRun
 from app.business.errors import Invalid
 from app.business.planner.models import Idea, Keyword, Sector
 from app.business.writer.models import Content, Task

@@ -8,8 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.run_models import ActionRun, Reason, ScheduledTask, Status
+from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.runs import commands
+from app.business.automation.unit_models import ActionRun
 from app.business.language_model import Completion, LanguageModel, ModelUse, Prompt, ProviderFault
 from app.business.outlets.models import AiConnection, AiReservation
 from app.business.outlets.services import ai_spending

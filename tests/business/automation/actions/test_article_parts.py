@@ -8,8 +8,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.run_models import ActionRun, Reason, ScheduledTask, Status, UnitPart
+from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.runs import commands, recovery
+from app.business.automation.unit_models import ActionRun, UnitPart
 from app.business.billing.models import CreditEntry
 from app.business.language_model import Prompt, ProviderFault
 from app.business.outlets.services import ai_spending

@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Notice, Role, User
 from app.business.accounts.services.audit_log import AuditActor
-from app.business.automation.run_models import ScheduledTask, Status, UnitPart, Waiting
+from app.business.automation.run_models import ScheduledTask, Status, Waiting
 from app.business.automation.services.actions import local_handlers
 from app.business.automation.services.runs import commands, person_questions, recovery
 from app.business.automation.services.runs.person_questions import Answer, Question
+from app.business.automation.unit_models import UnitPart
 from app.business.billing.models import CreditEntry
 from app.business.errors import Conflict, Forbidden, Invalid, Refusal
 from app.business.events import Origin

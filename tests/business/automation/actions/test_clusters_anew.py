@@ -7,11 +7,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.run_models import ActionRun, ScheduledTask
+from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.automation_service import Actor
 from app.business.automation.services.operation_registry import KINDS
 from app.business.automation.services.operations import lifecycle
 from app.business.automation.services.operations.undo.operation import begin_undo
+from app.business.automation.unit_models import ActionRun
 from app.business.planner.models import Cluster, Keyword, Sector
 from tests.bench.clusters import OWN
 from tests.business.automation.machine import Machine

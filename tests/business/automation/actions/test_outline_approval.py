@@ -8,9 +8,10 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, User
 from app.business.accounts.services.audit_log import AuditActor
-from app.business.automation.run_models import ScheduledTask, Status, UnitPart, Waiting
+from app.business.automation.run_models import ScheduledTask, Status, Waiting
 from app.business.automation.services.runs import commands, person_questions, recovery
 from app.business.automation.services.runs.person_questions import Answer
+from app.business.automation.unit_models import UnitPart
 from app.business.billing.models import CreditEntry
 from app.business.errors import Conflict, Invalid
 from app.business.language_model import Prompt

@@ -8,9 +8,11 @@ from sqlalchemy import delete, select, text, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Notice
+from app.business.automation.delivery_models import BatchDelivery
 from app.business.automation.models import RuleDay
-from app.business.automation.run_models import ActionRun, BatchDelivery, RunAttempt, ScheduledTask
+from app.business.automation.run_models import RunAttempt, ScheduledTask
 from app.business.automation.services.auditing import invariants
+from app.business.automation.unit_models import ActionRun
 from app.business.billing.models import CreditEntry, CreditHold, CreditHoldPart, SpendCounter
 from app.business.events import EventBatch, Origin
 from app.business.planner.models import Sector

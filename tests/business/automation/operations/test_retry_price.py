@@ -8,13 +8,14 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleVersion
-from app.business.automation.run_models import ActionRun, ScheduledTask, Status
+from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.operations.retry_price import RetryPrice, retry_prices
 from app.business.automation.services.rules.versions import definition_of
 from app.business.automation.services.runs import commands
 from app.business.automation.services.runs.context import load_context
 from app.business.automation.services.runs.pricing import known_price
+from app.business.automation.unit_models import ActionRun
 from app.business.planner.models import Sector
 from app.business.writer.models import Task
 from tests.business.automation.machine import Machine

@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 
 from app.business.archived_rows import WITH_ARCHIVED
 from app.business.automation.operation_models import Operation
-from app.business.automation.run_models import ActionRun, ScheduledTask
+from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.automation_service import Actor
 from app.business.automation.services.catalogue.record_models import MODELS, PARENTS
 from app.business.automation.services.operation_registry import KINDS
 from app.business.automation.services.operations import lifecycle
 from app.business.automation.services.operations.undo.operation import begin_undo
+from app.business.automation.unit_models import ActionRun
 from app.business.events import Origin
 from app.business.planner.models import Record
 from app.business.writer.services.record_editors import update_record

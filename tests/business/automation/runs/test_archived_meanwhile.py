@@ -8,9 +8,10 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.run_models import ActionRun, RunDetail, ScheduledTask, Status
+from app.business.automation.run_models import RunDetail, ScheduledTask, Status
 from app.business.automation.services.history.run_page import record_names
 from app.business.automation.services.triggering.dispatch import dispatch_batches
+from app.business.automation.unit_models import ActionRun
 from app.business.errors import NotFound
 from app.business.language_model import Prompt
 from app.business.planner.models import Cluster, Idea, Keyword, Sector

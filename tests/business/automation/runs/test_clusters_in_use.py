@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleRecord
-from app.business.automation.run_models import ActionRun, RunDetail, ScheduledTask, Status
+from app.business.automation.run_models import RunDetail, ScheduledTask, Status
 from app.business.automation.services.runs.awaited_records import clusters_in_use
+from app.business.automation.unit_models import ActionRun
 from app.business.planner.models import Cluster, Sector
 from tests.business.automation.run_rows import make_rule, make_run
 from tests.factories import make_cluster

@@ -14,14 +14,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleRecord
-from app.business.automation.run_models import ActionRun, Cause, Reason, ScheduledTask, Status
+from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status
 from app.business.automation.services.auditing import invariants
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.runs import closing, commands, gates, waiting
+from app.business.automation.services.runs import closing, commands, conditions_gate, waiting
 from app.business.automation.services.runs.held_records import TAKEN_UP_WITHIN
 from app.business.automation.services.runs.lease import LEASE
 from app.business.automation.services.runs.opening import Opening, open_run
 from app.business.automation.services.runs.record_selection import Choice
+from app.business.automation.unit_models import ActionRun
 from tests.business.automation.held_world import DyingMachine
 from tests.business.automation.rule_parts import HOURLY, LABEL
 from tests.factories import make_account, make_keyword, make_sector, make_site
@@ -194,14 +195,14 @@ def test_all_runs_end_and_no_two_wait_for_each_other(session: Session, seed: int
 
 
 def say_that_held_ones_do_not_match(monkeypatch: pytest.MonkeyPatch) -> None:
-    choose = gates.choose_records
+    choose = conditions_gate.choose_records
 
     def choose_free(*args: object) -> Choice:
         choice = choose(*args)
         choice.matched, choice.held = choice.free, []
         return choice
 
-    monkeypatch.setattr(gates, "choose_records", choose_free)
+    monkeypatch.setattr(conditions_gate, "choose_records", choose_free)
 
 
 def wake_nobody_for_records(monkeypatch: pytest.MonkeyPatch) -> None:

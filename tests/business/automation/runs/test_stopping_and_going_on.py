@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import RuleRecord
-from app.business.automation.run_models import ActionRun, Reason, ScheduledTask, Status, Waiting
+from app.business.automation.run_models import Reason, ScheduledTask, Status, Waiting
 from app.business.automation.services.runs import commands
+from app.business.automation.unit_models import ActionRun
 from app.business.billing.models import EntryKind
 from app.business.billing.services.credit_service import CreditService
 from app.business.errors import Conflict

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleRecord
-from app.business.automation.run_models import ActionRun, Cause, Reason, ScheduledTask, Status
+from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status
 from app.business.automation.services.auditing import invariants
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.catalogue.actions.registry import stored_actions
@@ -17,6 +17,7 @@ from app.business.automation.services.rules.versions import definition_of
 from app.business.automation.services.runs import commands
 from app.business.automation.services.runs.result import steps_json
 from app.business.automation.services.why.explanation import why
+from app.business.automation.unit_models import ActionRun
 from app.business.planner.models import Cluster, Idea, Sector
 from app.business.writer.models import Content, Task
 from tests.business.automation.machine import Machine

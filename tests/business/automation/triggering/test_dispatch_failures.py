@@ -8,8 +8,9 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Notice
+from app.business.automation.delivery_models import BatchDelivery, Delivery
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import BatchDelivery, Delivery, Reason, ScheduledTask, Status
+from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.auditing.accounting import unaccounted
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.operations.bulk_retry import retry_alone

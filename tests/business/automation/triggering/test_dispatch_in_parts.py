@@ -10,8 +10,9 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
+from app.business.automation.delivery_models import BatchDelivery, Delivery
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import BatchDelivery, Delivery, RunDetail, ScheduledTask, Status
+from app.business.automation.run_models import RunDetail, ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rules.versions import definition_of
 from app.business.automation.services.triggering import deliveries

@@ -7,8 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
+from app.business.automation.delivery_models import BatchDelivery
 from app.business.automation.models import AutomationRule, RuleDay
-from app.business.automation.run_models import BatchDelivery, RunDetail, ScheduledTask, Status
+from app.business.automation.run_models import RunDetail, ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.triggering.dispatch import dispatch_batches
 from app.business.events import Event, EventType

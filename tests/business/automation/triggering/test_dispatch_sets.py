@@ -8,7 +8,8 @@ from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.run_models import BatchDelivery, Reason, RunDetail, ScheduledTask, Status
+from app.business.automation.delivery_models import BatchDelivery
+from app.business.automation.run_models import Reason, RunDetail, ScheduledTask, Status
 from app.business.automation.services.triggering import event_matching
 from app.business.automation.services.triggering.dispatch import dispatch_batches
 from app.business.automation.services.triggering.event_matching import BatchEvents

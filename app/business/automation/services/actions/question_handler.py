@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from app.business.automation.run_models import UnitPart
 from app.business.automation.services.actions.handler import Handlers, Work
 from app.business.automation.services.actions.templates import fill
 from app.business.automation.services.catalogue.actions.ask_person import ASK_PERSON, AskPerson
@@ -23,6 +22,7 @@ from app.business.automation.services.runs.person_questions import (
 )
 from app.business.automation.services.runs.unit_parts import Part
 from app.business.automation.services.runs.unit_receipts import Ask, Done, LeftOut, Unit
+from app.business.automation.unit_models import UnitPart
 from app.business.errors import Conflict
 from app.business.writer.models import Content
 

@@ -8,8 +8,9 @@ from typing import NamedTuple
 from sqlalchemy import Select, and_, func, or_, select, union_all
 from sqlalchemy.orm import Session
 
+from app.business.automation.delivery_models import BatchDelivery, Delivery
 from app.business.automation.models import AutomationRule, RuleActivation, RuleVersion
-from app.business.automation.run_models import BatchDelivery, Cause, Delivery, ScheduledTask, Status
+from app.business.automation.run_models import Cause, ScheduledTask, Status
 from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.schedules.calendar import due_instants

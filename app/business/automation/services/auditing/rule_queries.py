@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
+from app.business.automation.delivery_models import BatchDelivery, Delivery
 from app.business.automation.models import AutomationRule, RuleActivation, RuleDay, RuleVersion
-from app.business.automation.run_models import BatchDelivery, Delivery, ScheduledTask
+from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.runs.planned_runs import planned_runs
 from app.business.automation.services.schedules.calendar import Schedule, due_instants

@@ -17,7 +17,6 @@ from app.business.accounts.models import Account
 from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.operation_models import Operation
-from app.business.automation.services.automation_service import AutomationService
 from app.business.automation.services.backtest.event_source import EventSource
 from app.business.automation.services.backtest.prices import Prices
 from app.business.automation.services.backtest.replay import Replay, ReplayDecision, ReplayMoment
@@ -34,6 +33,7 @@ from app.business.automation.services.backtest.trial import OnProgress, Trial, m
 from app.business.automation.services.operations import lifecycle
 from app.business.automation.services.operations.lifecycle import OperationRequest, Progress
 from app.business.automation.services.rule_parts import Json, JsonObject
+from app.business.automation.services.rules.checking import checked
 from app.business.automation.services.rules.definition import RuleDefinition, definition_from
 from app.business.automation.services.rules.versions import definition_of, read_definition
 from app.business.automation.services.transactions import Clock, Transaction
@@ -99,7 +99,7 @@ def begin_back_test(
     params: JsonObject = {"days": days, "rule": rule.id if rule else None, "draft": draft_id}
     tested: list[RuleDefinition] = []
     if data is not None:
-        tested.append(AutomationService().checked(session, account, dict(data), rule, scope=scope))
+        tested.append(checked(session, account, dict(data), rule, scope=scope))
         params["definition"] = tested[0].model_dump(mode="json")
     if rule is not None:
         tested.append(read_definition(rule))

@@ -12,19 +12,14 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_documents import GateLine, RunResult
-from app.business.automation.run_models import ActionRun, Reason, ScheduledTask, Status
+from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.actions.local_handlers import UPDATED, changed_labels
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.draining import set_rows
 from app.business.automation.services.draining.plain_runs import PlainRuns
-from app.business.automation.services.draining.set_records import (
-    RecordKey,
-    SetRecords,
-    fits,
-    read_records,
-)
+from app.business.automation.services.draining.set_records import RecordKey, SetRecords, fits, read_records
 from app.business.automation.services.rule_engine import note_admission
-from app.business.automation.services.runs import closing, daily_limit, gates, record_claims
+from app.business.automation.services.runs import closing, conditions_gate, daily_limit, gates, record_claims
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.gate_verdict import Admission, Stop
 from app.business.automation.services.runs.lease import SERIAL_CAUSES
@@ -38,6 +33,7 @@ from app.business.automation.services.runs.unit_receipts import (
     receipts_of_skipped,
     unit_key,
 )
+from app.business.automation.unit_models import ActionRun
 from app.business.base import RowValues
 from app.business.planner.models import Record
 from app.business.planner.services.record_edit import set_labels
@@ -171,7 +167,7 @@ class SetExecution:
         admission.looked_at = choice.offered or 0
         context.start_of_spending()
         known = {
-            "conditions": gates.matching_records(context, choice),
+            "conditions": conditions_gate.matching_records(context, choice),
             "daily_limit": daily_limit.note_slot(context, self.slots[run.id]),
         }
         for line in self._same_lines(context, admission):
@@ -219,7 +215,7 @@ class SetExecution:
         message = none_matching(context, self.choices[context.run.id], self.records.in_scope(context))
         self._note_attempt(context.run)
         if context.definition.conditions:
-            context.detail.trace = {"records": self.records.traces(context, gates.SAMPLE)}
+            context.detail.trace = {"records": self.records.traces(context, conditions_gate.SAMPLE)}
         key = (*_alike(context), message)
         if key not in self.lines:
             stop = "conditions", Stop(Reason.CONDITIONS, message)

@@ -6,9 +6,10 @@ from datetime import datetime
 from sqlalchemy import Table, Update, bindparam, insert, or_, update
 from sqlalchemy.orm import Session
 
-from app.business.automation.run_models import ActionRun, RunAttempt, RunDetail, ScheduledTask, Status
+from app.business.automation.run_models import RunAttempt, RunDetail, ScheduledTask, Status
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.ended_runs import note_end
+from app.business.automation.unit_models import ActionRun
 from app.business.base import RowValues
 from app.business.updates import changed_rows, table_of
 

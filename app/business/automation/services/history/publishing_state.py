@@ -7,7 +7,8 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.business.automation.run_models import ActionRun, ScheduledTask, Status
+from app.business.automation.run_models import ScheduledTask, Status
+from app.business.automation.unit_models import ActionRun
 from app.business.writer.models import Content, ContentStatus
 from app.business.writer.publication_models import Publication
 from app.business.writer.services import publications, publishing

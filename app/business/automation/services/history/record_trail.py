@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.run_models import ActionRun, ScheduledTask
+from app.business.automation.run_models import ScheduledTask
+from app.business.automation.unit_models import ActionRun
 from app.business.language_model import ModelUse
 from app.business.planner.models import Record
 

@@ -13,21 +13,17 @@ from app.business.accounts.services.scope import LARGEST_ID, Scope
 from app.business.archived_rows import WITH_ARCHIVED
 from app.business.automation.models import RuleVersion
 from app.business.automation.run_documents import StepResult
-from app.business.automation.run_models import ActionRun, Cause, RunAttempt, ScheduledTask
+from app.business.automation.run_models import Cause, RunAttempt, ScheduledTask
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions.match_preview import title_of
 from app.business.automation.services.history.record_trail import uses_of
 from app.business.automation.services.history.run_chain import RunChain, chain_of
-from app.business.automation.services.history.run_timeline import (
-    Span,
-    StepProgress,
-    progress_of,
-    timeline_of,
-)
+from app.business.automation.services.history.run_timeline import Span, StepProgress, progress_of, timeline_of
 from app.business.automation.services.rules.definition import RuleDefinition, definition_from
 from app.business.automation.services.runs.result import steps_json
 from app.business.automation.services.runs.start_list import start_of
+from app.business.automation.unit_models import ActionRun
 from app.business.billing.models import CreditEntry
 from app.business.errors import NotFound
 from app.business.language_model import ModelUse

@@ -8,7 +8,8 @@ from typing import Literal, NamedTuple
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.run_models import ActionRun, RunAttempt, ScheduledTask, Status
+from app.business.automation.run_models import RunAttempt, ScheduledTask, Status
+from app.business.automation.unit_models import ActionRun
 
 SpanKind = Literal["wait", "attempt", "step"]
 LEAST_FOR_A_GUESS = 2

@@ -16,7 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleVersion
-from app.business.automation.run_models import ActionRun, RunDetail, ScheduledTask
+from app.business.automation.run_models import RunDetail, ScheduledTask
 from app.business.automation.services.catalogue.actions.base import Measure
 from app.business.automation.services.catalogue.actions.registry import explicit_ids, made_by
 from app.business.automation.services.catalogue.record_models import MODELS, PARENTS
@@ -26,6 +26,7 @@ from app.business.automation.services.runs.context import RunContext, handed_on
 from app.business.automation.services.runs.pricing import StepPrice
 from app.business.automation.services.runs.start_total import rooms
 from app.business.automation.services.runs.steps import FINISHED, Step, steps_of
+from app.business.automation.unit_models import ActionRun
 from app.business.errors import Invalid
 from app.business.outlets.services.ai_connections import is_connected
 

@@ -6,7 +6,8 @@ from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from app.business.automation.models import RuleRecord
-from app.business.automation.run_models import CLOSED, ActionRun, RunDetail, ScheduledTask, Status
+from app.business.automation.run_models import CLOSED, RunDetail, ScheduledTask, Status
+from app.business.automation.unit_models import ActionRun
 from app.business.planner.models import Cluster
 
 

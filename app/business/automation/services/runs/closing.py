@@ -1,4 +1,5 @@
-"""Ends or parks a run: final state, result in words, release of credits, settlement of claims.
+"""What becomes of a run that stops: it waits or is continued (`parking`), or ends here: final state, result in words,
+release of credits, settlement of claims.
 
 All functions work inside one transaction, in which the lease was just renewed or the run was claimed.
 """
@@ -6,57 +7,45 @@ All functions work inside one transaction, in which the lease was just renewed o
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
-from typing import Final
 
-from sqlalchemy import bindparam, delete, exists, select, update
+from sqlalchemy import bindparam, exists, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import (
-    CLOSED,
-    Cause,
-    Reason,
-    RunAttempt,
-    ScheduledTask,
-    Status,
-    Waiting,
-)
+from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status, Waiting
 from app.business.automation.services.rule_parts import JsonObject
-from app.business.automation.services.runs import (
-    consecutive_failures,
-    outages,
-    person_questions,
-    record_claims,
-    run_incidents,
-)
-from app.business.automation.services.runs.chain_review import notify_editors
+from app.business.automation.services.runs import consecutive_failures, outages, record_claims, run_incidents
+from app.business.automation.services.runs.attempts import end_attempt, is_free, release_credits
 from app.business.automation.services.runs.context import RunContext, load_context
-from app.business.automation.services.runs.credits_used import credits_before, credits_of_run
+from app.business.automation.services.runs.credits_used import credits_of_run
 from app.business.automation.services.runs.follow_up_runs import (
     HANDED_PROMISED,
-    merged_rest,
     open_follow_up,
     pass_over,
     rest_of,
 )
 from app.business.automation.services.runs.gate_verdict import Stop, stop_of
-from app.business.automation.services.runs.opening import LONG_QUEUE, schedule_wakeup
+from app.business.automation.services.runs.opening import LONG_QUEUE
+from app.business.automation.services.runs.parking import (
+    ASKED_PERSON,
+    continue_later,
+    park,
+    retry_later,
+    wait_for_person,
+)
 from app.business.automation.services.runs.record_claim_settling import open_origins, settle_claims
 from app.business.automation.services.runs.result import failure_sentence, result_of
 from app.business.automation.services.runs.run_json import run_json
-from app.business.automation.services.runs.steps import steps_of
 from app.business.automation.services.runs.unit_receipts import Failure, Outcome
 from app.business.automation.services.runs.waiting import (
     LONGEST_WAIT,
     anybody_waits,
     waited_too_long,
     wake_for_credits,
-    wake_next_in_turn,
     wake_previous,
 )
 from app.business.base import RowValues
-from app.business.billing.services.credit_service import CreditService, Shortfall
+from app.business.billing.services.credit_service import Shortfall
 from app.business.events import EventType, close_batches_of_run, open_batch, record_events
 from app.business.likelihood import usually
 from app.business.outlets.incident_models import Incident, IncidentStatus
@@ -65,13 +54,10 @@ from app.business.outlets.webhook_models import Webhook
 from app.business.writer.services.content_service import give_up_writing
 
 GIVEN_UP = f"It has waited for {LONGEST_WAIT.days} days and waits no longer."
-ASKED_PERSON: Final = "asked_person"
-"""Option of a run that a person has answered, or will: the answer is not lost because credits are."""
 PASSED_OVER = (Reason.CONDITIONS, Reason.LIMIT_BELOW_PRICE)
 """Reasons with which a run is passed over, but later records of its start are still worked on."""
 LEFT_OUT = (Reason.CONDITIONS, Reason.LOOP, Reason.SUPERSEDED, Reason.SHADOW)
 """Reasons with which a run never works on its records, whatever a person does."""
-BACK_OFF = (timedelta(seconds=8), timedelta(seconds=60), timedelta(minutes=5))
 
 
 def stop_at_gate(session: Session, context: RunContext, stop: Stop) -> None:
@@ -84,7 +70,7 @@ def stop_at_gate(session: Session, context: RunContext, stop: Stop) -> None:
     elif waits:
         if stop.waiting == Waiting.PREVIOUS:
             _replace_queued(session, context)
-        _park(session, context, stop)
+        park(session, context, stop)
         return
     if stop.reason in PASSED_OVER:
         pass_over(session, context)
@@ -136,7 +122,7 @@ def stop_admitted(session: Session, context: RunContext, stop: Stop) -> None:
     always = stop.waiting == Waiting.PREVIOUS or ASKED_PERSON in context.detail.options
     if stop.waiting and (context.waits_when_limited or always):
         if not waited_too_long(context.run, context.now):
-            _park(session, context, stop)
+            park(session, context, stop)
             return
         stop = replace(stop, message=f"{stop.message} {GIVEN_UP}")
     _end(session, context, Status.FAILED, stop.reason, stop.message)
@@ -165,23 +151,15 @@ def cancel(session: Session, context: RunContext) -> None:
         _end(session, context, Status.FAILED, Reason.CANCELLED, "Cancelled. What was finished stays.")
 
 
-def hand_back(session: Session, context: RunContext) -> None:
-    """The worker shuts down: the run becomes pending and continues with its next unit in another worker."""
-    run = context.run
-    run.status, run.not_before = Status.PENDING, context.now
-    _end_attempt(session, context, Status.PENDING, None, "Handed back: the worker was stopped.")
-    schedule_wakeup(session, run)
-
-
 def settle(session: Session, context: RunContext, outcome: Outcome) -> None:
     """All steps are executed: completed, or failed with the failed units, or retried later after transient faults."""
     notes = [*context.detail.options.get("notes", []), *outcome.notes, *filter(None, [outcome.ended])]
     # A failure after which the rule goes on does not keep it from asking either.
     if outcome.asks and all(one.unit.step.action.on_error == "continue" for one in outcome.failures):
-        _wait_for_person(session, context, outcome)
+        wait_for_person(session, context, outcome)
         return
     if outcome.later and not outcome.failures:
-        _continue_later(session, context, outcome)
+        continue_later(session, context, outcome)
         return
     if not outcome.failures:
         notes += _go_on(session, context, outcome)
@@ -192,7 +170,7 @@ def settle(session: Session, context: RunContext, outcome: Outcome) -> None:
     detail = "\n".join(dict.fromkeys(failure.detail for failure in outcome.failures if failure.detail))
     context.detail.error_detail = detail
     if is_passing and _may_retry_alone(context):
-        _retry_later(session, context, outcome, message)
+        retry_later(session, context, outcome, message)
         return
     notes += _go_on(session, context, outcome)
     reasons = Counter(failure.reason for failure in outcome.failures)
@@ -214,58 +192,13 @@ def settle(session: Session, context: RunContext, outcome: Outcome) -> None:
 
 def _go_on(session: Session, context: RunContext, outcome: Outcome) -> list[str]:
     """Open a follow-up for the work left over; the unspent credits of this run are released first."""
-    _release(session, context)
+    release_credits(session, context)
     return open_follow_up(session, context, outcome.rest)
 
 
 def _may_retry_alone(context: RunContext) -> bool:
     continues = context.rule.is_active or context.rule.built_in is not None
     return context.run.auto_retries < outages.AUTO_RETRIES and continues
-
-
-def _retry_later(session: Session, context: RunContext, outcome: Outcome, message: str) -> None:
-    run = context.run
-    asked = max((failure.retry_after or 0 for failure in outcome.failures), default=0)
-    run.not_before = context.now + max(BACK_OFF[run.auto_retries], timedelta(seconds=min(asked, 1800)))
-    run.auto_retries += 1
-    run.status, run.error_message = Status.PENDING, message
-    context.detail.options = context.detail.options | {"rest": merged_rest(context, outcome.rest)}
-    _release(session, context)
-    close_batches_of_run(session, run.account_id, run.id, context.now)
-    _end_attempt(session, context, Status.FAILED, Reason.ACTION_FAILED, message)
-    schedule_wakeup(session, run)
-    wake_next_in_turn(session, run)
-
-
-def _continue_later(session: Session, context: RunContext, outcome: Outcome) -> None:
-    """All that could be done is done; the others' turn comes on another day. It stays the same run."""
-    run, count = context.run, len(outcome.later)
-    waits = "1 more waits" if count == 1 else f"{count:,} more wait"
-    run.not_before = min(later.until for later in outcome.later)
-    _lay_aside(session, context, outcome, f"{waits}: {outcome.later[0].message}")
-    schedule_wakeup(session, run)
-    wake_next_in_turn(session, run)
-
-
-def _wait_for_person(session: Session, context: RunContext, outcome: Outcome) -> None:
-    """All that could be done is done; for the others a person is asked. Nothing is held meanwhile."""
-    run, others = context.run, len(outcome.asks) - 1
-    more = f" {others:,} more {'waits' if others == 1 else 'wait'} for an answer too." if others else ""
-    run.waiting_for, run.waiting_since = Waiting.PERSON, context.now
-    run.not_before = min(ask.until for ask in outcome.asks)
-    context.detail.options = context.detail.options | {ASKED_PERSON: True}
-    _lay_aside(session, context, outcome, f"{outcome.asks[0].message}{more}")
-    person_questions.notify_asked(session, context, outcome.asks)
-    wake_next_in_turn(session, run)
-
-
-def _lay_aside(session: Session, context: RunContext, outcome: Outcome, message: str) -> None:
-    """The run is pending again, and holds no credits."""
-    context.run.status, context.run.error_message = Status.PENDING, message
-    context.detail.options = context.detail.options | {"rest": merged_rest(context, outcome.rest)}
-    _release(session, context)
-    close_batches_of_run(session, context.account.id, context.run.id, context.now)
-    _end_attempt(session, context, Status.PENDING, None, message)
 
 
 def _end(
@@ -283,11 +216,11 @@ def _end(
     """Set the final state of this attempt, and everything that depends on it."""
     run = context.run
     if not is_released:
-        _release(session, context)
+        release_credits(session, context)
     with session.no_autoflush:
         run.status, run.reason, run.error_message, run.finished_at = status, reason, message, context.now
         run.waiting_for = run.waits_for_run_id = run.lease_token = run.lease_until = None
-        run.credits_used = 0 if _is_free(context) else credits_of_run(session, run)
+        run.credits_used = 0 if is_free(context) else credits_of_run(session, run)
         run.result = result_of(session, context, notes or [])
         _count_left(context, reason)
     if run.admitted_at:
@@ -299,7 +232,7 @@ def _end(
     if run.from_step and status != Status.COMPLETED:
         open_origins(session, context, is_passing=is_passing)
     close_batches_of_run(session, run.account_id, run.id, context.now)
-    _end_attempt(session, context, status, reason, message)
+    end_attempt(session, context, status, reason, message)
     known = status == Status.FAILED and outages.is_tried_again(run) and is_passing
     if status == Status.FAILED:
         run_incidents.note_failures(session, context, reason, message, failures)
@@ -323,70 +256,6 @@ def _count_left(context: RunContext, reason: Reason | None) -> None:
         handed = context.detail.options.get(HANDED_PROMISED, 0)
         left_out = run.promised - handed if reason in LEFT_OUT else run.left_out
         run.left_out, run.remaining = left_out, 0 if reason in LEFT_OUT else rest_of(context).promised
-
-
-def _park(session: Session, context: RunContext, stop: Stop) -> None:
-    """Undo the claim: the run stays pending and waits; the attempt does not count."""
-    run = context.run
-    _release(session, context)
-    if run.admitted_at is None:
-        record_claims.release(session, context)
-    session.execute(delete(RunAttempt).where(RunAttempt.run_id == run.id, RunAttempt.number == run.attempt))
-    run.status, run.attempt = Status.PENDING, run.attempt - 1
-    run.lease_token = run.lease_until = None
-    if run.admitted_at is None:
-        run.started_at = None
-    run.waiting_for, run.credits_needed = stop.waiting, stop.credits_needed
-    run.waits_for_run_id = stop.waits_for_run_id
-    run.waiting_since, run.error_message = run.waiting_since or context.now, stop.message
-    if stop.waiting in (Waiting.DAY, Waiting.BUDGET):
-        run.not_before = context.next_local_day
-    if stop.waiting == Waiting.REVIEW:
-        notify_editors(session, context)
-    session.flush()
-    if stop.waiting != Waiting.PREVIOUS or stop.waits_for_run_id:
-        # Two runs that wait for the same one would wake each other endlessly.
-        wake_next_in_turn(session, run)
-
-
-def _end_attempt(
-    session: Session, context: RunContext, status: str, reason: Reason | None, message: str
-) -> None:
-    run = context.run
-    session.execute(
-        update(RunAttempt)
-        .where(
-            RunAttempt.account_id == run.account_id,
-            RunAttempt.run_id == run.id,
-            RunAttempt.number == run.attempt,
-        )
-        .values(
-            finished_at=context.now,
-            status=status,
-            reason=reason,
-            error_message=message,
-            credits_used=(run.credits_used if run.status in CLOSED else credits_of_run(session, run))
-            - credits_before(session, run),
-        )
-    )
-    run.lease_token = run.lease_until = None
-    session.flush()
-
-
-def _is_free(context: RunContext) -> bool:
-    """Whether the run has never set credits aside: it is in its first attempt, and none of its steps costs any."""
-    return context.is_new and not any(step.entry.is_paid for step in steps_of(context))
-
-
-def _release(session: Session, context: RunContext) -> None:
-    if _is_free(context):
-        return
-    CreditService().release(
-        session,
-        account_id=context.account.id,
-        run_id=context.run.id,
-        now=context.now,
-    )
 
 
 _LISTENERS = select(

@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import RuleRecord
 from app.business.automation.run_documents import PendingWork
-from app.business.automation.run_models import ActionRun, ScheduledTask
+from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.catalogue.actions.base import Action
 from app.business.automation.services.catalogue.actions.registry import made_by
 from app.business.automation.services.runs.context import RunContext, load_context
+from app.business.automation.services.runs.gate_verdict import Admission
 from app.business.automation.services.runs.handed_work import (
     OF_START,
     Behind,
@@ -33,6 +34,7 @@ from app.business.automation.services.runs.record_claims import take_from
 from app.business.automation.services.runs.start_list import start_of
 from app.business.automation.services.runs.steps import Step, input_ids, steps_of
 from app.business.automation.services.runs.unit_receipts import unit_key
+from app.business.automation.unit_models import ActionRun
 from app.business.base import RowValues
 
 Origins = dict[int, int]
@@ -57,6 +59,21 @@ def unfinished_of(session: Session, context: RunContext, records: Sequence[int])
         )
         found.update((record_id, run_id) for record_id, run_id in session.execute(query) if run_id)
     return found
+
+
+def go_on(
+    session: Session,
+    context: RunContext,
+    admission: Admission,
+    records: list[int],
+    origins: Mapping[int, int],
+) -> bool:
+    """Take over finished work on these records, which are all records of the run; returns whether anything changed."""
+    if origins == admission.origins and (not origins or records == admission.continued_records):
+        return False
+    take_over(session, context, records, origins)
+    admission.origins, admission.continued_records = dict(origins), records
+    return True
 
 
 def take_over(

@@ -3,41 +3,32 @@
 A gate that stops the run takes no daily slot, credits or records. The trace contains every gate.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, SessionTransaction
 
 from app.business.accounts.models import AccountStatus
-from app.business.automation.run_documents import ConditionSample, GateLine, Would
+from app.business.automation.run_documents import GateLine, Would
 from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status, Waiting
-from app.business.automation.services.catalogue.incoming_fields import INCOMING
 from app.business.automation.services.catalogue.nouns import noun
-from app.business.automation.services.catalogue.run_fields import FINISHED_RUN
-from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
-from app.business.automation.services.conditions.facts import Facts
-from app.business.automation.services.conditions.record_fields import load_facts
 from app.business.automation.services.rules.cost import credits_of_actions
 from app.business.automation.services.runs import continuation, missed_times, record_claims
+from app.business.automation.services.runs.conditions_gate import check_conditions
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.daily_limit import check_daily_limit
-from app.business.automation.services.runs.finished_run import finished_run_id
 from app.business.automation.services.runs.gate_verdict import Admission, Gate, Stop
 from app.business.automation.services.runs.held_records import left_to_holders, wait_for_holder
-from app.business.automation.services.runs.incoming_message import facts_of_message
 from app.business.automation.services.runs.limits import keep_left_over, limit_notes, within_limits
 from app.business.automation.services.runs.loop_guard import check_loop
 from app.business.automation.services.runs.pricing import WorkPrices, known_price
-from app.business.automation.services.runs.record_claims import holders_of, is_selected
-from app.business.automation.services.runs.record_selection import Choice, choose_records
-from app.business.automation.services.runs.selection_reasons import too_few
+from app.business.automation.services.runs.record_claims import holders_of
 from app.business.automation.services.runs.site_choice import leave_out_sites, set_aside
 from app.business.automation.services.runs.start_total import start_left
 from app.business.automation.services.runs.steps import steps_of
 from app.business.outlets.services.ai_connections import is_connected
 from app.business.planner.models import SiteStatus
 
-SAMPLE = 10
 FREE = "Free."
 """The credits gate of a run that costs nothing."""
 
@@ -174,101 +165,6 @@ def check_overlap(session: Session, context: RunContext, _admission: Admission) 
     return Stop(Reason.OVERLAP, message, Waiting.PREVIOUS if in_turn or rule.overlap == "queue" else None)
 
 
-def check_conditions(session: Session, context: RunContext, admission: Admission) -> str | Stop:
-    """Select the records that match now; those that do not match any more are dropped."""
-    if context.assumed is not None:
-        return _check_facts(context, context.assumed)
-    if context.run.record_type is None:
-        return _check_account_figures(session, context)
-    choice = admission.choice = choose_records(session, context)
-    admission.records, admission.place = choice.ids, choice.place
-    admission.looked_at = choice.offered or 0
-    if choice.ids:
-        _sample_trace(session, context, choice.ids[:1])
-    origins = continuation.unfinished_of(session, context, choice.ids)
-    _go_on(session, context, admission, choice.ids, origins)
-    needed = _needed(context, choice)
-    if choice.matched + choice.place.beyond < needed and admission.origins:
-        # Too few for a new start, but begun work is finished.
-        choice.ids = admission.records = [key for key in choice.ids if key in admission.origins]
-        choice.matched, needed = len(choice.ids), 1
-    if choice.matched + choice.place.beyond >= needed and _waits_for_records(choice, needed):
-        return wait_for_holder(context, holders_of(session, context, choice.held))
-    if choice.matched and choice.matched + choice.place.beyond >= needed:
-        return matching_records(context, choice)
-    if choice.offered is not None:
-        _sample_trace(session, context, list(context.detail.records or ())[:SAMPLE])
-    return Stop(Reason.CONDITIONS, too_few(session, context, choice, needed))
-
-
-def matching_records(context: RunContext, choice: Choice) -> str:
-    """The sentence of the number that matches."""
-    return f"{context.plural(choice.matched)} {'matches' if choice.matched == 1 else 'match'}."
-
-
-def _waits_for_records(choice: Choice, needed: int) -> bool:
-    """Whether the run cannot take enough records now, but another run may release more."""
-    return bool(choice.held) and (not choice.ids or choice.free + choice.place.beyond < needed)
-
-
-def _needed(context: RunContext, choice: Choice) -> int:
-    """The rule's minimum applies where it selects its records itself, and once per start."""
-    selects = choice.offered is None or (is_selected(context) and not context.run.follows_id)
-    return context.definition.record_minimum if selects else 1
-
-
-def _check_account_figures(session: Session, context: RunContext) -> str | Stop:
-    run_id = finished_run_id(session, context) if context.definition.subject == FINISHED_RUN else None
-    if run_id is not None:
-        return _check_facts(context, facts_of(session, context, FINISHED_RUN, [run_id])[run_id])
-    account_id = context.account.id
-    facts = facts_of(session, context, None, [account_id])[account_id]
-    if context.definition.subject == INCOMING:
-        facts.update(facts_of_message(session, context))
-    return _check_facts(context, facts)
-
-
-def _check_facts(context: RunContext, facts: Facts) -> str | Stop:
-    evaluator = ConditionEvaluator()
-    context.detail.trace = {"records": [{"id": None, "trace": evaluator.trace(context.conditions, facts)}]}
-    if evaluator.evaluate(context.conditions, facts):
-        return "The conditions are met."
-    return Stop(Reason.CONDITIONS, "The conditions are not met.")
-
-
-def _sample_trace(session: Session, context: RunContext, ids: list[int]) -> None:
-    if not context.definition.conditions or context.run.from_step:
-        return
-    context.detail.trace = {"records": sample_traces(session, context, ids)}
-
-
-def sample_traces(session: Session, context: RunContext, ids: list[int]) -> list[ConditionSample]:
-    """The evaluation of the rule's conditions on each of `ids`, leaf by leaf."""
-    return traces_of(context, ids, facts_of(session, context, context.definition.record_type, ids))
-
-
-def traces_of(context: RunContext, ids: Sequence[int], facts: Mapping[int, Facts]) -> list[ConditionSample]:
-    """The same from loaded facts."""
-    trace = ConditionEvaluator().trace
-    return [{"id": key, "trace": trace(context.conditions, facts[key])} for key in ids if key in facts]
-
-
-def facts_of(
-    session: Session, context: RunContext, subject: str | None, ids: Sequence[int]
-) -> dict[int, Facts]:
-    """What the rule's conditions read of these records."""
-    return load_facts(
-        session,
-        subject,
-        ids,
-        scope=context.scope,
-        now=context.now,
-        zone=context.zone,
-        rule_id=context.rule.id,
-        conditions=[context.conditions],
-    )
-
-
 def check_limit(session: Session, context: RunContext, admission: Admission) -> str | Stop:
     """Take as many records as the run's credit limit, and the total of its start, pay for."""
     limit, left = context.definition.credit_limit_per_execution, start_left(session, context)
@@ -308,7 +204,7 @@ def check_credits(session: Session, context: RunContext, admission: Admission) -
         if not got:
             return wait_for_holder(context, holders_of(session, context, admission.records))
         origins = {key: run_id for key, run_id in taken.items() if run_id not in (None, context.run.id)}
-        if _go_on(session, context, admission, got, origins) or len(got) < len(admission.records):
+        if continuation.go_on(session, context, admission, got, origins) or len(got) < len(admission.records):
             lost = [key for key in admission.records if key not in set(got)]
             if holders := holders_of(session, context, lost):
                 admission.notes.append(left_to_holders(context, holders))
@@ -319,25 +215,10 @@ def check_credits(session: Session, context: RunContext, admission: Admission) -
     if stop := set_aside(session, context, admission):
         return stop
     kept = {key: run_id for key, run_id in admission.origins.items() if key in set(admission.records)}
-    _go_on(session, context, admission, admission.records, kept)
+    continuation.go_on(session, context, admission, admission.records, kept)
     if not admission.price:
         return FREE
     return f"{admission.price:,} {'credit' if admission.price == 1 else 'credits'} set aside."
-
-
-def _go_on(
-    session: Session,
-    context: RunContext,
-    admission: Admission,
-    records: list[int],
-    origins: Mapping[int, int],
-) -> bool:
-    """Take over finished work on these records, which are all records of the run; returns whether anything changed."""
-    if origins == admission.origins and (not origins or records == admission.continued_records):
-        return False
-    continuation.take_over(session, context, records, origins)
-    admission.origins, admission.continued_records = dict(origins), records
-    return True
 
 
 GATES: tuple[tuple[str, Gate], ...] = (

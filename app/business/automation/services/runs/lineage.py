@@ -13,10 +13,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.archived_rows import WITH_ARCHIVED
-from app.business.automation.run_models import ActionRun
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.steps import Step, parents_of
 from app.business.automation.services.runs.unit_receipts import Unit
+from app.business.automation.unit_models import ActionRun
 from app.business.planner.models import Keyword
 
 Roots = frozenset[int]

@@ -14,12 +14,13 @@ from app.business.accounts.services import audit_log
 from app.business.accounts.services.audit_log import AuditActor
 from app.business.accounts.services.notice_choices import NoticeKind
 from app.business.accounts.services.notices import settle_notices_below
-from app.business.automation.run_models import ScheduledTask, Status, UnitPart, Waiting
+from app.business.automation.run_models import ScheduledTask, Status, Waiting
 from app.business.automation.services.catalogue.actions.parameters import ROLES
 from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.unit_receipts import Ask
 from app.business.automation.services.runs.waiting import wake_answered
+from app.business.automation.unit_models import UnitPart
 from app.business.errors import Conflict, Forbidden, Invalid
 from app.business.outlets.services.notifying import Message, notify
 from app.business.writer.models import Content

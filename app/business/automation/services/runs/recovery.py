@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from app.business.automation.run_models import ActionRun, Reason, RunAttempt, ScheduledTask, Status
+from app.business.automation.run_models import Reason, RunAttempt, ScheduledTask, Status
 from app.business.automation.services.runs import closing
 from app.business.automation.services.runs.context import load_context
 from app.business.automation.services.runs.credits_used import credits_of_attempt
@@ -14,6 +14,7 @@ from app.business.automation.services.runs.gate_verdict import Stop
 from app.business.automation.services.runs.lease import expired
 from app.business.automation.services.runs.opening import schedule_wakeup
 from app.business.automation.services.transactions import Clock, Transaction
+from app.business.automation.unit_models import ActionRun
 
 MOST_RESCUES = 3
 SILENT = "Its worker did not report in time; another one goes on."

@@ -7,12 +7,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_documents import RunResult, StepResult, StepSummary
-from app.business.automation.run_models import ActionRun, ScheduledTask, Status
+from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.catalogue.actions.base import Action
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.unit_receipts import SKIPPED, Outcome
+from app.business.automation.unit_models import ActionRun
 
 
 def steps_json(session: Session, run: ScheduledTask, actions: Sequence[Action]) -> list[StepResult]:

@@ -8,13 +8,14 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.services.notices import add_notice
 from app.business.accounts.services.scope import Scope
-from app.business.automation.run_models import ActionRun, Reason, ScheduledTask, Status
+from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.catalogue.actions.publish_content import PUBLISH_CONTENT
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.runs import outages
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.site_budgets import site_of
 from app.business.automation.services.runs.unit_receipts import Failure
+from app.business.automation.unit_models import ActionRun
 from app.business.outlets.incident_models import Incident, IncidentFailure
 from app.business.outlets.services import incidents
 from app.business.outlets.services.incidents import FailureCause, Touched

@@ -8,13 +8,13 @@ from typing import Any, Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.business.automation.run_models import ActionRun
 from app.business.automation.services.catalogue.actions.base import Action, AnyAction
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE, explicit_ids, made_by
 from app.business.automation.services.catalogue.record_models import MODELS, PARENTS, known_ids
 from app.business.automation.services.conditions.as_written import tree_of
 from app.business.automation.services.conditions.nodes import Node
 from app.business.automation.services.runs.context import RunContext
+from app.business.automation.unit_models import ActionRun
 
 IDS_IN_A_QUERY = 5_000
 FINISHED = ("done", "left_out")

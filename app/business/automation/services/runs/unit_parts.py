@@ -6,10 +6,10 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from app.business.automation.run_models import ActionRun, UnitPart
 from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.unit_receipts import Unit, added_use, receipt_clause
+from app.business.automation.unit_models import ActionRun, UnitPart
 from app.business.language_model import ModelUse
 from app.business.outlets.services import ai_spending
 

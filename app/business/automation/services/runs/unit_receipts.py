@@ -8,9 +8,9 @@ from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_documents import PendingWork
-from app.business.automation.run_models import ActionRun
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.steps import Step
+from app.business.automation.unit_models import ActionRun
 from app.business.base import Assigned, RowValues
 from app.business.language_model import ModelUse
 from app.business.outlets.services import ai_spending

@@ -17,6 +17,7 @@ from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rule_parts import Json, JsonObject
+from app.business.automation.services.rules.checking import checked
 from app.business.automation.services.rules.versions import definition_of
 from app.business.automation.services.transfer.names import (
     Directory,
@@ -190,7 +191,7 @@ class _Importer:
         rule = session.get_one(AutomationRule, known[0])
         before = deepcopy(definition_of(rule))
         scope = self.actor.scope(self.account.id)
-        after = self.service.checked(session, self.account, data, rule, scope=scope).model_dump(mode="json")
+        after = checked(session, self.account, data, rule, scope=scope).model_dump(mode="json")
         if after | {"is_active": before["is_active"]} == before:
             return RuleImport(number, name, "unchanged", before, before, {}, rule.id)
         self.service.update_rule(session, rule, data, self.actor, self.now, origin=ORIGIN)

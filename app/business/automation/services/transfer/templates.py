@@ -6,8 +6,8 @@ The person who chooses one sets site and sector; schedules use the account's tim
 from copy import deepcopy
 from dataclasses import dataclass, field
 
-from app.business.automation.services.automation_service import DEFAULT_SHORTEST_INTERVAL
 from app.business.automation.services.rule_parts import Json, JsonObject
+from app.business.automation.services.rules.checking import DEFAULT_SHORTEST_INTERVAL
 from app.business.automation.services.rules.definition import RuleDefinition, parse_definition
 from app.business.errors import NotFound
 

@@ -16,9 +16,10 @@ from app.business.automation.services.catalogue.record_models import MODELS, in_
 from app.business.automation.services.conditions.facts import context_facts
 from app.business.automation.services.preflight.start_price import price_of_one, start_price
 from app.business.automation.services.rule_parts import Json, JsonObject
+from app.business.automation.services.runs.conditions_gate import sample_traces
 from app.business.automation.services.runs.context import RunContext, load_context
 from app.business.automation.services.runs.gate_verdict import Admission
-from app.business.automation.services.runs.gates import pass_gates, sample_traces
+from app.business.automation.services.runs.gates import pass_gates
 from app.business.automation.services.runs.opening import Opening, open_run
 from app.business.automation.services.runs.pricing import step_price
 from app.business.automation.services.runs.steps import Step, input_ids, steps_of

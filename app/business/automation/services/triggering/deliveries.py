@@ -8,9 +8,10 @@ from typing import Self
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
+from app.business.automation.delivery_models import BatchDelivery, Delivery
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_documents import ConditionSample
-from app.business.automation.run_models import BatchDelivery, Cause, Delivery, Reason, ScheduledTask
+from app.business.automation.run_models import Cause, Reason, ScheduledTask
 from app.business.automation.services.catalogue.actions.registry import stored_actions
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator

@@ -15,8 +15,8 @@ from sqlalchemy import Select, or_, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from app.business.automation.delivery_models import BatchDelivery, Delivery
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import BatchDelivery, Delivery
 from app.business.automation.services.transactions import Transaction
 from app.business.automation.services.triggering import failed_deliveries
 from app.business.automation.services.triggering.deliveries import (

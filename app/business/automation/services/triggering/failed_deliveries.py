@@ -12,16 +12,9 @@ from sqlalchemy.orm import Session, joinedload
 from app.business.accounts.models import Role
 from app.business.accounts.services.notice_choices import NoticeKind
 from app.business.accounts.services.notices import settle_notice
+from app.business.automation.delivery_models import BatchDelivery, Delivery
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import (
-    BatchDelivery,
-    Cause,
-    Delivery,
-    Reason,
-    RunDetail,
-    ScheduledTask,
-    Status,
-)
+from app.business.automation.run_models import Cause, Reason, RunDetail, ScheduledTask, Status
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.runs import consecutive_failures
 from app.business.automation.services.runs.opening import LONG_QUEUE, Skip, skip_instead

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from app.business.automation.delivery_models import BatchDelivery
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import BatchDelivery, Cause, Reason, RunDetail, ScheduledTask, Status
+from app.business.automation.run_models import Cause, Reason, RunDetail, ScheduledTask, Status
 from app.business.automation.services.triggering.event_matching import match, read_events
 from app.business.events import EventBatch
 

@@ -8,9 +8,10 @@ from typing import TypeVar
 from sqlalchemy import ColumnElement, Row, func, or_, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.run_models import ActionRun, ScheduledTask
+from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.catalogue.actions.update_records import UPDATE_RECORDS
 from app.business.automation.services.rule_parts import JsonObject
+from app.business.automation.unit_models import ActionRun
 from app.business.events import Event, EventBatch, EventType, StatusMove
 
 CHILDREN_FIRST = ("content", "task", "idea", "cluster", "keyword")

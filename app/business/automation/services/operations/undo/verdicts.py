@@ -8,7 +8,7 @@ from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleRecord
-from app.business.automation.run_models import ActionRun, ScheduledTask
+from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.operations.undo.footprint import (
     Move,
@@ -17,6 +17,7 @@ from app.business.automation.services.operations.undo.footprint import (
     chunks,
     moves_of,
 )
+from app.business.automation.unit_models import ActionRun
 from app.business.planner.models import Cluster, ClusterStatus, Idea, Keyword, KeywordStatus, Record
 from app.business.planner.services.cluster_service import OPEN_IDEAS
 from app.business.writer.models import Content, ContentStatus, Task, TaskStatus
