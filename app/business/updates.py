@@ -14,12 +14,14 @@ def table_of(model: type[Base]) -> Table:
     return model.metadata.tables[model.__tablename__]
 
 
-def changed_rows(session: Session, statement: UpdateBase, rows: Sequence[RowValues] | None = None) -> int:
-    """Execute the statement, for each of `rows` where they are given; returns the number of rows that it changed.
+def changed_rows(
+    session: Session, statement: UpdateBase, given: RowValues | Sequence[RowValues] | None = None
+) -> int:
+    """Execute the statement with these parameters, or for each of several; returns the number of rows that it changed.
 
     Objects that the session knows already keep what they hold.
     """
     options = {"synchronize_session": False, "preserve_rowcount": True}
-    result = session.execute(statement, rows, execution_options=options)
+    result = session.execute(statement, given, execution_options=options)
     # Of the result of a statement that may return rows the type does not tell that it counts them.
     return result.rowcount if isinstance(result, CursorResult) else 0

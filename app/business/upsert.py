@@ -1,31 +1,17 @@
 """Insert unless the row exists, in one statement for both databases."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    ClauseElement,
-    ColumnElement,
-    Select,
-    String,
-    Table,
-    bindparam,
-    column,
-    func,
-    literal,
-    select,
-)
-from sqlalchemy import cast as sql_cast
+from sqlalchemy import ClauseElement, ColumnElement, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlalchemy.sql.elements import KeyedColumnElement
 
-from app.business.base import Assigned, Base, Values
-from app.business.updates import changed_rows, table_of
+from app.business.base import Assigned, Base, RowValues, Values
+from app.business.row_sets import document, given_rows, is_on_postgresql
+from app.business.updates import table_of
 
 Insert = postgresql.Insert | sqlite.Insert
 Given = ReadOnlyColumnCollection[str, KeyedColumnElement[Any]]
@@ -55,30 +41,14 @@ def insert_many_new(
     it names the accounts whose rows change.
     """
     # By the table: for a model the rows that differ in what they leave out would be statements of their own.
-    statement = inserting(session, table_of(model))
-    values: Sequence[Values] | None = rows
-    if session.get_bind().dialect.name == "postgresql":
-        # As one JSON value: the driver is slow with thousands of parameters, and one statement per row is slower.
-        statement = statement.from_select(list(rows[0]), _as_rows(model, rows))
-        values = None
-    columns = [table_of(model).c[attribute.key] for attribute in returning]
+    table, names = table_of(model), tuple(rows[0])
+    statement = inserting(session, table)
+    given: RowValues | list[Values] = list(rows)
+    if is_on_postgresql(session):
+        statement, given = statement.from_select(list(names), given_rows(table, names)), document(rows)
+    columns = [table.c[attribute.key] for attribute in returning]
     inserted = statement.on_conflict_do_nothing().returning(*columns)
-    return session.execute(inserted, values and list(values), execution_options={"is_shown": is_shown}).all()
-
-
-def _as_rows(model: type[Base], rows: Sequence[Values]) -> Select[Any]:
-    types = {name: table_of(model).c[name].type for name in rows[0]}
-    document = sql_cast(literal(json.dumps([dict(row) for row in rows], default=_as_text), String), JSON)
-    function = func.json_to_recordset(document)
-    derived = function.table_valued(*(column(*named) for named in types.items())).render_derived(
-        with_types=True
-    )
-    values: dict[str, ColumnElement[Any]] = dict(derived.c)
-    accounts = {row.get("account_id") for row in rows}
-    if len(accounts) == 1 and "account_id" in values:
-        # Change hints read the account from the parameters of the statement.
-        values["account_id"] = bindparam("account_id_1", accounts.pop(), type_=types["account_id"])
-    return select(*values.values())
+    return session.execute(inserted, given, execution_options={"is_shown": is_shown}).all()
 
 
 def upsert(
@@ -126,28 +96,6 @@ def upserting_as_given(
     return statement.on_conflict_do_update(index_elements=list(unique), set_=values, where=where(new))
 
 
-def upsert_each(
-    session: Session,
-    model: type[Base],
-    rows: Sequence[Values],
-    *,
-    unique: Sequence[str],
-    change: Sequence[str],
-    where: ColumnElement[bool],
-) -> int:
-    """Insert the rows; existing ones take the `change` columns of the row that was given for them, where `where`
-    holds. Returns the number of rows written. The statement is the same for any number of rows."""
-    statement = inserting(session, table_of(model))
-    values = {name: statement.excluded[name] for name in change}
-    upserting = statement.on_conflict_do_update(index_elements=list(unique), set_=values, where=where)
-    return changed_rows(session, upserting, [dict(row) for row in rows])
-
-
-def _as_text(value: date) -> str:
-    return value.isoformat()
-
-
 def inserting(session: Session, model: type[Base] | Table) -> Insert:
     """INSERT of the database, which can leave out rows that exist."""
-    is_postgresql = session.get_bind().dialect.name == "postgresql"
-    return postgresql.insert(model) if is_postgresql else sqlite.insert(model)
+    return postgresql.insert(model) if is_on_postgresql(session) else sqlite.insert(model)

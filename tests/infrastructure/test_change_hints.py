@@ -9,8 +9,9 @@ from sqlalchemy import delete, insert, text, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.base import AccountOwned, Base
+from app.business.base import AccountOwned, Base, RowValues
 from app.business.planner.models import Sector, Site
+from app.business.row_sets import update_each
 from app.business.upsert import insert_many_new
 from app.infrastructure import change_hints
 from app.infrastructure.change_hints import SHOWN_NOWHERE, hint_of
@@ -65,6 +66,13 @@ def many_rows_of_account(site: Site) -> None:
     rows = [stamp | {"name": name, "name_folded": name} for name in ("one", "two")]
     with transaction() as session:
         insert_many_new(session, Sector, rows, Sector.id)
+
+
+@way
+def each_row_of_account(site: Site) -> None:
+    with transaction() as session:
+        row: RowValues = {"id": site.id, "account_id": site.account_id, "name": "Changed"}
+        assert update_each(session, Site, [row]) == 1
 
 
 @way

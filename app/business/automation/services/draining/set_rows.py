@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Table, Update, bindparam, insert, or_, update
+from sqlalchemy import or_
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import RunAttempt, RunDetail, ScheduledTask, Status
@@ -11,7 +11,8 @@ from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.ended_runs import note_end
 from app.business.automation.unit_models import ActionRun
 from app.business.base import RowValues
-from app.business.updates import changed_rows, table_of
+from app.business.row_sets import insert_each, update_each
+from app.business.updates import table_of
 
 OF_RUN = (
     "status",
@@ -37,19 +38,8 @@ OF_RUN = (
 OF_DETAIL = ("records", "options", "gates", "trace")
 
 
-def _updating(table: Table, key: str, columns: Sequence[str]) -> Update:
-    """One row by its key and account, which change hints read from here."""
-    mine = table.c[key] == bindparam("key"), table.c.account_id == bindparam("account_id_1")
-    return update(table).where(*mine).values({name: bindparam(f"new_{name}") for name in columns})
-
-
 _run = table_of(ScheduledTask)
-_RUNS = _updating(_run, "id", OF_RUN).where(
-    or_(_run.c.status == Status.PENDING, _run.c.status == Status.RUNNING)
-)
-_DETAILS = _updating(table_of(RunDetail), "run_id", OF_DETAIL)
-_INSERT_RECEIPTS = insert(table_of(ActionRun))
-_INSERT_ATTEMPTS = insert(table_of(RunAttempt))
+_IS_OPEN = or_(_run.c.status == Status.PENDING, _run.c.status == Status.RUNNING)
 
 
 def write(
@@ -64,13 +54,13 @@ def write(
     The session does not write them again: it forgets what it knows of them.
     """
     for rows in _of_same_columns(receipts):
-        session.execute(_INSERT_RECEIPTS, rows)
+        insert_each(session, ActionRun, rows)
         require_time()
-    session.execute(_DETAILS, [_values(context, context.detail, OF_DETAIL) for context in contexts])
+    update_each(session, RunDetail, [_of_detail(context) for context in contexts], key="run_id")
     require_time()
-    session.execute(_INSERT_ATTEMPTS, [_attempt(context.run, now) for context in contexts])
+    insert_each(session, RunAttempt, [_attempt(context.run, now) for context in contexts])
     require_time()
-    written = changed_rows(session, _RUNS, [_values(context, context.run, OF_RUN) for context in contexts])
+    written = update_each(session, ScheduledTask, [_of_run(context) for context in contexts], where=_IS_OPEN)
     for context in contexts:
         note_end(session, context.run)
         session.expire(context.run)
@@ -78,9 +68,15 @@ def write(
     return written
 
 
-def _values(context: RunContext, row: ScheduledTask | RunDetail, columns: Sequence[str]) -> RowValues:
-    values = {f"new_{name}": getattr(row, name) for name in columns}
-    return values | {"key": context.run.id, "account_id_1": context.account.id}
+def _of_run(context: RunContext) -> RowValues:
+    run = context.run
+    return {"id": run.id, "account_id": run.account_id} | {name: getattr(run, name) for name in OF_RUN}
+
+
+def _of_detail(context: RunContext) -> RowValues:
+    detail = context.detail
+    key = {"run_id": detail.run_id, "account_id": detail.account_id}
+    return key | {name: getattr(detail, name) for name in OF_DETAIL}
 
 
 def _of_same_columns(rows: Sequence[RowValues]) -> list[list[RowValues]]:

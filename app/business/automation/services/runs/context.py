@@ -1,7 +1,7 @@
 """The context of one run: row, detail, rule, the definition of its version, account, clock."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
@@ -204,16 +204,31 @@ def load_context(session: Session, run: ScheduledTask, now: datetime) -> RunCont
 
 
 def load_contexts(session: Session, runs: Sequence[ScheduledTask], now: datetime) -> list[RunContext]:
-    """Bulk version for many runs, in one statement. Their rows must be in the database."""
-    rows = session.execute(
-        _PARTS, {"runs": [run.id for run in runs]}, execution_options={"populate_existing": True}
-    )
-    found = {row[0].run_id: row for row in rows}
-    return [_context(run, found[run.id], now) for run in runs]
+    """Bulk version for many runs; what is the same for several of them is read once. Their rows must be in the
+    database."""
+    firsts: dict[Hashable, ScheduledTask] = {}
+    for run in runs:
+        firsts.setdefault(_alike(run), run)
+    rows = session.execute(_PARTS, {"runs": [run.id for run in firsts.values()]}, execution_options=_FRESH)
+    parts = {row[0].run_id: row for row in rows}
+    details = {run_id: row[0] for run_id, row in parts.items()}
+    if others := [run.id for run in runs if run.id not in details]:
+        read = session.scalars(_DETAILS, {"runs": others}, execution_options=_FRESH)
+        details.update((detail.run_id, detail) for detail in read)
+    return [_context(run, details[run.id], parts[firsts[_alike(run)].id], now) for run in runs]
 
 
-def _context(run: ScheduledTask, parts: RunParts, now: datetime) -> RunContext:
-    detail, rule, account, site, stored, max_credits, has_unfinished = parts
+_FRESH = {"populate_existing": True}
+
+
+def _alike(run: ScheduledTask) -> Hashable:
+    """Equal for runs that have all parts but their details in common."""
+    of_rule = run.automation_rule_id, run.rule_version, run.record_type
+    return of_rule, run.site_id, run.start_id, None if run.start_id else run.max_credits
+
+
+def _context(run: ScheduledTask, detail: RunDetail, parts: RunParts, now: datetime) -> RunContext:
+    _, rule, account, site, stored, max_credits, has_unfinished = parts
     parsed = _parsed(stored)
     context = RunContext(run, detail, rule, parsed.definition, account, site, now, max_credits)
     context.parsed, context.has_unfinished = parsed, has_unfinished
@@ -253,3 +268,4 @@ _PARTS = (
     .outerjoin(Site, Site.id == ScheduledTask.site_id)
     .where(ScheduledTask.id.in_(bindparam("runs", expanding=True)))
 )
+_DETAILS = select(RunDetail).where(RunDetail.run_id.in_(bindparam("runs", expanding=True)))

@@ -15,6 +15,7 @@ from app.business.automation.services.rules.definition import is_local
 from app.business.automation.services.runs.due_rule import DueRule
 from app.business.base import RowValues
 from app.business.events import EVENTS_QUEUE
+from app.business.row_sets import insert_each
 
 LONG_QUEUE = "long"
 DUE_QUEUE = "due"
@@ -70,13 +71,14 @@ def open_runs(session: Session, openings: Sequence[tuple[AutomationRule, Opening
     """Bulk version of `open_run` for runs over events, identified by batch, rule and part."""
     if not openings:
         return
-    rows = [run_values(rule, opening, Status.PENDING) for rule, opening in openings]
+    of_rules = {rule.id: _of_rule(rule, opening.cause) for rule, opening in openings}
+    rows = [of_rules[rule.id] | _of_opening(rule, opening, Status.PENDING) for rule, opening in openings]
     known = _insert(session, openings, rows)
     details = [
         detail_values(rule.account_id, known[opening.batch_id, rule.id, opening.part], opening)
         for rule, opening in openings
     ]
-    session.execute(insert(RunDetail), details)
+    insert_each(session, RunDetail, details)
     session.info.setdefault("alarms", set()).update((row["scheduled_at"], row["queue"]) for row in rows)
 
 
@@ -89,7 +91,7 @@ def _insert(
         run_id = session.scalars(insert(ScheduledTask).returning(ScheduledTask.id), rows).one()
         return {(opening.batch_id, rule.id, opening.part): run_id}
     # Many rows are written faster where nothing is returned.
-    session.execute(insert(ScheduledTask), rows)
+    insert_each(session, ScheduledTask, rows)
     return _ids(session, openings)
 
 
@@ -163,19 +165,28 @@ def _row(rule: AutomationRule, opening: Opening, status: Status) -> ScheduledTas
 
 def run_values(rule: AutomationRule | DueRule, opening: Opening, status: Status) -> RowValues:
     """The columns of a run's row that follow from its rule and its opening."""
-    queue = LOCAL_QUEUES[opening.cause] if is_local(stored_actions(rule.actions)) else LONG_QUEUE
+    return _of_rule(rule, opening.cause) | _of_opening(rule, opening, status)
+
+
+def _of_rule(rule: AutomationRule | DueRule, cause: Cause) -> RowValues:
+    """Those that are the same for all runs that the cause opens of the rule."""
     return {
         "account_id": rule.account_id,
         "automation_rule_id": rule.id,
         "rule_name": rule.name,
         "rule_version": rule.version,
-        "site_id": opening.site_id or rule.site_id,
         "sector_id": rule.sector_id,
-        "split_site_id": opening.split_site_id,
-        "cause": opening.cause,
-        "status": status,
-        "queue": queue,
+        "cause": cause,
+        "queue": LOCAL_QUEUES[cause] if is_local(stored_actions(rule.actions)) else LONG_QUEUE,
         "priority": rule.priority,
+    }
+
+
+def _of_opening(rule: AutomationRule | DueRule, opening: Opening, status: Status) -> RowValues:
+    return {
+        "site_id": opening.site_id or rule.site_id,
+        "split_site_id": opening.split_site_id,
+        "status": status,
         "scheduled_at": opening.scheduled_at,
         "moved_to_at": opening.moved_to_at,
         "not_before": opening.moved_to_at,

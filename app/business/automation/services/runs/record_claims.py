@@ -13,7 +13,8 @@ from app.business.automation.services.rule_parts import Json
 from app.business.automation.services.runs.context import RunContext
 from app.business.base import Assigned, RowValues
 from app.business.planner.models import Record
-from app.business.upsert import upsert_each, upserting
+from app.business.row_sets import upsert_each
+from app.business.upsert import upserting
 
 FAILURES_TO_SET_ASIDE = 3
 CHUNK = 500

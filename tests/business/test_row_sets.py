@@ -1,0 +1,136 @@
+"""Statements over many rows write the same on both databases, whatever the kinds of values."""
+
+from datetime import date, timedelta
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import RuleRecord
+from app.business.automation.run_models import ActionRun, RunAttempt, RunDetail, ScheduledTask, Status
+from app.business.base import RowValues
+from app.business.row_sets import insert_each, update_each, upsert_each
+from tests.business.automation.run_rows import make_rule, make_run
+from tests.factories import NOW, make_account
+
+TEXT = "“Lamp’s” \\ \n \x01 🕯 {}"
+LATER = NOW + timedelta(microseconds=1)
+
+
+@pytest.fixture
+def runs(session: Session) -> list[ScheduledTask]:
+    """Pending runs of two accounts."""
+    rules = [make_rule(session, make_account(session)) for _ in range(2)]
+    return [make_run(session, rule, NOW, Status.PENDING) for rule in rules]
+
+
+def test_rows_are_inserted_with_the_defaults_of_the_model(
+    session: Session, runs: list[ScheduledTask]
+) -> None:
+    rows: list[RowValues] = [
+        {
+            "account_id": run.account_id,
+            "run_id": run.id,
+            "step": 0,
+            "type": "notify",
+            "record_type": "run",
+            "record_id": run.id,
+            "status": "done",
+            "provider_key": f"r{run.id}",
+            "message": TEXT,
+            "made": {"idea": [run.id]},
+            "ai_cost": None,
+            "started_at": LATER,
+        }
+        for run in runs
+    ]
+    insert_each(session, ActionRun, rows)
+    found = session.scalars(select(ActionRun).order_by(ActionRun.id)).all()
+    assert [(one.message, one.made, one.ai_cost, one.started_at) for one in found] == [
+        (TEXT, {"idea": [run.id]}, None, LATER) for run in runs
+    ]
+    assert {(one.attempts, one.credits, one.model, one.finished_at) for one in found} == {(1, 0, "", None)}
+
+
+def test_rows_are_updated_where_the_guard_holds(session: Session, runs: list[ScheduledTask]) -> None:
+    first, other = runs
+    other.status = Status.SKIPPED
+    session.flush()
+    rows: list[RowValues] = [
+        {
+            "id": run.id,
+            "account_id": run.account_id,
+            "status": Status.COMPLETED,
+            "reason": None,
+            "counted_day": date(2026, 11, 30),
+            "finished_at": LATER,
+            "result": {"summary": TEXT, "made": {}},
+            "budget": None,
+        }
+        for run in runs
+    ]
+    assert update_each(session, ScheduledTask, rows, where=ScheduledTask.status != Status.SKIPPED) == 1
+    session.expire_all()
+    assert (first.status, first.counted_day, first.finished_at) == ("completed", date(2026, 11, 30), LATER)
+    assert (first.result, first.budget) == ({"summary": TEXT, "made": {}}, None)
+    assert (other.status, other.finished_at, other.result) == ("skipped", None, {})
+
+
+def test_an_absent_document_is_null(session: Session, runs: list[ScheduledTask]) -> None:
+    rows: list[RowValues] = [
+        {"run_id": run.id, "account_id": run.account_id, "records": None, "gates": [], "trace": None}
+        for run in runs
+    ]
+    assert update_each(session, RunDetail, rows, key="run_id") == 2
+    absent = RunDetail.records.is_(None), RunDetail.trace.is_(None)
+    assert session.scalars(select(RunDetail.gates).where(*absent)).all() == [[], []]
+
+
+def test_a_row_of_another_account_is_not_written(session: Session, runs: list[ScheduledTask]) -> None:
+    first, other = runs
+    row: RowValues = {"id": first.id, "account_id": other.account_id, "worker": "somebody"}
+    assert update_each(session, ScheduledTask, [row]) == 0
+
+
+def test_rows_that_exist_are_changed_where_the_guard_holds(
+    session: Session, runs: list[ScheduledTask]
+) -> None:
+    def rows(state: str, record_ids: range) -> list[RowValues]:
+        return [
+            {
+                "account_id": run.account_id,
+                "rule_id": run.automation_rule_id,
+                "record_type": "keyword",
+                "record_id": record_id,
+                "state": state,
+                "run_id": run.id,
+                "failures": 0,
+                "updated_at": NOW,
+            }
+            for run in runs
+            for record_id in record_ids
+        ]
+
+    def write(given: list[RowValues]) -> int:
+        return upsert_each(
+            session,
+            RuleRecord,
+            given,
+            unique=("rule_id", "record_type", "record_id"),
+            change=("state",),
+            where=RuleRecord.state != "claimed",
+        )
+
+    assert write(rows("claimed", range(1, 3))) == 4
+    assert write(rows("handled", range(2, 4))) == 2
+    states = select(RuleRecord.record_id, RuleRecord.state).order_by(RuleRecord.record_id, RuleRecord.id)
+    assert [tuple(row) for row in session.execute(states)] == [
+        (record_id, state)
+        for record_id, state in ((1, "claimed"), (2, "claimed"), (3, "handled"))
+        for _ in runs
+    ]
+
+
+def test_no_rows_are_no_statement(session: Session) -> None:
+    insert_each(session, RunAttempt, [])
+    assert update_each(session, ScheduledTask, []) == 0
