@@ -7,7 +7,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import RuleRecord
-from app.business.automation.run_models import ActionRun, RunAttempt, RunDetail, ScheduledTask, Status
+from app.business.automation.run_models import RunAttempt, RunDetail, ScheduledTask, Status
+from app.business.automation.unit_models import ActionRun
 from app.business.base import RowValues
 from app.business.row_sets import insert_each, update_each, upsert_each
 from tests.business.automation.run_rows import make_rule, make_run

@@ -71,8 +71,12 @@ def open_runs(session: Session, openings: Sequence[tuple[AutomationRule, Opening
     """Bulk version of `open_run` for runs over events, identified by batch, rule and part."""
     if not openings:
         return
-    of_rules = {rule.id: _of_rule(rule, opening.cause) for rule, opening in openings}
-    rows = [of_rules[rule.id] | _of_opening(rule, opening, Status.PENDING) for rule, opening in openings]
+    firsts = {(rule.id, opening.cause): rule for rule, opening in openings}
+    of_rules = {key: _of_rule(rule, key[1]) for key, rule in firsts.items()}
+    rows = [
+        of_rules[rule.id, opening.cause] | _of_opening(rule, opening, Status.PENDING)
+        for rule, opening in openings
+    ]
     known = _insert(session, openings, rows)
     details = [
         detail_values(rule.account_id, known[opening.batch_id, rule.id, opening.part], opening)
