@@ -11,14 +11,16 @@ from app.business.language_model import ModelUse
 from app.business.outlets.services.ai_spending import money_words
 
 NOTHING = "–"
+HALF_A_YEAR = timedelta(days=182)
 STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86_400, 3600, "hour"), (2_592_000, 86_400, "day"))
 
 
 @dataclass(frozen=True, slots=True)
 class ShownTime:
-    """One time in every form that a page shows: for programs, for the pointer, in the viewer's zone, by its age.
+    """One time in every form that a list shows: for programs, for the pointer, in the viewer's zone, by its age.
 
-    is_near: within a day, where its age says more than its date.
+    when: without the year while it is at most half a year away · is_near: within a day, where its age says more than
+    its date.
     """
 
     instant: str
@@ -35,13 +37,14 @@ class TimeWriter:
         self._zone, self._now = viewer_zone(), now or datetime.now(UTC)
 
     def __call__(self, at: datetime) -> ShownTime:
-        is_near = abs(at - self._now) < timedelta(days=1)
+        away = abs(at - self._now)
+        said = _when(at, self._zone, with_year=away > HALF_A_YEAR)
         ago = relative(at, self._now)
-        return ShownTime(instant(at), _exact(at, self._zone), _when(at, self._zone), ago, is_near)
+        return ShownTime(instant(at), _exact(at, self._zone), said, ago, away < timedelta(days=1))
 
 
 def init_display(app: Flask) -> None:
-    plain = (when, instant, exact, relative, day, number, plural, credits, percent, duration, browser)
+    plain = (when, clock, instant, exact, relative, day, number, plural, credits, percent, duration, browser)
     for show in (*plain, money, model_use):
         app.add_template_filter(show)
     app.add_template_global(TimeWriter, "time_writer")
@@ -58,6 +61,12 @@ def when(at: datetime | None, zone: str | None = None) -> str:
     if at is None:
         return NOTHING
     return _when(at, ZoneInfo(zone) if zone else viewer_zone())
+
+
+def clock(at: datetime) -> str:
+    """`09:07:31 CET`: the time of day alone, in the viewer's zone, where the day stands above."""
+    local = at.astimezone(viewer_zone())
+    return f"{local:%H:%M:%S} {_zone_name(local)}"
 
 
 def exact(at: datetime, zone: str | None = None) -> str:
@@ -123,18 +132,22 @@ def percent(share: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """`0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`."""
+    """`0.4 s`, `12 s`, `5 min`, `3 min 5 s`, `2 h 10 min`."""
     if seconds is None:
         return NOTHING
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest} min" if rest else f"{hours} h"
 
 
-def _when(at: datetime, zone: ZoneInfo) -> str:
+def _when(at: datetime, zone: ZoneInfo, *, with_year: bool = True) -> str:
     local = at.astimezone(zone)
-    return f"{local.day} {local:%b %Y, %H:%M} {_zone_name(local)}"
+    on = f"{local.day} {local:%b %Y}" if with_year else f"{local.day} {local:%b}"
+    return f"{on}, {local:%H:%M} {_zone_name(local)}"
 
 
 def _exact(at: datetime, zone: ZoneInfo) -> str:

@@ -98,10 +98,10 @@ def test_the_dashboard_says_what_does_not_work(
 ) -> None:
     assert 'hx-get="/system/trouble"' in browser_of(app, session, people.operator).get("/").text
     silent = "Scheduler, Sweep, Clock worker, Step workers"
-    assert f"Not working: Tables, {silent}." in viewer.get("/system/trouble").text
+    assert f"Not working: Tables, {silent}<" in viewer.get("/system/trouble").text
     tell_all_alive(valkey)
     # Tables of tests are made without migrations.
-    assert "Not working: Tables." in viewer.get("/system/trouble").text
+    assert "Not working: Tables<" in viewer.get("/system/trouble").text
 
 
 def test_a_queue_server_that_is_away_hides_nothing(
@@ -112,7 +112,7 @@ def test_a_queue_server_that_is_away_hides_nothing(
     text = viewer.get("/system").text
     assert "Not answering." in part(text, "Queue server")
     assert "Not known while the queue server does not answer." in text
-    assert "Not working: Tables, Queue server." in viewer.get("/system/trouble").text
+    assert "Not working: Tables, Queue server<" in viewer.get("/system/trouble").text
 
 
 def test_restarts_of_the_last_week_are_shown_with_their_cause(viewer: FlaskClient, session: Session) -> None:

@@ -64,6 +64,8 @@ def show() -> ResponseReturnValue:
     past = _past(overview, first, min(today, end), now)
     chosen = _date("day") or today
     shown = next((day for day in found.days if day.on == chosen), None)
+    is_now = first == _monday(today, today)
+    has_runs = any(day.starting for day in found.days) or any(ran.total for ran in past.values())
     return render_template(
         "pages/automation/calendar.html",
         overview=overview,
@@ -79,7 +81,8 @@ def show() -> ResponseReturnValue:
         url=lambda **more: _address(overview, first, today, more),
         earlier=first - timedelta(days=4 * WEEK),
         later=first + timedelta(days=4 * WEEK),
-        is_now=first == _monday(today, today),
+        is_now=is_now,
+        is_bare=is_now and not overview.site and not has_runs,
     )
 
 

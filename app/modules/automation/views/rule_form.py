@@ -329,6 +329,7 @@ def _context(rule_form: RuleForm, step: str, form: StepForm, draft: RuleDraft | 
         "step": STEPS[number],
         "number": number + 1,
         "draft": draft,
+        "name": _draft_name(draft) if draft else "",
         "action": action,
         "addresses": addresses,
         "before": KEYS[number - 1] if number else None,

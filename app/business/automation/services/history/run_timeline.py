@@ -28,6 +28,7 @@ class Span:
     left: float
     width: float
     units: int = 0
+    has_failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class StepProgress:
 
 
 class StepUnits(NamedTuple):
-    """The units of a step: their number, when the first began and the last ended, and how many have not ended."""
+    """The units of a step: their number, when the first began and the last ended, how many have not ended, and how
+    many failed."""
 
     step: int
     record_type: str
@@ -49,6 +51,7 @@ class StepUnits(NamedTuple):
     ended: datetime | None
     units: int
     open: int
+    failed: int
 
 
 def timeline_of(
@@ -67,11 +70,19 @@ def timeline_of(
         if attempt.started_at > since:
             spans.append(scale.span("wait", "Waited", since, attempt.started_at))
         name = f"Attempt {attempt.number}" if len(attempts) > 1 else "The run"
-        spans.append(scale.span("attempt", name, attempt.started_at, attempt.finished_at))
+        has_failed = attempt.status == Status.FAILED
+        spans.append(
+            scale.span("attempt", name, attempt.started_at, attempt.finished_at, has_failed=has_failed)
+        )
         since = attempt.finished_at or now
     return spans + [
         scale.span(
-            "step", f"Step {step.step + 1}", step.began, step.ended if step.open == 0 else None, step.units
+            "step",
+            f"Step {step.step + 1}",
+            step.began,
+            step.ended if step.open == 0 else None,
+            units=step.units,
+            has_failed=step.failed > 0,
         )
         for step in steps
     ]
@@ -105,6 +116,7 @@ def _steps(session: Session, run: ScheduledTask) -> list[StepUnits]:
             func.max(unit.finished_at).label("ended"),
             func.count().label("units"),
             func.sum(case((unit.finished_at.is_(None), 1), else_=0)).label("open"),
+            func.sum(case((unit.status == "failed", 1), else_=0)).label("failed"),
         )
         .where(unit.run_id == run.id, unit.done_by_run_id.is_(None))
         .group_by(unit.step)
@@ -125,9 +137,18 @@ class _Scale:
         self.whole = max((end - begin).total_seconds(), 0.001)
 
     def span(
-        self, kind: SpanKind, label: str, began_at: datetime, ended_at: datetime | None, units: int = 0
+        self,
+        kind: SpanKind,
+        label: str,
+        began_at: datetime,
+        ended_at: datetime | None,
+        *,
+        units: int = 0,
+        has_failed: bool = False,
     ) -> Span:
         seconds = max(((ended_at or self.now) - began_at).total_seconds(), 0.0)
         left = min(max((began_at - self.begin).total_seconds() / self.whole * 100, 0.0), 99.5)
         width = min(max(seconds / self.whole * 100, 0.5), 100 - left)
-        return Span(kind, label, began_at, ended_at, seconds, round(left, 2), round(width, 2), units)
+        return Span(
+            kind, label, began_at, ended_at, seconds, round(left, 2), round(width, 2), units, has_failed
+        )
