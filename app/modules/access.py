@@ -280,13 +280,20 @@ def _by_session(now: datetime) -> Person | None:
 
 def _note_use(person: Person, now: datetime) -> None:
     """Record that the person is active; while the database cannot be written pages are still read, without this."""
+    address = request.remote_addr or ""
+    if person.key:
+        is_due = api_keys.is_use_due(person.key, address, now)
+    else:
+        is_due = person.session is not None and sign_in.is_use_due(person.session, address, now)
+    if not is_due:
+        return
     try:
         # A separate transaction, so that a refusal undoes nothing of what this request has read.
         with hardly_waiting(), Session(db.engine) as session, session.begin():
             if person.key:
-                api_keys.keep_used(session, person.key, request.remote_addr or "", now)
+                api_keys.keep_used(session, person.key, address, now)
             elif person.session:
-                sign_in.keep_alive(session, person.session, request.remote_addr or "", now)
+                sign_in.keep_alive(session, person.session, address, now)
     except DBAPIError as error:
         if not is_passing(error):
             raise

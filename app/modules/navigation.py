@@ -1,12 +1,13 @@
 """The console's menu: the one list of its pages, filtered by the person's role."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import current_app, g, request, url_for
 
 from app.business.accounts.models import Role
+from app.modules.once import once
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,9 @@ class Link:
     endpoint: str = ""
     keys: str = ""
 
+
+Menu = tuple[tuple[str, tuple[Link, ...]], ...]
+Shortcuts = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
 
 MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
     (
@@ -71,7 +75,7 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
     ),
 )
 
-KEYS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
+KEYS: Shortcuts = (
     ("Everywhere", (("/", "Search"), ("?", "These keys"), ("Esc", "Close what is open"))),
     (
         "In My work",
@@ -91,34 +95,34 @@ STAND_IN = 7_777_777_777_777_777
 """Stands for the number of a row while its address is built."""
 
 
-def navigation() -> list[tuple[str, list[Link]]]:
+def navigation() -> Menu:
     """The groups of the menu with the links this person may follow; empty groups are left out.
 
     The present page's entry is the one its address lies under, or the one a view names in `g.menu_entry`.
     """
-    shown = [(title, [entry for entry in entries if _is_shown(entry)]) for title, entries in MENU]
-    urls = {entry.endpoint: url_for(entry.endpoint) for _, entries in shown for entry in entries}
-    named = g.get("menu_entry")
-    current = url_for(named) if named else _current_url(list(urls.values()))
-
-    def link(entry: MenuItem) -> Link:
-        url = urls[entry.endpoint]
-        return Link(entry.label, entry.icon, url, url == current, entry.endpoint, entry.keys)
-
-    return [(title, list(map(link, entries))) for title, entries in shown if entries]
+    menu, named = _menu(), g.get("menu_entry")
+    current = url_for(named) if named else _current_url([link.url for _, links in menu for link in links])
+    return tuple(
+        (title, tuple(replace(link, is_current=True) if link.url == current else link for link in links))
+        for title, links in menu
+    )
 
 
-def shortcuts() -> list[tuple[str, list[tuple[str, str]]]]:
+def shortcuts() -> Shortcuts:
     """All keys by where they work: of this person's menu too."""
-    menu = [(link.keys, link.label) for _, links in navigation() for link in links if link.keys]
-    (everywhere, keys), *others = ((title, list(keys)) for title, keys in KEYS)
-    mine = [(title, keys) for title, keys in others if g.person.can(Role.OPERATOR)]
-    return [(everywhere, keys), ("Go to", menu), *mine]
+    menu = tuple((link.keys, link.label) for _, links in _menu() for link in links if link.keys)
+    everywhere, *others = KEYS
+    mine = others if g.person.can(Role.OPERATOR) else ()
+    return (everywhere, ("Go to", menu), *mine)
 
 
 def address_of(endpoint: str) -> str:
     """Address of a page without parameters; empty when this app does not have the page."""
-    return url_for(endpoint) if endpoint in current_app.view_functions else ""
+
+    def build() -> str:
+        return url_for(endpoint) if endpoint in current_app.view_functions else ""
+
+    return once(("address", request.script_root, endpoint), build)
 
 
 def addresses_of(endpoint: str, key: str = "id", **values: Any) -> Callable[[int], str]:
@@ -128,6 +132,20 @@ def addresses_of(endpoint: str, key: str = "id", **values: Any) -> Callable[[int
     return lambda number: f"{before}{number}{after}"
 
 
+def _menu() -> Menu:
+    """As people of this role and range see it; put together once in a process."""
+
+    def build() -> Menu:
+        shown = [(title, [entry for entry in entries if _is_shown(entry)]) for title, entries in MENU]
+        return tuple((title, tuple(map(_link, entries))) for title, entries in shown if entries)
+
+    return once(("menu", request.script_root, g.person.role, g.person.sees_all), build)
+
+
+def _link(entry: MenuItem) -> Link:
+    return Link(entry.label, entry.icon, address_of(entry.endpoint), False, entry.endpoint, entry.keys)
+
+
 def _is_shown(entry: MenuItem) -> bool:
     known = entry.endpoint in current_app.view_functions
     return known and g.person.can(entry.role) and g.person.may_open(entry.endpoint)
@@ -135,6 +153,10 @@ def _is_shown(entry: MenuItem) -> bool:
 
 def _current_url(urls: list[str]) -> str:
     """The longest address that the present one starts with: the page of rule 7 belongs to Rules."""
-    here = request.path.rstrip("/") + "/"
-    matching = [url for url in urls if here.startswith(url.rstrip("/") + "/") and (url != "/" or here == "/")]
-    return max(matching, key=len, default="")
+    root, here = request.script_root, request.path.rstrip("/") + "/"
+
+    def leads_here(url: str) -> bool:
+        own = url[len(root) :].rstrip("/") + "/"
+        return here.startswith(own) and (own != "/" or here == "/")
+
+    return max(filter(leads_here, urls), key=len, default="")

@@ -1,7 +1,8 @@
 """Shared by all pages: CSRF, htmx requests, security headers, page or partial, static addresses."""
 
 import hashlib
-from functools import cache
+import os
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +13,9 @@ from htmx_flask import Htmx
 from htmx_flask.requests import HtmxAwareRequest, HtmxHeaders
 
 from app.modules.display import init_display, viewer_zone
+from app.modules.drawings import init_drawings
 from app.modules.navigation import address_of, addresses_of, navigation, shortcuts
+from app.modules.once import init_once
 from app.settings import Settings
 
 Context = dict[str, Any]
@@ -43,6 +46,7 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 YEAR = 31_536_000
+MOST_ADDRESSES = 2_000
 REDRAW_HEADER = "Console-Redraw"
 """Sent by a page that polls: nobody is at work, and no message may be used up."""
 
@@ -86,6 +90,8 @@ def init_web(app: Flask, settings: Settings) -> None:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
     )
+    init_once(app)
+    init_drawings(app)
     Htmx(app)
     app.request_class = ConsoleRequest
     csrf.init_app(app)
@@ -121,14 +127,14 @@ def see_other(address: str) -> ResponseReturnValue:
 
 def asset(name: str) -> str:
     """Address of a static file; it changes with the content, so browsers may cache the file for a year."""
-    path = Path(current_app.static_folder or "") / name
-    return _versioned(name, path, path.stat().st_mtime_ns, request.script_root)
+    path = f"{current_app.static_folder}/{name}"
+    return _versioned(name, path, os.stat(path).st_mtime_ns, request.script_root)
 
 
-@cache
-def _versioned(name: str, path: Path, changed: int, _root: str) -> str:
+@lru_cache(maxsize=MOST_ADDRESSES)
+def _versioned(name: str, path: str, changed: int, _root: str) -> str:
     """`_root` is part of the key only, for the address begins with it."""
-    return url_for("static", filename=name, v=_fingerprint(path, changed))
+    return url_for("static", filename=name, v=_fingerprint(Path(path), changed))
 
 
 @cache

@@ -147,12 +147,12 @@ def unread_notices() -> int:
     return awaiting_in_bar().unread if g.get("person") else 0
 
 
-def menu_count(endpoint: str) -> int:
-    """What awaits the person behind an entry of the menu."""
-    return awaiting_in_bar().total if endpoint == "automation.my_work" and g.get("person") else 0
+def menu_counts() -> tuple[tuple[str, int], ...]:
+    """What awaits the person behind entries of the menu."""
+    return (("automation.my_work", awaiting_in_bar().total),) if g.get("person") else ()
 
 
-for function in (unread_notices, menu_count, outcome, goes_on_later, advice):
+for function in (unread_notices, menu_counts, outcome, goes_on_later, advice):
     blueprint.add_app_template_global(function)
 # Globals of the environment, because macros do not see the context.
 words = {"CAUSES": CAUSES, "CHECKS": CHECKS, "REASONS": REASONS, "RESULTS": RESULTS, "asks_first": asks_first}

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from flask import request, url_for
 from flask import session as cookie
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Role, User
@@ -28,6 +28,11 @@ FILTERS = (
 )  # fmt: skip
 CHOSEN = "run_columns"
 """The person's columns, in the cookie of their session."""
+_PEOPLE = (
+    select(User.id, User.name, User.email)
+    .where(User.account_id == bindparam("account_id"))
+    .order_by(User.name)
+)
 
 
 def run_listing(
@@ -98,5 +103,5 @@ def retry_url(runs: Iterable[ScheduledTask], kept: Mapping[str, Any]) -> str | N
 
 
 def _people(session: Session, scope: Scope) -> Named:
-    query = select(User.id, User.name, User.email).where(User.account_id == scope.account_id)
-    return [(str(id), name or email) for id, name, email in session.execute(query.order_by(User.name))]
+    found = session.execute(_PEOPLE, {"account_id": scope.account_id})
+    return [(str(id), name or email) for id, name, email in found]

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, AccountStatus, ApiKey, KeyScope, User
@@ -116,28 +116,37 @@ def end_of_day(on: date | None, zone: str) -> datetime | None:
     return start_of_day(on + timedelta(days=1), zone) if on else None
 
 
+_OF_SECRET = (
+    select(ApiKey, User, Account)
+    .join(User, User.id == ApiKey.user_id)
+    .join(Account, Account.id == ApiKey.account_id)
+    .where(
+        ApiKey.key_hash == bindparam("key_hash"),
+        ApiKey.revoked_at.is_(None),
+        or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > bindparam("now")),
+        User.is_active,
+        Account.status != AccountStatus.CLOSED,
+    )
+)
+"""Ready, because it is asked by every call."""
+
+
 def find(session: Session, secret: str, now: datetime) -> KeyHolder | None:
     """The key with its holder; None when it is unknown, revoked or expired, or its creator may not sign in."""
-    row = session.execute(
-        select(ApiKey, User, Account)
-        .join(User, User.id == ApiKey.user_id)
-        .join(Account, Account.id == ApiKey.account_id)
-        .where(
-            ApiKey.key_hash == fingerprint(secret),
-            ApiKey.revoked_at.is_(None),
-            or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now),
-            User.is_active,
-            Account.status != AccountStatus.CLOSED,
-        )
-    ).one_or_none()
+    row = session.execute(_OF_SECRET, {"key_hash": fingerprint(secret), "now": now}).one_or_none()
     return KeyHolder(*row) if row else None
+
+
+def is_use_due(key: ApiKey, address: str, now: datetime) -> bool:
+    """Whether the use of the key should be recorded again."""
+    every = USED_EVERY if key.used_from == address else MOVED_EVERY
+    return key.used_at is None or now - key.used_at >= every
 
 
 def keep_used(session: Session, key: ApiKey, address: str, now: datetime) -> bool:
     """Record that the key is in use and from where, at most every ten minutes, or every minute where the address
     differs; returns whether anything was written."""
-    every = USED_EVERY if key.used_from == address else MOVED_EVERY
-    if key.used_at and now - key.used_at < every:
+    if not is_use_due(key, address, now):
         return False
     session.execute(update(ApiKey).where(ApiKey.id == key.id).values(used_at=now, used_from=address))
     return True

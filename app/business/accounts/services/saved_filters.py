@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import bindparam, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Role, User
@@ -31,18 +31,20 @@ class Kept:
     may_remove: bool
 
 
+_SEEN = (
+    select(SavedFilter, func.coalesce(func.nullif(User.name, ""), User.email))
+    .join(User, User.id == SavedFilter.user_id)
+    .where(
+        SavedFilter.account_id == bindparam("account_id"),
+        SavedFilter.page == bindparam("page"),
+        or_(SavedFilter.user_id == bindparam("user_id"), SavedFilter.is_shared),
+    )
+)
+
+
 def saved_filters(session: Session, user: User, page: str) -> Sequence[Kept]:
     """The person's own filters and those shared with them, by name."""
-    author = func.coalesce(func.nullif(User.name, ""), User.email)
-    query = (
-        select(SavedFilter, author)
-        .join(User, User.id == SavedFilter.user_id)
-        .where(
-            SavedFilter.account_id == user.account_id,
-            SavedFilter.page == page,
-            or_(SavedFilter.user_id == user.id, SavedFilter.is_shared),
-        )
-    )
+    found = session.execute(_SEEN, {"account_id": user.account_id, "user_id": user.id, "page": page})
     return [
         Kept(
             row.id,
@@ -52,7 +54,7 @@ def saved_filters(session: Session, user: User, page: str) -> Sequence[Kept]:
             "" if row.user_id == user.id else name,
             _may_remove(user, row),
         )
-        for row, name in sorted(session.execute(query), key=lambda found: (fold(found[0].name), found[0].id))
+        for row, name in sorted(found, key=lambda pair: (fold(pair[0].name), pair[0].id))
     ]
 
 

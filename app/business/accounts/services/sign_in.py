@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pwdlib import PasswordHash
-from sqlalchemy import ColumnExpressionArgument, delete, select, update
+from sqlalchemy import Select, bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, AccountStatus, User, UserSession, WelcomeLink
@@ -73,34 +73,46 @@ def begin(
 
 def find(session: Session, token: str, now: datetime) -> SignedIn | None:
     """The session of this token; None after 12 idle hours, 30 days, or when its person may not sign in."""
-    good = (UserSession.seen_at > now - IDLE, UserSession.created_at > now - LONGEST)
-    return _found(session, token, ~UserSession.is_waiting, *good)
+    return _found(session, _LIVING, token, {"seen_after": now - IDLE, "begun_after": now - LONGEST})
 
 
 def find_waiting(session: Session, token: str, now: datetime) -> SignedIn | None:
     """The same of a session that waits for the code of a second factor; None ten minutes after the password."""
-    return _found(session, token, UserSession.is_waiting, UserSession.created_at > now - CODE_WITHIN)
+    return _found(session, _WAITING, token, {"begun_after": now - CODE_WITHIN})
 
 
-def _found(session: Session, token: str, *which: ColumnExpressionArgument[bool]) -> SignedIn | None:
-    row = session.execute(
-        select(UserSession, User, Account)
-        .join(User, User.id == UserSession.user_id)
-        .join(Account, Account.id == UserSession.account_id)
-        .where(
-            UserSession.token_hash == fingerprint(token),
-            *which,
-            User.is_active,
-            Account.status != AccountStatus.CLOSED,
-        )
-    ).one_or_none()
+_OF_TOKEN = (
+    select(UserSession, User, Account)
+    .join(User, User.id == UserSession.user_id)
+    .join(Account, Account.id == UserSession.account_id)
+    .where(
+        UserSession.token_hash == bindparam("token_hash"),
+        UserSession.created_at > bindparam("begun_after"),
+        User.is_active,
+        Account.status != AccountStatus.CLOSED,
+    )
+)
+"""Ready, because it is asked by every page."""
+_LIVING = _OF_TOKEN.where(~UserSession.is_waiting, UserSession.seen_at > bindparam("seen_after"))
+_WAITING = _OF_TOKEN.where(UserSession.is_waiting)
+
+
+def _found(
+    session: Session, query: Select[UserSession, User, Account], token: str, bounds: dict[str, datetime]
+) -> SignedIn | None:
+    row = session.execute(query, {"token_hash": fingerprint(token), **bounds}).one_or_none()
     return SignedIn(*row) if row else None
+
+
+def is_use_due(signed_in: UserSession, address: str, now: datetime) -> bool:
+    """Whether the use of the session should be recorded again."""
+    return now - signed_in.seen_at >= (SEEN_EVERY if signed_in.seen_from == address else MOVED_EVERY)
 
 
 def keep_alive(session: Session, signed_in: UserSession, address: str, now: datetime) -> bool:
     """Record that the session is in use and from where, at most every ten minutes, or every minute where the address
     differs; returns whether anything was written."""
-    if now - signed_in.seen_at < (SEEN_EVERY if signed_in.seen_from == address else MOVED_EVERY):
+    if not is_use_due(signed_in, address, now):
         return False
     used = update(UserSession).where(UserSession.id == signed_in.id)
     session.execute(used.values(seen_at=now, seen_from=address))

@@ -1,8 +1,9 @@
 """Names of the account's rows that the rule form offers: sites, sectors, people, rules, webhooks."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import User
@@ -17,6 +18,8 @@ from app.business.planner.services.record_lists import places
 Named = list[tuple[str, str]]
 DAYS = [(str(day), WEEKDAYS[day % 7]) for day in range(1, 8)]
 """1 is Monday."""
+SCOPES = 256
+"""For which a process keeps the queries ready: building one takes longer than its answer."""
 
 
 @dataclass(frozen=True)
@@ -80,16 +83,24 @@ def load_choices(session: Session, scope: Scope) -> Choices:
 
 
 def load_sites(session: Session, scope: Scope) -> Named:
-    query = select(Site.id, Site.name).where(scope.sees(Site)).order_by(Site.name)
-    return [(str(site_id), name) for site_id, name in session.execute(query)]
+    return [(str(site_id), name) for site_id, name in session.execute(_sites(scope))]
+
+
+@lru_cache(maxsize=SCOPES)
+def _sites(scope: Scope) -> Select[int, str]:
+    return select(Site.id, Site.name).where(scope.sees(Site)).order_by(Site.name)
 
 
 def rule_names(session: Session, scope: Scope) -> Named:
     """The rules in scope that are not archived, by name."""
-    query = (
+    return [(str(rule_id), name) for rule_id, name in session.execute(_rules(scope))]
+
+
+@lru_cache(maxsize=SCOPES)
+def _rules(scope: Scope) -> Select[int, str]:
+    return (
         select(AutomationRule.id, AutomationRule.name)
         .where(scope.sees(AutomationRule), AutomationRule.archived_at.is_(None))
         .order_by(AutomationRule.name)
         .limit(1000)
     )
-    return [(str(rule_id), name) for rule_id, name in session.execute(query)]

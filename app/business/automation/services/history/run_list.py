@@ -13,6 +13,7 @@ from sqlalchemy import (
     Select,
     String,
     and_,
+    bindparam,
     cast,
     false,
     func,
@@ -212,11 +213,15 @@ def sentences_of(
 ) -> dict[tuple[int, int], str]:
     """(rule, version) -> the rule in words when these runs were opened; one query."""
     pairs = {(run.automation_rule_id, run.rule_version) for run in runs}
-    query = select(RuleVersion.rule_id, RuleVersion.version, cast(RuleVersion.definition, String)).where(
-        RuleVersion.account_id == account_id, tuple_(RuleVersion.rule_id, RuleVersion.version).in_(pairs)
-    )
-    rows = session.execute(query) if pairs else ()
+    wanted = {"account_id": account_id, "pairs": list(pairs)}
+    rows = session.execute(_DEFINITIONS, wanted) if pairs else ()
     return {(rule_id, number): _sentence(said) for rule_id, number, said in rows}
+
+
+_DEFINITIONS = select(RuleVersion.rule_id, RuleVersion.version, cast(RuleVersion.definition, String)).where(
+    RuleVersion.account_id == bindparam("account_id"),
+    tuple_(RuleVersion.rule_id, RuleVersion.version).in_(bindparam("pairs", expanding=True)),
+)
 
 
 @lru_cache(maxsize=SENTENCES)

@@ -1,0 +1,92 @@
+"""What a process works out once is the same for everybody who gets it, and nobody gets another's."""
+
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from flask import Flask, g
+from jinja2 import DictLoader
+from markupsafe import Markup
+
+from app.business.accounts.models import Role
+from app.modules import once as module
+from app.modules.drawings import drawn, init_drawings
+from app.modules.navigation import address_of, navigation, shortcuts
+from app.modules.once import init_once, once
+
+MACROS = """{% macro said(text, size=1) -%}<b title="{{ size }}">{{ text }}</b>{%- endmacro %}
+{% set once_said = kept(said) %}"""
+
+
+@pytest.fixture
+def app() -> Flask:
+    app = Flask("pages")
+    init_once(app)
+    init_drawings(app)
+    app.jinja_loader = DictLoader({"macros.html": MACROS})
+    for endpoint in ("automation.rules", "accounts.team", "automation.my_work", "billing.credits"):
+        app.add_url_rule(f"/{endpoint.partition('.')[2]}", endpoint, lambda: "")
+    return app
+
+
+def menu_of(app: Flask, role: Role, *, sees_all: bool = True, root: str = "") -> tuple[Any, Any, str]:
+    with app.test_request_context("/rules/7", base_url=f"http://localhost{root}"):
+        g.person = SimpleNamespace(
+            role=role,
+            sees_all=sees_all,
+            can=lambda needed: role.allows(Role(needed)),
+            may_open=lambda endpoint: sees_all or endpoint != "billing.credits",
+        )
+        links = [(link.url, link.is_current) for _, links in navigation() for link in links]
+        return links, shortcuts(), address_of("automation.rules")
+
+
+def test_each_role_range_and_prefix_has_its_own_menu(app: Flask) -> None:
+    asked = [(role, sees_all, root) for role in Role for sees_all in (True, False) for root in ("", "/igny8")]
+    first = [menu_of(app, role, sees_all=sees_all, root=root) for role, sees_all, root in asked]
+    again = [menu_of(app, role, sees_all=sees_all, root=root) for role, sees_all, root in reversed(asked)]
+    assert first == again[::-1]
+    for (role, sees_all, root), (links, keys, address) in zip(asked, first, strict=True):
+        expected = [(f"{root}/rules", True)]
+        expected += [(f"{root}/my_work", False)] if role.allows(Role.OPERATOR) else []
+        expected += [(f"{root}/credits", False)] if sees_all else []
+        expected += [(f"{root}/team", False)] if role.allows(Role.OWNER) else []
+        assert links == expected
+        assert address == f"{root}/rules"
+        assert ("My work" in str(keys)) is role.allows(Role.OPERATOR)
+
+
+def test_two_applications_share_no_address(app: Flask) -> None:
+    other = Flask("other")
+    init_once(other)
+    for one, address in ((app, "/rules"), (other, "")):
+        with one.test_request_context():
+            assert address_of("automation.rules") == address
+
+
+def test_equal_text_is_escaped_or_not_as_it_was_given(app: Flask) -> None:
+    said = app.jinja_env.get_template("macros.html").module.once_said  # type: ignore[attr-defined]
+    assert said("<i>") == '<b title="1">&lt;i&gt;</b>'
+    assert said(Markup("<i>")) == '<b title="1"><i></b>'
+    assert said("<i>", size=2) == '<b title="2">&lt;i&gt;</b>'
+    assert said("<i>") is said("<i>")
+
+
+def test_a_macro_is_drawn_for_each_of_its_values(app: Flask) -> None:
+    said = app.jinja_env.get_template("macros.html").module.said  # type: ignore[attr-defined]
+    with app.app_context():
+        assert [drawn(said, text) for text in ("a", "b", "a")] == [said("a"), said("b"), said("a")]
+        assert drawn(said, "a") is drawn(said, "a")
+
+
+def test_what_is_kept_has_a_bound(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST", 3)
+    with app.app_context():
+        for number in (1, 2, 3, 4, 1, 4):
+            assert once(number, partial(double, number)) == 2 * number
+        assert len(app.extensions[module._KEPT]) <= 3
+
+
+def double(number: int) -> int:
+    return 2 * number
