@@ -10,12 +10,23 @@ from app.business.automation.services.runs.opening import LONG_QUEUE
 from app.business.database_faults import FAULTS
 from app.infrastructure.messaging import heartbeats, queues
 from app.infrastructure.messaging.heartbeats import Audited, WorkerState
-from app.infrastructure.readiness import SCHEDULER_SILENCE, SWEEP_SILENCE, WAITS, check_readiness
+from app.infrastructure.readiness import (
+    NEWER_TABLES,
+    OLDER_TABLES,
+    SCHEDULER_SILENCE,
+    SWEEP_SILENCE,
+    WAITS,
+    check_readiness,
+)
 from app.infrastructure.redis_connection import connect
 from app.settings import Settings
 
-BY_STATE = {fault.state: fault.advice for fault in FAULTS}
-"""What to do about the database, where the database itself says what is wrong."""
+BY_STATE = {fault.state: fault.advice for fault in FAULTS} | {
+    NEWER_TABLES: "Start the version of the console that made them, or restore a backup from before it."
+}
+"""What to do where the state itself says what is wrong."""
+SHOWN = {OLDER_TABLES: "Of an older version.", NEWER_TABLES: "Of a newer version."}
+"""States that say what to do, or where, to programs; here the advice and the name of the part say so."""
 LATER = "Planned runs start late until then; none is lost."
 NAMES = {
     "database": ("Database", "Check that the database runs and that DATABASE_URL names it."),
@@ -92,16 +103,12 @@ def _services(states: Mapping[str, str], connection: Redis | None) -> Iterator[H
         last_heartbeat_at = (
             heartbeats.last_heartbeat_at(connection, key) if connection and key in HEARTBEATS else None
         )
-        state = "" if is_well else f"{states[key][:1].upper()}{states[key][1:]}."
+        state = "" if is_well else SHOWN.get(states[key], f"{states[key][:1].upper()}{states[key][1:]}.")
         if is_well or states[key].startswith(WAITS):
             advice = ""
-        yield HealthCheck(
-            name,
-            is_well,
-            state,
-            BY_STATE.get(states[key], advice) if key == "database" else advice,
-            last_heartbeat_at,
-        )
+        elif key in ("database", "migrations"):
+            advice = BY_STATE.get(states[key], advice)
+        yield HealthCheck(name, is_well, state, advice, last_heartbeat_at)
 
 
 def _workers(connection: Redis, now: datetime) -> Iterator[HealthCheck]:

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 SCHEDULER_SILENCE = timedelta(seconds=5)
 SWEEP_SILENCE = timedelta(seconds=60)
 WAITS = "waits for"
+OLDER_TABLES = "the database needs `flask --app wsgi db upgrade`"
+NEWER_TABLES = "the database is of a newer version of this console"
 
 
 PROBE_BYTES = 64 * 1024
@@ -107,8 +109,8 @@ def _migrations() -> str:
     if {*_present()} == _revisions().newest:
         return "ok"
     if revision_of_a_newer_version():
-        return "the database is of a newer version of this console"
-    return "the database needs `flask --app wsgi db upgrade`"
+        return NEWER_TABLES
+    return OLDER_TABLES
 
 
 def revision_of_a_newer_version() -> str | None:

@@ -62,7 +62,8 @@ def _by_status(kind: Kind, ids: Sequence[int]) -> dict[str, int]:
 
 
 def _left(count: int) -> str:
-    return f"{count:,} of those you ticked stay as they are: their status does not allow it." if count else ""
+    stay = "stays as it is: its" if count == 1 else "stay as they are: their"
+    return f"{count:,} of those you ticked {stay} status does not allow it." if count else ""
 
 
 def _cannot_be_undone(kind: Kind, moving: Mapping[str, int], status: str) -> list[str]:

@@ -14,6 +14,7 @@ from app.business.accounts.models import AuditEntry
 from app.business.accounts.services import api_keys, audit_log
 from app.business.accounts.services.audit_log import AuditActor
 from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.triggering import calendar_service
 from app.business.outlets.services.webhooks import EVENTS as EVENTS
 from app.modules.automation.labels.audit import ACTIONS, KINDS, OF_RECORDS
 from tests.factories import make_account, make_site
@@ -86,8 +87,7 @@ def test_changes_of_rules_people_keys_settings_sites_and_webhooks_show_what_diff
         "Name: Numbers → Later" if "Numbers" in said else "→ Later",
         "the key “Import”", "Sites: All → Boots", "Largest run an operator may start: 100 → 250",
         f"changed the sites of {people.viewer.email}", "Role: viewer → operator",
-        "by the key “Program” changed the site “Boots”", "Monthly budget: – → 40" if "Monthly" in said
-        else "Credits a month: – → 40",
+        "by the key “Program” changed the site “Boots”", "Credits a month, added: 40",
     ):  # fmt: skip
         assert words in said, words
 
@@ -172,7 +172,7 @@ def test_calendars_and_connections_are_named_by_their_site_and_in_words(
     pause = {"name": "Outing", "starts_on": "2026-12-24", "ends_on": "2027-01-02", "yearly": True}
     days = [{"weekday": day, "opens": "09:00", "closes": "17:00"} for day in range(1, 6)]
     said = {"working_hours": {"from": None, "to": days}, "pauses": {"from": None, "to": [pause]},
-            "country": {"from": "FR", "to": "DE"}}  # fmt: skip
+            "country": {"from": "FR", "to": "DE"}, "region": {"from": "IDF", "to": "BY"}}  # fmt: skip
     for kind, action, data in (
         ("site_calendar", "calendar.changed", said | {"site_id": site.id}),
         ("site_calendar", "calendar.removed", None),
@@ -187,9 +187,26 @@ def test_calendars_and_connections_are_named_by_their_site_and_in_words(
     session.commit()
     shown = "\n".join(lines(owner.get("/audit").text))
     for words in (
-        "changed the calendar of “Boots”", "Working hours: – → Open Monday to Friday 09:00 to 17:00",
-        "Pauses: – → Outing, 24 Dec 2026 to 2 Jan 2027, every year", "Public holidays of: France → Germany",
+        "changed the calendar of “Boots”", "Working hours, added: Open Monday to Friday 09:00 to 17:00",
+        "Pauses, added: Outing, 24 Dec 2026 to 2 Jan 2027, every year", "Public holidays of: France → Germany",
+        "Region: IDF → Bayern",
         "removed the calendar of the account", "connected the WordPress of “Boots”",
     ):  # fmt: skip
         assert words in shown, words
     assert "{" not in shown
+
+
+def test_a_region_is_named_by_its_country_also_where_only_the_region_changed(
+    session: Session, people: People, owner: FlaskClient
+) -> None:
+    site, now = make_site(session, people.account), datetime.now(UTC)
+    for region in ("BY", "BE", None):
+        data = {"working_hours": [{"weekday": 1}], "country": "DE", "region": region}
+        calendar_service.save_calendar(
+            session, people.account, site, data, actor=Actor(people.owner.id), now=now
+        )
+    session.commit()
+    shown = "\n".join(lines(owner.get("/audit").text))
+    assert "Public holidays of: Germany Region: Bayern → Berlin" in shown
+    assert "Region, removed: Berlin" in shown
+    assert "Region, added: Bayern" in shown

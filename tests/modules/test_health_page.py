@@ -10,6 +10,7 @@ from redis import Redis
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.infrastructure import readiness
 from app.infrastructure.messaging import heartbeats, queues
 from app.infrastructure.messaging.worker import ClockWorker, StepWorker
 from app.infrastructure.process_restarts import Ended, ProcessRestart, note_restart
@@ -102,6 +103,18 @@ def test_the_dashboard_says_what_does_not_work(
     tell_all_alive(valkey)
     # Tables of tests are made without migrations.
     assert "Not working: Tables<" in viewer.get("/system/trouble").text
+
+
+def test_tables_of_another_version_say_once_what_to_do(
+    viewer: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = part(viewer.get("/system").text, "Tables")
+    assert row.count("db upgrade") == 1
+    assert "Of an older version." in row
+    monkeypatch.setattr(readiness, "revision_of_a_newer_version", lambda: "9999")
+    row = part(viewer.get("/system").text, "Tables")
+    assert "db upgrade" not in row
+    assert "restore a backup" in row
 
 
 def test_a_queue_server_that_is_away_hides_nothing(

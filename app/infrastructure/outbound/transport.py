@@ -187,7 +187,7 @@ def _in_time(look_up: Callable[[], Sequence[str]], seconds: float) -> Sequence[s
     except TimeoutError:
         raise httpcore.ConnectTimeout("the name was not resolved in time") from None
     except OSError as error:
-        raise httpcore.ConnectError(f"the name was not resolved: {error}") from None
+        raise httpcore.ConnectError(f"the name was not resolved: {error.strerror or error}") from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 

@@ -37,6 +37,7 @@ NO_REST = (
 )
 NOT_WORDPRESS = "No WordPress answers at this address. Enter the address of the site's front page."
 AWAY = "The site could not be reached."
+CHECK = "Check its address, and that it answers in a browser."
 WRONG_CREDENTIALS = frozenset(
     {"incorrect_password", "invalid_username", "invalid_email", "invalid_application_password"}
 )
@@ -56,7 +57,8 @@ def of_exception(error: Exception) -> ProviderFault:
         case httpx.RemoteProtocolError() | httpx.ReadError() | httpx.WriteError():
             message = "The site broke off before its answer was complete."
             return ProviderFault("connection", message, detail=detail)
-    message = f"{AWAY} Its certificate is not valid." if "certificate" in detail.lower() else AWAY
+    why = "Its certificate is not valid." if "certificate" in detail.lower() else CHECK
+    message = f"{AWAY} {why}"
     return ProviderFault("connection", message, detail=detail)
 
 

@@ -13,17 +13,18 @@ from app.business.accounts.models import Account, ApiKey, AuditEntry, User
 from app.business.archived_rows import WITH_ARCHIVED
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.services.calendars.description import pause_words, week_words
-from app.business.automation.services.calendars.public_holidays import countries
+from app.business.automation.services.calendars.public_holidays import countries, regions
 from app.business.automation.services.calendars.working_calendar import Pause, WorkingHours
-from app.business.automation.services.rule_parts import Json
+from app.business.automation.services.rule_parts import Json, Stored
 from app.business.base import AccountOwned
+from app.business.outlets.services.webhooks import EVENTS
 from app.business.outlets.webhook_models import Webhook
 from app.business.planner.models import Cluster, Idea, Keyword, Site
 from app.business.writer.models import Content, Task
 from app.infrastructure.database import db
 from app.modules.access import current_person
 from app.modules.automation.diff.rules import rule_changes
-from app.modules.automation.labels.audit import NOT_SHOWN, NOUNS, action_words, field_words, look_of
+from app.modules.automation.labels.audit import COUNTS, NOT_SHOWN, NOUNS, action_words, field_words, look_of
 from app.modules.automation.rule_form.choices import load_choices
 from app.modules.changes import Change
 
@@ -192,11 +193,21 @@ def _changes(entry: AuditEntry, sites: Mapping[int, str]) -> list[Change]:
     data = entry.data or {}
     if _is_change(data):
         return [Change(field_words("role"), str(data["from"]), str(data["to"]))]
-    return [
-        Change(field_words(name), _words(name, value["from"], sites), _words(name, value["to"], sites))
-        for name, value in data.items()
-        if isinstance(value, dict) and _is_change(value)
-    ]
+    before, after = (
+        {name: value[side] for name, value in data.items() if isinstance(value, dict) and _is_change(value)}
+        for side in CHANGE
+    )
+    changes = (
+        Change(field_words(name), *(_side(name, values, sites, data) for values in (before, after)))
+        for name in before
+    )
+    return [change for change in changes if change.before != change.after]
+
+
+def _side(name: str, values: Stored, sites: Mapping[int, str], beside: Stored) -> str | None:
+    """None where nothing was set; of sites that means all of them."""
+    is_set = values[name] not in (None, "", []) or name == "site_ids"
+    return _words(name, values, sites, beside) if is_set else None
 
 
 def _facts(entry: AuditEntry, sites: Mapping[int, str]) -> list[tuple[str, str]]:
@@ -204,9 +215,12 @@ def _facts(entry: AuditEntry, sites: Mapping[int, str]) -> list[tuple[str, str]]
     if _is_change(data):
         return []
     return [
-        (field_words(name), _words(name, value, sites))
+        (field_words(name), _words(name, data, sites))
         for name, value in data.items()
-        if name not in NOT_SHOWN and not _is_change(value)
+        if name not in NOT_SHOWN
+        and not _is_change(value)
+        and not (name in COUNTS and value == 0)
+        and (value not in (None, "", []) or name == "site_ids")
     ]
 
 
@@ -214,7 +228,15 @@ def _is_change(value: Json) -> bool:
     return isinstance(value, dict) and value.keys() == set(CHANGE)
 
 
-def _words(name: str, value: Json, sites: Mapping[int, str]) -> str:
+def _words(name: str, values: Stored, sites: Mapping[int, str], beside: Stored | None = None) -> str:
+    """beside: what else the entry says, where `values` are one side of what it changed."""
+    value = values[name]
+    if name == "region" and isinstance(value, str):
+        country = values.get("country", (beside or {}).get("country"))
+        known = regions(country) if isinstance(country, str) and country in countries() else {}
+        return known.get(value, value)
+    if name == "events" and isinstance(value, list):
+        return ", ".join(EVENTS.get(str(event), str(event)) for event in value)
     if name == "site_ids":
         ids = value if isinstance(value, list) else []
         named = (sites.get(id, f"site {id}") for id in ids if isinstance(id, int))

@@ -120,6 +120,12 @@ class CalendarForm(ConsoleForm):
                 )
 
 
+def _region_name(calendar: WorkingCalendar) -> str:
+    if not calendar.country or not calendar.region:
+        return ""
+    return regions(calendar.country).get(calendar.region, calendar.region)
+
+
 def form_of(calendar: WorkingCalendar | None, sent: Collection[str] | None = None) -> CalendarForm:
     """The form with what the calendar says, or with what was sent (a request's form)."""
     if sent is not None:
@@ -131,7 +137,7 @@ def form_of(calendar: WorkingCalendar | None, sent: Collection[str] | None = Non
     pauses: Sequence[Pause] = ()
     if calendar:
         pauses = calendar.pauses
-        given = {"country": calendar.country or "", "region": calendar.region or ""}
+        given = {"country": calendar.country or "", "region": _region_name(calendar)}
         for hours in calendar.working_hours:
             given |= {
                 f"open{hours.weekday}": True,

@@ -1,5 +1,7 @@
 """The values of an undo's page: what it did, and the records that stay with their names."""
 
+from collections import defaultdict
+
 from app.business.automation.operation_models import Operation
 from app.business.automation.services.history.run_page import record_names
 from app.business.automation.services.operations.undo.operation import UndoParams
@@ -7,17 +9,27 @@ from app.business.automation.services.operations.undo.writing import Tally
 from app.infrastructure.database import db
 from app.modules.web import Context
 
-NAMED = 50
-"""Records that stay and are named; the others are counted."""
+NAMED = 6
+"""Records of one kind that stay for one reason and are named; the others are counted."""
+MOST_REASONS = 30
 
 
 def left_named(account_id: int, tally: Tally) -> Context:
-    """`left`: type, id and reason of records that stay · `beyond`: how many more · `names` of those listed."""
-    left = [(name, key, why) for (name, key), why in tally.left.items()]
-    shown = left[:NAMED]
-    ids = {name: [key for other, key, _ in shown if other == name] for name in {row[0] for row in shown}}
-    names = record_names(db.session(), account_id, ids)
-    return {"left": shown, "beyond": len(left) - NAMED, "names": names}
+    """`left`: (reason, type) -> ids of records that stay · `beyond`: how many stay for further reasons · `most`: named
+    of each · `names` of those."""
+    left: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for (name, key), why in tally.left.items():
+        left[why, name].append(key)
+    shown = dict(list(left.items())[:MOST_REASONS])
+    ids: dict[str, list[int]] = defaultdict(list)
+    for (_, name), keys in shown.items():
+        ids[name] += keys[:NAMED]
+    return {
+        "left": shown,
+        "beyond": len(tally.left) - sum(map(len, shown.values())),
+        "most": NAMED,
+        "names": record_names(db.session(), account_id, ids),
+    }
 
 
 def undone(operation: Operation) -> Context:

@@ -23,6 +23,8 @@ from app.modules.record_pages import file_addresses
 from app.modules.web import htmx, page_or_partial
 
 PAGE_SIZE = 50
+LATEST = 15
+"""Entries below everything else on the first page; the older ones have pages of their own."""
 MOST_RULES = 10
 CHART = [("used", "Credits used", "accent")]
 
@@ -34,7 +36,7 @@ def credits() -> str:
     if htmx().is_partial and htmx().target_id == "forecast":
         return render_template("partials/billing/forecast.html", **outlook_page.context(now))
     cursor = request.args.get("cursor")
-    page = ledger.entries(session, account.id, cursor=cursor, limit=PAGE_SIZE)
+    page = ledger.entries(session, account.id, cursor=cursor, limit=PAGE_SIZE if cursor else LATEST)
     if cursor:
         return page_or_partial(
             "pages/billing/entries.html",

@@ -1,5 +1,6 @@
 """The pages of webhooks, for owners."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -83,6 +84,9 @@ def show(id: int) -> str:
         next_url=following if page.next_cursor else None,
         first_url=first if cursor else None,
         statuses=_statuses(),
+        fault_of=lambda delivery: (
+            SendAttempt.model_validate(delivery.log[-1]).message if delivery.log else ""
+        ),
         now=datetime.now(UTC),
     )
 
@@ -160,6 +164,7 @@ def show_delivery(id: int) -> str:
     return render_template(
         "pages/outlets/delivery.html",
         row=row,
+        body=json.dumps(json.loads(row.body), ensure_ascii=False, indent=2),
         webhook=owned_or_404(Webhook, row.webhook_id),
         attempts=[SendAttempt.model_validate(attempt) for attempt in reversed(row.log)],
         event_words=EVENT_WORDS,

@@ -107,7 +107,8 @@ FIELDS: Mapping[str, str] = {
     "copy_of": "Copy of rule",
     "country": "Public holidays of",
     "daily_ceiling": "Most credits in a day",
-    "events": "Events",
+    "default_status": "Articles arrive as",
+    "events": "Told when",
     "expires_at": "Last moment",
     "failures": "Failures in a row",
     "is_active": "Switched on",
@@ -132,6 +133,8 @@ FIELDS: Mapping[str, str] = {
 
 NOT_SHOWN = ("name", "share", "site_id", "operation", "version")
 """Said by the subject already, or numbers that say nothing to people."""
+COUNTS = ("browsers", "keys_ended")
+"""What is worth a word only where there was any."""
 
 
 def action_words(action: str) -> str:

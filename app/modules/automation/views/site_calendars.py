@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
 
 from flask import flash, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -137,8 +138,12 @@ def _page(site: Site | None, form: CalendarForm, version: int, theirs: str = "")
     )
 
 
-def _closed_ahead(calendar: WorkingCalendar, today: date) -> Sequence[tuple[date, str]]:
-    """The next days that something but the week closes, with its name."""
+def _closed_ahead(calendar: WorkingCalendar, today: date) -> Sequence[tuple[date, date, str]]:
+    """The next days that something but the week closes, from the first to the last of a kind, with its name."""
     days = (today + timedelta(days=ahead) for ahead in range(AHEAD.days))
-    named = ((day, calendar.why_closed(day)) for day in days)
-    return [(day, why) for day, why in named if why and why != NOT_A_WORKING_DAY][:MOST_NAMED]
+    spans: list[tuple[date, date, str]] = []
+    for why, some in groupby(days, key=calendar.why_closed):
+        if why and why != NOT_A_WORKING_DAY:
+            dates = list(some)
+            spans.append((dates[0], dates[-1], why))
+    return spans[:MOST_NAMED]

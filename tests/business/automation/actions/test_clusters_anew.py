@@ -12,8 +12,11 @@ from app.business.automation.services.automation_service import Actor
 from app.business.automation.services.operation_registry import KINDS
 from app.business.automation.services.operations import lifecycle
 from app.business.automation.services.operations.undo.operation import begin_undo
+from app.business.automation.services.operations.undo.verdicts import REGROUPED
 from app.business.automation.unit_models import ActionRun
+from app.business.events import Origin
 from app.business.planner.models import Cluster, Keyword, Sector
+from app.business.planner.services.cluster_service import move_keywords
 from tests.bench.clusters import OWN
 from tests.business.automation.machine import Machine
 from tests.business.automation.rule_parts import run_once
@@ -67,3 +70,18 @@ def test_undoing_a_run_leaves_what_other_runs_placed(
     for row in session.scalars(select(Keyword)):
         assert row.status == "new" if row.cluster_id is None else row.cluster_id in in_use
     assert placed <= set(session.scalars(select(Keyword.id).where(Keyword.status == "clustered")))
+
+
+def test_undoing_a_run_says_of_keywords_that_somebody_put_elsewhere_that_they_were(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    run = _step(machine, session, account, sector, 0)
+    other, home = session.scalars(select(Cluster).order_by(Cluster.id).limit(2)).all()
+    moved = session.scalars(select(Keyword.id).where(Keyword.cluster_id == home.id)).all()[0]
+    move_keywords(session, other, [moved], origin=Origin(account.id), now=machine.now)
+    undo = begin_undo(session, run, Actor(None), machine.now)
+    session.commit()
+    lifecycle.execute_next(machine.transaction, KINDS, machine.clock)
+    session.refresh(undo)
+    assert undo.result is not None
+    assert {"type": "keyword", "id": moved, "reason": REGROUPED} in undo.result["left"]

@@ -99,4 +99,8 @@ def _differences(before: Stored, after: Stored) -> JsonObject:
     changed = {
         name: after.get(name) for name in WorkingCalendar.model_fields if before.get(name) != after.get(name)
     }
-    return audit_log.differences(before, changed)
+    said = audit_log.differences(before, changed)
+    # The code of a region says nothing without its country.
+    return (
+        said if "region" not in changed or "country" in changed else said | {"country": after.get("country")}
+    )

@@ -27,6 +27,7 @@ PUBLISHED = "It is published. Take it down there first."
 TO_BE_PUBLISHED = "It has a post on its site, or was asked to be published."
 EDITED = "It was edited since."
 MOVED = "Its status was changed since."
+REGROUPED = "It was put into another cluster since."
 WRITING = "It is being written just now."
 CLUSTER_STAYS = "Its cluster stays."
 CHILDREN = {
@@ -181,7 +182,7 @@ class _Stays:
         if record.status != move.became:
             return MOVED
         if isinstance(record, Keyword):
-            return CLUSTER_STAYS if record.cluster_id == move.cluster_id else MOVED
+            return CLUSTER_STAYS if move.cluster_id in (None, record.cluster_id) else REGROUPED
         return CHILDREN.get(self.record_type, MOVED)
 
     def _is_placed_by_us(self, keyword: Keyword, move: Move) -> bool:
