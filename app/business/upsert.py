@@ -25,7 +25,7 @@ def insert_missing(session: Session, model: type[Base], values: Values) -> None:
 
 def insert_new(session: Session, model: type[Base], rows: Sequence[Values]) -> Insert:
     """The statement that inserts the rows except those whose unique key exists."""
-    return inserting(session, model).values(list(rows)).on_conflict_do_nothing()
+    return inserting(session, model).values(_given(rows)).on_conflict_do_nothing()
 
 
 def insert_many_new(
@@ -76,7 +76,7 @@ def upserting(
     where: ColumnElement[bool] | None = None,
 ) -> Insert:
     """The statement of `upsert`, for many rows; existing ones are changed only where `where` holds."""
-    statement = inserting(session, model).values(list(rows))
+    statement = inserting(session, model).values(_given(rows))
     return statement.on_conflict_do_update(index_elements=list(unique), set_=dict(change), where=where)
 
 
@@ -90,10 +90,15 @@ def upserting_as_given(
     where: Callable[[Given], ColumnElement[bool]],
 ) -> Insert:
     """The same where `change` and `where` depend on the row that was given for the existing one."""
-    statement = inserting(session, model).values(list(rows))
+    statement = inserting(session, model).values(_given(rows))
     new = statement.excluded
     values = {name: value(new) for name, value in change.items()}
     return statement.on_conflict_do_update(index_elements=list(unique), set_=values, where=where(new))
+
+
+def _given(rows: Sequence[Values]) -> dict[str, Any] | list[dict[str, Any]]:
+    """One row as it is: a statement over a list of rows is compiled anew each time, which takes longer than it does."""
+    return dict(rows[0]) if len(rows) == 1 else [dict(row) for row in rows]
 
 
 def inserting(session: Session, model: type[Base] | Table) -> Insert:

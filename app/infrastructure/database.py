@@ -4,12 +4,14 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
+from time import monotonic
 from typing import Any
 
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, Engine, event, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, Dialect, Engine, event, text
+from sqlalchemy.exc import InvalidatePoolError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -53,6 +55,10 @@ reading: ContextVar[bool] = ContextVar("reading", default=False)
 impatient: ContextVar[bool] = ContextVar("impatient", default=False)
 """True while transactions hardly wait for a write lock held by somebody else."""
 
+trusted_seconds: ContextVar[float] = ContextVar("trusted_seconds", default=0.0)
+"""A connection that was used so recently is not asked whether it is still there, at a round trip for each transaction:
+for processes that do again what was cut off."""
+
 LOCK_WAIT_SECONDS = 10
 HARDLY_SECONDS = 0.5
 A_MOMENT_SECONDS = 0.1
@@ -76,7 +82,7 @@ def engine_options(url: str) -> dict[str, Any]:
         return shared | {"connect_args": arguments, "pool_recycle": REOPENED_SECONDS}
     # After some executions a prepared statement gets a generic plan, which cannot use our partial indexes.
     connecting = {"connect_timeout": CONNECT_SECONDS, "prepare_threshold": None}
-    return shared | {"connect_args": connecting, "pool_pre_ping": True}
+    return shared | {"connect_args": connecting}
 
 
 def prepare(engine: Engine) -> None:
@@ -87,6 +93,8 @@ def prepare(engine: Engine) -> None:
     else:
         event.listen(engine, "connect", _open_postgresql)
         event.listen(engine, "begin", _begin_postgresql)
+        event.listen(engine, "checkout", partial(_ask_whether_alive, engine.dialect))
+        event.listen(engine, "checkin", _note_return)
 
 
 def _open_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
@@ -107,6 +115,24 @@ def _open_postgresql(connection: Any, _record: ConnectionPoolEntry) -> None:
     connection.execute(f"SET idle_in_transaction_session_timeout = '{STANDSTILL_SECONDS}s'")
     connection.execute(f"SET lock_timeout = {LOCK_WAIT_SECONDS * 1000:.0f}")
     connection.commit()
+
+
+def _note_return(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info["used_at"] = monotonic()
+
+
+def _ask_whether_alive(
+    dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _proxy: object
+) -> None:
+    """One that the server has ended is replaced, and so are all others of the pool."""
+    if monotonic() - record.info.get("used_at", 0) < trusted_seconds.get():
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        if dialect.is_disconnect(error, connection, None):
+            raise InvalidatePoolError from error
+        raise
 
 
 def _begin_postgresql(connection: Connection) -> None:

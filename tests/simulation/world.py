@@ -26,6 +26,7 @@ from app.business.automation.services.runs import recovery, waiting
 from app.business.automation.services.runs.lease import LEASE
 from app.business.automation.services.triggering import planning
 from app.business.automation.services.triggering.dispatch import dispatch_batches
+from app.business.automation.services.triggering.small_batches import Taken
 from app.business.base import UtcDateTime
 from app.business.billing.services.replenishment import replenish_monthly_credits
 from app.business.events import EVENTS_QUEUE, EventBatch
@@ -174,14 +175,16 @@ class World:
         self.run(f"the worker of {queue}", lambda process: self._drain(process, queue))
 
     def _drain(self, process: Process, queue: str) -> None:
+        taken = Taken()
         if queue == EVENTS_QUEUE:
-            _dispatch(process, self.now)
+            _dispatch(process, self.now, taken)
         works = make_works(Connection(process, self.provider))
         executor = ActionExecutor(process.transaction, works, self.clock, lambda: self.chances.happens(0.003))
         engine = rule_engine.RuleEngine(
             process.transaction, executor, self.clock, lambda _lease: nullcontext(), process.name
         )
-        drain(engine, queue, most_runs=100, most_seconds=500, pace=Pace(timer=lambda: 0.0))
+        first = taken.reservation
+        drain(engine, queue, most_runs=100, most_seconds=500, pace=Pace(timer=lambda: 0.0), first=first)
 
     def someone_acts(self) -> None:
         self.run("a web process", self._act)
@@ -262,9 +265,9 @@ class World:
         return min([sweep_at, *(max(at, self.now) for at, _ in self.alarms)])
 
 
-def _dispatch(process: Process, now: datetime) -> None:
+def _dispatch(process: Process, now: datetime, taken: Taken | None = None) -> None:
     while True:
-        delivered = dispatch_batches(process.transaction, now)
+        delivered = dispatch_batches(process.transaction, now, taken=taken)
         assert not delivered.failures, "a batch of events could not be handed out"
         if not delivered.batches:
             return

@@ -16,6 +16,7 @@ from app.business.automation.services.operation_registry import KINDS
 from app.business.automation.services.operations import lifecycle
 from app.business.automation.services.runs.opening import DUE_QUEUE, LONG_QUEUE, MANUAL_QUEUE
 from app.business.automation.services.runs.reservations import Turns
+from app.business.automation.services.triggering.small_batches import Taken
 from app.business.database_faults import stops_all
 from app.business.events import EVENTS_QUEUE
 from app.business.outlets.services.outgoing import DELIVERIES_QUEUE
@@ -93,8 +94,9 @@ def drain(queue: str) -> None:
 
 def _execute(queue: str, most_runs: int, most_seconds: float, behind: Sequence[str] = ()) -> bool:
     """Execute due runs of the queue; returns whether some are left."""
+    taken = Taken()
     if queue == EVENTS_QUEUE:
-        sweep_steps.dispatch_events(utc_now())
+        sweep_steps.dispatch_events(utc_now(), taken)
     drained = drain_runs(
         _engine(),
         queue,
@@ -103,6 +105,7 @@ def _execute(queue: str, most_runs: int, most_seconds: float, behind: Sequence[s
         pace=_pace(),
         turns=_turns(),
         behind=behind,
+        first=taken.reservation,
     )
     if drained.singly:
         log.warning("runs_executed_singly", queue=queue, runs=drained.singly, exc_info=drained.cause)

@@ -18,6 +18,7 @@ from app.business.automation.services.reports import daily
 from app.business.automation.services.runs import outages, recovery, waiting
 from app.business.automation.services.triggering import dispatch, failing_rules, planning, silent_rules, watch
 from app.business.automation.services.triggering.planning import WINDOW
+from app.business.automation.services.triggering.small_batches import Taken
 from app.business.billing.services import replenishment
 from app.business.database_faults import in_one_line
 from app.business.events import EVENTS_QUEUE
@@ -65,10 +66,11 @@ def replenish(now: datetime) -> None:
         log.error("credits_not_granted", account=account_id, error=in_one_line(error))
 
 
-def dispatch_events(now: datetime) -> None:
+def dispatch_events(now: datetime, taken: Taken | None = None) -> None:
+    """taken: gets runs that the caller executes next."""
     until = monotonic() + DISPATCH_SECONDS
     done = dispatch.dispatch_batches(
-        transaction, now, reading=reading_transaction, is_over=lambda: monotonic() >= until
+        transaction, now, reading=reading_transaction, is_over=lambda: monotonic() >= until, taken=taken
     )
     for failure in done.failures:
         log.error("events_not_delivered", **failure)

@@ -26,7 +26,7 @@ from rq.timeouts import HorseMonitorTimeoutException, JobTimeoutException
 from rq.worker import BaseWorker, WorkerStatus
 
 from app.infrastructure import ai
-from app.infrastructure.database import db
+from app.infrastructure.database import db, trusted_seconds
 from app.infrastructure.messaging import queues
 from app.infrastructure.messaging.queues import AllowedJob, AllowedQueue
 from app.infrastructure.process_life import die_with_parent, set_title, title
@@ -36,6 +36,8 @@ WORKER_TTL_SECONDS = 20
 """RQ waits for a job this long less 15 seconds, and sends a heartbeat in between."""
 HEARTBEAT_EVERY = timedelta(seconds=1)
 LONGEST_PAUSE_SECONDS = 2.0
+TRUSTED_SECONDS = 1.0
+"""A drain has many transactions, and what it does is done again if the connection turns out to be cut."""
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 draining = threading.Event()
@@ -213,6 +215,7 @@ def run_step_worker(connect: Callable[[], Redis]) -> None:
 
 def _work(make_worker: Callable[[], WakeupWorker]) -> None:
     """RQ's loop ends at any fault of the queue server; ours begins again until it is told to stop."""
+    trusted_seconds.set(TRUSTED_SECONDS)
     # Imported now, not in the first run that is due, nor again in each child.
     ai.load_client(load_settings())
     for number in STOP_SIGNALS:

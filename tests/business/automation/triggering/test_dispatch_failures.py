@@ -14,7 +14,7 @@ from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.auditing.accounting import unaccounted
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.operations.bulk_retry import retry_alone
-from app.business.automation.services.triggering import deliveries, dispatch
+from app.business.automation.services.triggering import deliveries, dispatch, small_batches
 from app.business.automation.services.triggering.dispatch import MOST_TRIES, dispatch_batches
 from app.business.errors import Conflict
 from app.business.events import EventBatch
@@ -147,10 +147,10 @@ def test_a_failure_while_writing_affects_one_rule_only(
     mend_rule(session, rules[1], SEARCHED)
     real = deliveries.open_runs
 
-    def refusing(session: Session, openings: Any) -> None:
+    def refusing(session: Session, openings: Any, *mine: Any) -> None:
         if any(rule.id == rules[1].id for rule, _ in openings):
             raise ValueError("cannot be written")
-        real(session, openings)
+        real(session, openings, *mine)
 
     monkeypatch.setattr(deliveries, "open_runs", refusing)
     import_many(session, sector, 6)
@@ -186,7 +186,8 @@ def test_a_passing_fault_of_the_database_is_not_counted(
             raise OperationalError("SELECT", {}, BusyError()) if faults.pop() else AssertionError
         return real(session, events, rule, now)
 
-    monkeypatch.setattr(dispatch, "match", busy)
+    for module in (dispatch, small_batches):
+        monkeypatch.setattr(module, "match", busy)
     batch = import_many(session, sector, 6)
     for _ in range(7):
         (line,) = dispatch_batches(machine.transaction, machine.now).failures
@@ -210,7 +211,8 @@ def test_a_failing_batch_does_not_delay_later_ones(
             raise OperationalError("SELECT", {}, BusyError())
         return real(session, batch)
 
-    monkeypatch.setattr(dispatch, "read_events", locked)
+    for module in (dispatch, small_batches):
+        monkeypatch.setattr(module, "read_events", locked)
     import_many(session, sector, 2, name="free")
     done = dispatch_batches(machine.transaction, machine.now, most=2)
     assert (done.batches, len(done.failures)) == (1, 3)
@@ -226,7 +228,8 @@ def test_an_unreadable_batch_is_retried_for_as_long_as_it_takes(
         raise ValueError("not JSON")
 
     with monkeypatch.context() as patch:
-        patch.setattr(dispatch, "read_events", broken)
+        for module in (dispatch, small_batches):
+            patch.setattr(module, "read_events", broken)
         for _ in range(20):
             dispatch_batches(machine.transaction, machine.now)
             machine.pass_time(hours=2)

@@ -233,10 +233,10 @@ def test_a_part_that_fails_is_tried_again(
     import_many(session, sector, KEYWORDS)
     real, faults = deliveries.open_runs, [False, True]
 
-    def refusing(session: Session, openings: Any) -> None:
+    def refusing(session: Session, openings: Any, *mine: Any) -> None:
         if openings and faults and faults.pop(0):
             raise ValueError("cannot be written")
-        real(session, openings)
+        real(session, openings, *mine)
 
     monkeypatch.setattr(deliveries, "open_runs", refusing)
     (line,) = dispatch_batches(machine.transaction, machine.now).failures

@@ -15,6 +15,7 @@ from app.business.automation.services.automation_service import Actor, Automatio
 from app.business.automation.services.rules.versions import definition_of
 from app.business.automation.services.triggering import dispatch
 from app.business.automation.services.triggering.rule_switch import switch
+from app.business.automation.services.triggering.small_batches import MOST_EVENTS
 from app.business.events import EventBatch
 from app.business.planner.models import Sector
 from app.infrastructure.database import db, only_reading
@@ -29,7 +30,7 @@ def test_others_save_while_a_batch_is_matched(
     machine: Machine, session: Session, account: Account, sector: Sector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine.make_rule(account, actions=[LABEL])
-    batch = import_many(session, sector, 3)
+    batch = import_many(session, sector, MOST_EVENTS + 1)
     real, engine = dispatch.match, db.engine
     account_id, batch_id = account.id, batch.id
 

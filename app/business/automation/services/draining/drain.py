@@ -68,13 +68,15 @@ def drain(
     pace: Pace | None = None,
     turns: Turns | None = None,
     behind: Collection[str] = (),
+    first: Reservation | None = None,
 ) -> Drained:
     """Execute the queue's due runs until none is left or a limit is reached; accounts take turns.
 
     behind: leaves out accounts with due runs in these queues.
 
     together: whether small runs share transactions; by default except in the queue of runs with calls outside. pace:
-    what this worker has learnt of how long they take. turns: to which accounts it came last.
+    what this worker has learnt of how long they take. turns: to which accounts it came last. first: runs that the
+    worker has reserved before.
     """
     drained, until = Drained(), engine.clock().timestamp() + most_seconds
 
@@ -84,6 +86,8 @@ def drain(
     is_common = queue != LONG_QUEUE if together is None else together
     execute_some = _execute_reserved if is_common else _execute_selected
     source = _Source(engine, queue, behind, pace or Pace(), turns or Turns(), together is not False)
+    if first and first.rules:
+        _Batch(engine, first, drained, source.pace).execute(is_over)
     while drained.executed < most_runs and not is_over():
         if not execute_some(source, most_runs - drained.executed, drained, is_over):
             return drained

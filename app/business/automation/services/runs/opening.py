@@ -13,6 +13,7 @@ from app.business.automation.run_models import Cause, Reason, RunDetail, Schedul
 from app.business.automation.services.catalogue.actions.registry import stored_actions
 from app.business.automation.services.rules.definition import is_local
 from app.business.automation.services.runs.due_rule import DueRule
+from app.business.automation.services.runs.reservations import Reservation
 from app.business.base import RowValues
 from app.business.events import EVENTS_QUEUE
 from app.business.row_sets import insert_each
@@ -67,8 +68,16 @@ def open_run(session: Session, rule: AutomationRule, opening: Opening) -> Schedu
     return run
 
 
-def open_runs(session: Session, openings: Sequence[tuple[AutomationRule, Opening]]) -> None:
-    """Bulk version of `open_run` for runs over events, identified by batch, rule and part."""
+def open_runs(
+    session: Session,
+    openings: Sequence[tuple[AutomationRule, Opening]],
+    reservation: Reservation | None = None,
+) -> None:
+    """Bulk version of `open_run` for runs over events, identified by batch, rule and part.
+
+    reservation: of the worker that executes them next; it takes them if all belong to its queue, and is not woken for
+    them.
+    """
     if not openings:
         return
     firsts = {(rule.id, opening.cause): rule for rule, opening in openings}
@@ -77,13 +86,22 @@ def open_runs(session: Session, openings: Sequence[tuple[AutomationRule, Opening
         of_rules[rule.id, opening.cause] | _of_opening(rule, opening, Status.PENDING)
         for rule, opening in openings
     ]
+    if reservation and all(row["queue"] == EVENTS_QUEUE for row in rows):
+        mine = reservation.columns(openings[0][1].scheduled_at)
+        rows = [row | mine for row in rows]
+    else:
+        reservation = None
     known = _insert(session, openings, rows)
+    ids = [known[opening.batch_id, rule.id, opening.part] for rule, opening in openings]
     details = [
-        detail_values(rule.account_id, known[opening.batch_id, rule.id, opening.part], opening)
-        for rule, opening in openings
+        detail_values(rule.account_id, run_id, opening)
+        for run_id, (rule, opening) in zip(ids, openings, strict=True)
     ]
     insert_each(session, RunDetail, details)
-    session.info.setdefault("alarms", set()).update((row["scheduled_at"], row["queue"]) for row in rows)
+    if reservation:
+        reservation.rules |= {run_id: rule.id for run_id, (rule, _) in zip(ids, openings, strict=True)}
+    else:
+        session.info.setdefault("alarms", set()).update((row["scheduled_at"], row["queue"]) for row in rows)
 
 
 def _insert(

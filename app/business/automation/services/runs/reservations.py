@@ -47,6 +47,10 @@ class Reservation:
     rules: dict[int, int] = field(default_factory=dict)
     left_behind: set[int] = field(default_factory=set)
 
+    def columns(self, now: datetime) -> RowValues:
+        """What the row of a reserved run says."""
+        return {"lease_token": self.token, "lease_until": now + RESERVED_FOR}
+
 
 @dataclass
 class Turns:
@@ -125,6 +129,11 @@ def due_accounts(session: Session, queue: str, now: datetime) -> list[int]:
     return list(session.scalars(_DUE_ACCOUNTS, _of_moment(queue, now)))
 
 
+def is_any_due(session: Session, queue: str, now: datetime) -> bool:
+    """Whether the queue has a due run that nobody has reserved."""
+    return bool(session.scalar(_IS_ANY_READY, _of_moment(queue, now)))
+
+
 def ready(queue: str, now: datetime) -> Select[int]:
     """Ids of the due runs of a queue that nobody has reserved, by priority, then oldest first."""
     return _READY.params(**_of_moment(queue, now))
@@ -145,6 +154,9 @@ _READY = (
     )
     .order_by(ScheduledTask.priority, ScheduledTask.scheduled_at, ScheduledTask.id)
 )
+
+
+_IS_ANY_READY = select(_READY.exists())
 
 
 def _due_accounts() -> Select[int, int]:
@@ -239,7 +251,7 @@ def _reserve(
         session.execute(
             update(run)
             .where(run.id.in_(mine.rules), run.status == Status.PENDING)
-            .values(lease_token=mine.token, lease_until=now + RESERVED_FOR)
+            .values(**mine.columns(now))
             # No page shows a reservation.
             .execution_options(synchronize_session=False, is_shown=False)
         )

@@ -27,6 +27,7 @@ from app.business.automation.services.runs.opening import (
     reopen,
     skip_instead,
 )
+from app.business.automation.services.runs.reservations import Reservation
 from app.business.automation.services.triggering.event_matching import UNSPLIT, Match, parts
 from app.business.automation.services.triggering.failed_deliveries import run_of
 from app.business.base import RowValues
@@ -133,17 +134,24 @@ def plan_rest(
     )
 
 
-def deliver_all(session: Session, pairs: Sequence[DeliveryPlan], now: datetime) -> None:
+def deliver_all(
+    session: Session,
+    pairs: Sequence[DeliveryPlan],
+    now: datetime,
+    reservation: Reservation | None = None,
+) -> None:
     """Open the runs of these pairs of batch and rule. The unique delivery row prevents a second delivery.
 
-    Pairs with too many runs for this transaction keep their plan, and are due at once.
+    Pairs with too many runs for this transaction keep their plan, and are due at once. reservation: for whom the runs
+    are opened.
     """
     if not pairs:
         return
     whole = _fitting(pairs)
     new = _add_deliveries(session, pairs, whole, now)
     fresh = [pair for pair in whole if (pair.batch.id, pair.rule.id) in new]
-    open_runs(session, [(pair.rule, opening) for pair in fresh for opening in pair.openings()])
+    openings = [(pair.rule, opening) for pair in fresh for opening in pair.openings()]
+    open_runs(session, openings, reservation)
     for pair in fresh:
         if pair.unmatched:
             _skip_unmatched(session, pair, None, now)

@@ -1,9 +1,10 @@
 """Dispatches closed event batches to rules: once for each batch and rule, with runs over all matching records.
 
-A batch is read and matched first, in a transaction that blocks no writers; the next transaction writes. The pairs of a
-batch share it with savepoints; after a failure they are processed one by one. A failure for one rule is retried
-separately and affects no other rule. Transient database faults do not count as attempts. A pair with many runs stores
-its plan in its delivery, and its runs are opened in several transactions.
+A batch is read and matched first, in a transaction that blocks no writers; the next transaction writes. One of few
+events is matched in the transaction that writes (`small_batches`). The pairs of a batch share it with savepoints; after
+a failure they are processed one by one. A failure for one rule is retried separately and affects no other rule.
+Transient database faults do not count as attempts. A pair with many runs stores its plan in its delivery, and its runs
+are opened in several transactions.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy import Select, or_, select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -19,6 +20,7 @@ from app.business.automation.delivery_models import BatchDelivery, Delivery
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.transactions import Transaction
 from app.business.automation.services.triggering import failed_deliveries
+from app.business.automation.services.triggering.closed_batches import Closed, first_page, oldest_first
 from app.business.automation.services.triggering.deliveries import (
     DeliveryPlan,
     deliver_again,
@@ -27,14 +29,19 @@ from app.business.automation.services.triggering.deliveries import (
     plan_rest,
     planned_before,
 )
-from app.business.automation.services.triggering.event_matching import BatchEvents, match, read_events
+from app.business.automation.services.triggering.event_matching import (
+    LISTENERS,
+    BatchEvents,
+    listened_to,
+    match,
+    read_events,
+)
+from app.business.automation.services.triggering.small_batches import Taken, dispatch_small
 from app.business.database_faults import in_one_line, is_passing, stops_all
 from app.business.events import EventBatch
 
 MOST_TRIES = 5
 LONGEST_BACK_OFF = timedelta(hours=1)
-CLOCK_SKEW = timedelta(minutes=2)
-"""A rule created within this time after a batch was closed may still get it: clocks of machines differ."""
 
 Failures = list[tuple[int, Exception]]
 """By rule."""
@@ -75,34 +82,27 @@ def dispatch_batches(
     most: int = 50,
     reading: Transaction | None = None,
     is_over: Callable[[], bool] = lambda: False,
+    taken: Taken | None = None,
 ) -> Dispatched:
     """Dispatch every closed batch to every rule with its trigger, then retry or continue deliveries that are due.
 
     reading: begins a transaction that only reads. is_over: begins nothing further once it is true: new batches come
-    first, then the rest of large ones.
+    first, then the rest of large ones. taken: gets runs that the caller executes next.
     """
-    done = Dispatched()
-    for batch_id in _oldest_first(reading or transaction, now, most):
+    done, reading = Dispatched(), reading or transaction
+    with reading() as session:
+        page = first_page(session, now, most)
+        is_any_due = bool(session.scalar(select(_due_again(now).exists())))
+    for closed in oldest_first(reading, page, now, most):
         if is_over():
             done.has_more = True
             return done
-        try:
-            with (reading or transaction)() as session:
-                plan = plan_batch(session, batch_id, now)
-            with transaction() as session:
-                failures = dispatch_batch(session, plan, now)
-        except Exception as error:
-            if stops_all(error):
-                raise
-            done.note(error, batch=batch_id)
-            if not is_passing(error):
-                with transaction() as session:
-                    _set_back(session, batch_id, error, now)
-            continue
-        done.batches += 1
-        for rule_id, failure in failures:
-            done.note(failure, batch=batch_id, rule=rule_id)
-    for delivery_id in _pages(reading or transaction, _due_again(now), BatchDelivery.id, most):
+        if closed.is_large or not _dispatch_small(transaction, closed, now, taken, done):
+            is_any_due = True
+            _dispatch_by_rule(transaction, reading, closed.id, now, done)
+    if not is_any_due:
+        return done
+    for delivery_id in _pages(reading, _due_again(now), BatchDelivery.id, most):
         if is_over():
             done.has_more = True
             return done
@@ -110,20 +110,45 @@ def dispatch_batches(
     return done
 
 
-def _oldest_first(transaction: Transaction, now: datetime, most: int) -> Iterator[int]:
-    """Every closed batch once, in the order of the index on undispatched batches."""
-    key = EventBatch.closed_at, EventBatch.id
-    query = _undispatched(now).order_by(*key)
-    while True:
+def _dispatch_small(
+    transaction: Transaction, closed: Closed, now: datetime, taken: Taken | None, done: Dispatched
+) -> bool:
+    """False where it has to be dispatched rule by rule, and nothing was done."""
+    try:
         with transaction() as session:
-            page = session.execute(query.limit(most)).all()
-        yield from (batch_id for batch_id, _ in page)
-        if len(page) < most:
-            return
-        batch_id, closed_at = page[-1]
-        # Two conditions, so that both databases seek to the first row in the index.
-        behind = or_(EventBatch.closed_at > closed_at, EventBatch.id > batch_id)
-        query = _undispatched(now).where(EventBatch.closed_at >= closed_at, behind).order_by(*key)
+            part = dispatch_small(session, closed.id, closed.account_id, now, taken)
+    except Exception as error:
+        if stops_all(error):
+            raise
+        if not is_passing(error):
+            return False
+        done.note(error, batch=closed.id)
+        return True
+    if taken and part:
+        taken.add(part)
+    done.batches += 1
+    return True
+
+
+def _dispatch_by_rule(
+    transaction: Transaction, reading: Transaction, batch_id: int, now: datetime, done: Dispatched
+) -> None:
+    try:
+        with reading() as session:
+            plan = plan_batch(session, batch_id, now)
+        with transaction() as session:
+            failures = dispatch_batch(session, plan, now)
+    except Exception as error:
+        if stops_all(error):
+            raise
+        done.note(error, batch=batch_id)
+        if not is_passing(error):
+            with transaction() as session:
+                _set_back(session, batch_id, error, now)
+        return
+    done.batches += 1
+    for rule_id, failure in failures:
+        done.note(failure, batch=batch_id, rule=rule_id)
 
 
 def _pages(
@@ -138,14 +163,6 @@ def _pages(
         if len(ids) < most:
             return
         last = ids[-1]
-
-
-def _undispatched(now: datetime) -> Select[int, datetime | None]:
-    return select(EventBatch.id, EventBatch.closed_at).where(
-        EventBatch.closed_at.is_not(None),
-        EventBatch.dispatched_at.is_(None),
-        or_(EventBatch.not_before.is_(None), EventBatch.not_before <= now),
-    )
 
 
 def _due_again(now: datetime) -> Select[int]:
@@ -220,16 +237,7 @@ def _within(session: Session, work: Callable[[], None]) -> Exception | None:
 
 
 def _listeners(session: Session, batch: EventBatch) -> Listeners:
-    """Rules with the batch's trigger. Few columns: a rule whose row cannot be read must not affect the others."""
-    rule = AutomationRule
-    query = select(rule.id, rule.version).where(
-        rule.account_id == batch.account_id,
-        rule.trigger == batch.type,
-        rule.is_active,
-        rule.archived_at.is_(None),
-        rule.created_at <= (batch.closed_at or batch.created_at) + CLOCK_SKEW,
-    )
-    return dict(session.execute(query.order_by(rule.priority, rule.id)).all())
+    return dict(session.execute(LISTENERS, listened_to(batch)).all())
 
 
 def _match(

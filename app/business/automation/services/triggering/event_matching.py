@@ -2,12 +2,12 @@
 
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
@@ -25,11 +25,14 @@ from app.business.automation.services.conditions.query import matching
 from app.business.automation.services.rule_parts import JsonObject, Stored
 from app.business.automation.services.rules.zone import rule_zone
 from app.business.automation.services.runs.windows import batch_size
+from app.business.base import RowValues
 from app.business.events import Event, EventBatch
 from app.business.planner.models import Site, SiteStatus
 
 UNSPLIT = 0
 """Site id of rules that are not split."""
+CLOCK_SKEW = timedelta(minutes=2)
+"""A rule created within this time after a batch was closed may still get it: clocks of machines differ."""
 
 
 OfferKey = tuple[str | None, int | None, int | None, tuple[str, ...]]
@@ -108,11 +111,35 @@ class Match:
         return sum(len(records or ()) for _, records in self.groups)
 
 
+LISTENERS = (
+    select(AutomationRule.id, AutomationRule.version)
+    .where(
+        AutomationRule.account_id == bindparam("account"),
+        AutomationRule.trigger == bindparam("event"),
+        AutomationRule.is_active,
+        AutomationRule.archived_at.is_(None),
+        AutomationRule.created_at <= bindparam("latest"),
+    )
+    .order_by(AutomationRule.priority, AutomationRule.id)
+)
+"""Rules with the trigger of a batch, the most urgent first. Few columns: a rule whose row cannot be read must not
+affect the others."""
+_EVENTS = (
+    select(Event.record_type, Event.record_id, Event.site_id, Event.sector_id, Event.data)
+    .where(Event.batch_id == bindparam("batch"))
+    .order_by(Event.id)
+)
+
+
+def listened_to(batch: EventBatch) -> RowValues:
+    """The values of `LISTENERS` for this batch."""
+    latest = (batch.closed_at or batch.created_at) + CLOCK_SKEW
+    return {"account": batch.account_id, "event": batch.type, "latest": latest}
+
+
 def read_events(session: Session, batch: EventBatch) -> BatchEvents:
     """All events of the batch in one statement."""
-    columns = (Event.record_type, Event.record_id, Event.site_id, Event.sector_id, Event.data)
-    query = select(*columns).where(Event.batch_id == batch.id).order_by(Event.id)
-    return BatchEvents(batch, [EventRow(*row) for row in session.execute(query)])
+    return BatchEvents(batch, [EventRow(*row) for row in session.execute(_EVENTS, {"batch": batch.id})])
 
 
 def ended_in_scope(
