@@ -7,6 +7,7 @@ from flask import current_app
 from sqlalchemy import BigInteger, Connection, String, text
 
 from app.business.base import Base, Json, UtcDateTime
+from app.infrastructure import query_statistics
 from app.infrastructure.schema import APPEND_ONLY, protect_history
 
 engine = current_app.extensions["migrate"].db.engine
@@ -66,6 +67,7 @@ def _protect(connection: Connection) -> None:
     present = set(connection.dialect.get_table_names(connection))
     if present.issuperset(APPEND_ONLY):
         protect_history(connection)
+    query_statistics.assume(connection)
     if connection.dialect.name == "sqlite":
         broken = connection.execute(text("PRAGMA foreign_key_check")).all()
         if broken:

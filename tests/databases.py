@@ -11,6 +11,7 @@ from flask import Flask
 from sqlalchemy import URL, Engine, create_engine, make_url, text
 
 from app.business.base import Base
+from app.infrastructure import query_statistics
 from app.infrastructure.database import db
 from app.infrastructure.schema import protect_history
 
@@ -80,10 +81,11 @@ def _sqlalchemy_url(server_url: str) -> URL:
 
 
 def create_schema(app: Flask) -> None:
-    """The tables of the models, with the triggers that protect history."""
+    """The tables of the models, as an installation has them."""
     with app.app_context(), db.engine.begin() as connection:
         Base.metadata.create_all(connection)
         protect_history(connection)
+        query_statistics.assume(connection)
 
 
 def empty(engine: Engine) -> None:

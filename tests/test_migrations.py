@@ -55,6 +55,17 @@ def test_migrations_go_down_to_nothing_and_up_again(empty_app: Flask) -> None:
         assert "scheduled_task" in inspect(db.engine).get_table_names()
 
 
+def test_a_migrated_database_has_statistics_of_every_index(empty_app: Flask) -> None:
+    """So that its plans are those of a large installation from the first day on."""
+    with empty_app.app_context():
+        if db.engine.dialect.name == "postgresql":
+            pytest.skip("PostgreSQL takes its own statistics")
+        upgrade()
+        with db.engine.connect() as connection:
+            known = set(connection.scalars(text("SELECT idx FROM sqlite_stat1")))
+        assert known >= {index.name for table in Base.metadata.sorted_tables for index in table.indexes}
+
+
 def test_a_migrated_ledger_refuses_changes(empty_app: Flask) -> None:
     with empty_app.app_context():
         upgrade()

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from sqlalchemy import Engine, create_engine
 
 from app.business.base import Base
+from app.infrastructure import query_statistics
 from app.infrastructure.database import engine_options, prepare
 from app.infrastructure.schema import protect_history
 from tests import databases
@@ -46,6 +47,7 @@ def prepared(url: str) -> Iterator[Engine]:
     with engine.begin() as connection:
         Base.metadata.create_all(connection)
         protect_history(connection)
+        query_statistics.assume(connection)
     try:
         yield engine
     finally:

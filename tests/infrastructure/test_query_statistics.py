@@ -1,10 +1,11 @@
 """SQLite chooses its indexes by what it knows of the large tables; connections opened later choose by it."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, insert, text
+from sqlalchemy import Connection, Engine, create_engine, insert, text
 
 from app.business.base import Base
 from app.business.planner.models import Keyword
@@ -12,24 +13,69 @@ from app.infrastructure import database, query_statistics
 from tests.factories import NOW, make_account, make_sector, make_site
 
 
-def test_large_tables_are_known_and_small_ones_are_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(query_statistics, "FEW", 50)
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
     url = f"sqlite:///{tmp_path}/known.sqlite3"
-    engine = create_engine(url, **database.engine_options(url))
-    database.prepare(engine)
+    made = create_engine(url, **database.engine_options(url))
+    database.prepare(made)
+    with made.begin() as connection:
+        Base.metadata.create_all(connection)
+        query_statistics.assume(connection)
+    yield made
+    made.dispose()
+
+
+def test_small_tables_are_planned_for_as_large_ones_and_large_ones_as_they_are(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assumed = told(engine)
+    add_keywords(engine, 60)
+    query_statistics.keep(engine)
+    assert told(engine) == assumed
+    monkeypatch.setattr(query_statistics, "FEW", 50)
+    query_statistics.keep(engine)
+    changed = {index for index, figures in told(engine).items() if figures != assumed[index]}
+    assert {rows for index, (rows, *_) in told(engine).items() if index in changed} == {60}
+    assert {index for index in assumed if "_keyword_" in index} >= changed
+
+
+def test_every_index_has_statistics_on_the_first_day(engine: Engine) -> None:
+    with engine.connect() as connection:
+        named = "SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name IN ({})"
+        tables = ", ".join(f"'{table}'" for table in Base.metadata.tables)
+        assert told(engine).keys() == set(connection.scalars(text(named.format(tables))))
+
+
+def test_a_connection_opened_later_chooses_by_them(engine: Engine) -> None:
+    """Without statistics SQLite takes the index that has all columns, and reads all runs of the account."""
+    query = "SELECT cause FROM scheduled_task WHERE account_id = 1 AND status IN ('failed', 'skipped', 'completed') "
+    query += "AND scheduled_at >= '2026-11-01' AND scheduled_at < '2026-11-02'"
+    with engine.connect() as connection:
+        assert "AND scheduled_at>? AND scheduled_at<?" in plan(connection, query)
+        connection.execute(text("DELETE FROM sqlite_stat1"))
+        connection.execute(text("ANALYZE sqlite_schema"))
+        assert "scheduled_at>?" not in plan(connection, query)
+        connection.rollback()
+
+
+def add_keywords(engine: Engine, count: int) -> None:
     with database.Session(engine) as session:
-        Base.metadata.create_all(session.connection())
         sector = make_sector(session, make_site(session, make_account(session)))
         place = {"account_id": sector.account_id, "site_id": sector.site_id, "sector_id": sector.id}
         stamps = {"created_at": NOW, "updated_at": NOW, "status_since": NOW, "status": "new"}
-        session.execute(insert(Keyword), [place | stamps | {"text": f"lamp {n}"} for n in range(60)])
+        session.execute(insert(Keyword), [place | stamps | {"text": f"lamp {n}"} for n in range(count)])
         session.commit()
-    query_statistics.keep(engine)
+
+
+def told(engine: Engine) -> dict[str, tuple[int, ...]]:
+    """Each index: its rows, and how many are alike in its first, its first two, ... columns."""
     with engine.connect() as connection:
-        assert set(connection.scalars(text("SELECT DISTINCT tbl FROM sqlite_stat1"))) == {"keyword"}
-    engine.dispose()
+        rows = connection.execute(text("SELECT idx, stat FROM sqlite_stat1")).all()
+    return {index: tuple(map(int, figures.split())) for index, figures in rows}
+
+
+def plan(connection: Connection, query: str) -> str:
+    return " ".join(row[3] for row in connection.execute(text(f"EXPLAIN QUERY PLAN {query}")))
 
 
 def test_connections_are_opened_anew_as_often_as_statistics_are_taken() -> None:

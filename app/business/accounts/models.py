@@ -217,6 +217,13 @@ class AuditEntry(AccountOwned, Base):
             sqlite_where=text("api_key_id IS NOT NULL"),
             postgresql_where=text("api_key_id IS NOT NULL"),
         ),
+        Index(
+            "ix_audit_entry_by_nobody",
+            "account_id",
+            "id",
+            sqlite_where=text("user_id IS NULL"),
+            postgresql_where=text("user_id IS NULL"),
+        ),
     )
 
     user_id: Mapped[int | None] = mapped_column(Id)
