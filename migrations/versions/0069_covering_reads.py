@@ -27,7 +27,7 @@ def upgrade() -> None:
     op.create_index(
         'ix_audit_entry_by_nobody',
         'audit_entry',
-        ['account_id', 'id'],
+        ['account_id', 'user_id', 'id'],
         sqlite_where=by_nobody,
         postgresql_where=by_nobody,
     )

@@ -220,6 +220,8 @@ class AuditEntry(AccountOwned, Base):
         Index(
             "ix_audit_entry_by_nobody",
             "account_id",
+            # Says nothing, but else SQLite believes that the index above, with one column more, must be better.
+            "user_id",
             "id",
             sqlite_where=text("user_id IS NULL"),
             postgresql_where=text("user_id IS NULL"),
