@@ -29,6 +29,7 @@ from app.settings import Settings
 from tests import databases, selection
 from tests.declared_answers import hold_to_declarations
 from tests.faults.fleet import processes
+from tests.ordering import long_first
 from tests.processes import free_port
 
 
@@ -41,22 +42,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 terminalreporter.write("".join(f"{line}\n" for line in lines))
 
 
-LONG_FIRST = ("faults", "journeys", "simulation", "fuzz", "browser")
-"""Folders with real processes: begun first, one after the other, while the other test process works by itself."""
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fast", action="store_true", help="on SQLite only, without what takes long")
 
 
+# Last: pytest itself sorts them by database before.
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     selection.leave_out(config, items)
-
-    def place(item: pytest.Item) -> int:
-        folder = item.nodeid.split("/")[1]
-        return LONG_FIRST.index(folder) if folder in LONG_FIRST else len(LONG_FIRST)
-
-    items.sort(key=place)
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    items[:] = long_first(items, lambda item: item.nodeid.split("/")[1], count)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -216,6 +211,26 @@ def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
+NEEDLESS = (
+    # A process in stock for each page, and one that draws what the address bar would suggest.
+    "SpareRendererForSitePerProcess",
+    "WebUIOmniboxPopup",
+    "WebUIOmniboxAimPopup",
+    # Chromium heeds the last list only: what Playwright switches off in its own, as far as it concerns a page of ours.
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsFirstBalancedModeAutoEnable",
+    "HttpsUpgrades",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PaintHolding",
+    "PreconnectToSearch",
+    "ThirdPartyStoragePartitioning",
+)
+"""Features of the browser that take a quarter of its time, and of which no page knows."""
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """CHROMIUM, else one on PATH."""
@@ -223,6 +238,8 @@ def chromium() -> Iterator[Browser]:
     path = os.environ.get("CHROMIUM") or next(filter(None, on_path), None)
     assert path, "Install chromium, or name it in CHROMIUM."
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path)
+        browser = playwright.chromium.launch(
+            executable_path=path, args=[f"--disable-features={','.join(NEEDLESS)}"]
+        )
         yield browser
         browser.close()

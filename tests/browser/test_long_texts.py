@@ -27,7 +27,7 @@ from tests.factories import (
 from tests.people import People, browser_of
 from tests.sampling import FULL
 
-WIDTHS = {390: 1 if FULL else 2, 1280: 1 if FULL else 8}
+WIDTHS = {390: 1 if FULL else 5, 1280: 1 if FULL else 20}
 """Width of the window, and which page is shown in it: each, or one of so many."""
 LENGTHY = 3_000 if FULL else 600
 SCRIPTS = ("w", "W", "ﷺ", "𒐫", "😀", "漢", "ש", "ۏ", "ẞ", "👨‍👩‍👧‍👦", "_", "%", "&lt;", "i")

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app import ROOT
 from app.business.automation.run_models import ScheduledTask, Status
+from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.billing.models import CreditEntry
 from tests.browser.newcomer_walk import add_site, answer_questions, import_keywords, save_and_switch_on
 from tests.business.automation.machine import Machine
@@ -54,6 +55,16 @@ def used(session: Session) -> int:
     credits = session.scalar(query) or 0
     session.commit()
     return credits
+
+
+def make_rule_by_program(session: Session, people: People) -> None:
+    """From keywords to drafts, also of those that are there: the form is walked through above."""
+    actions = ("cluster_keywords", "generate_ideas", "create_tasks", "generate_content")
+    data = {"name": "Draft", "trigger": "keyword_added", "actions": [{"type": type} for type in actions]}
+    owner, now, service = Actor(people.owner.id), datetime.now(UTC), AutomationService()
+    rule = service.create_rule(session, people.account, data | {"is_active": False}, owner, now)
+    service.enable(session, rule, owner, now, backfill=True)
+    session.commit()
 
 
 def settle(session: Session) -> Machine:
@@ -129,8 +140,7 @@ def test_the_first_steps_lead_from_a_site_to_a_draft_and_go(
     import_keywords(page, tmp_path)
     follow(2, "Choose a template")
     expect(page.get_by_role("button", name="Use this").first).to_be_visible()
-    actions = ("cluster_keywords", "generate_ideas", "create_tasks", "generate_content")
-    write_rule(page, "Draft", "When keywords are added", *actions)
+    make_rule_by_program(session, people)
     follow(3, "See the rules")
     settle(session)
     page.goto("/")

@@ -22,7 +22,7 @@ from tests.modules.automation_rest import RULES, rule_body
 from tests.people import People, browser_of, make_people, program_of
 from tests.sampling import FULL
 
-SHARES = 1 if FULL else 4
+SHARES = 1 if FULL else 8
 """A rule takes every fourth of what is tried, the next one the fourth beside it: each is tried with seven rules."""
 
 NUMBERS = count(1)

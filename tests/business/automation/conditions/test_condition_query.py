@@ -23,7 +23,8 @@ from app.business.automation.services.conditions.query import matching
 from app.business.automation.services.conditions.record_fields import load_facts
 from app.business.planner.models import Keyword
 from tests import factories
-from tests.business.automation.conditions.condition_cases import TELLING, Case, a_pipeline, cases
+from tests.business.automation.conditions.condition_cases import TELLING, Case, cases
+from tests.business.automation.conditions.condition_records import a_pipeline
 from tests.sampling import FULL
 
 SEEDS = range(4) if FULL else range(1)

@@ -35,18 +35,11 @@ from app.business.automation.services.conditions.nodes import (
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.conditions.record_fields import load_facts
 from app.business.automation.services.conditions.values import day_of, instant_of
-from tests.business.automation.conditions.condition_cases import (
-    LABELS,
-    NOW,
-    Case,
-    a_pipeline,
-    cases,
-    operands,
-    scalars,
-)
+from tests.business.automation.conditions.condition_cases import Case, cases, operands, scalars
+from tests.business.automation.conditions.condition_records import LABELS, NOW, a_pipeline
 from tests.sampling import FULL
 
-TREES = 6_000 if FULL else 45
+TREES = 6_000 if FULL else 25
 NOT_NEGATIVE = ("volume", "keyword_count", "idea_count", "total_volume", "credits_available")
 CLOCK = {"now.hour": range(24), "now.weekday": range(1, 8), "now.days_left_in_month": range(31)}
 SEARCHING = settings(

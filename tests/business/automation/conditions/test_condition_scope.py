@@ -25,7 +25,8 @@ from app.business.errors import Invalid
 from app.business.folded_columns import folds_of, with_folded
 from app.business.planner.models import Sector, Site
 from tests import factories
-from tests.business.automation.conditions.condition_cases import Case, a_pipeline, count_leaves, trees
+from tests.business.automation.conditions.condition_cases import Case, count_leaves, trees
+from tests.business.automation.conditions.condition_records import a_pipeline
 from tests.sampling import FULL
 
 TREES = 600 if FULL else 6

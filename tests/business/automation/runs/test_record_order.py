@@ -23,7 +23,7 @@ from app.business.automation.services.rules.versions import read_definition
 from app.business.automation.services.why.explanation import why
 from app.business.errors import Invalid
 from app.business.planner.models import Keyword, Sector
-from tests.business.automation.conditions.condition_cases import a_pipeline
+from tests.business.automation.conditions.condition_records import a_pipeline
 from tests.business.automation.machine import Machine
 from tests.business.automation.rule_parts import HOURLY, IDEAS, LABEL, clusters_with_keywords
 from tests.factories import NOW, make_keyword

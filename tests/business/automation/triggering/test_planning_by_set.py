@@ -20,6 +20,7 @@ from app.business.automation.services.triggering.planning_pace import PlanningPa
 from tests.business.automation.machine import Machine
 from tests.business.automation.run_rows import make_rule
 from tests.factories import NOW, make_account, make_site
+from tests.sampling import times
 
 CRONS = ("*/5 * * * *", "7,52 * * * *", "30 1-4 * * *", "0 9 * * 1-5", "15 2 29 * *")
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu")
@@ -122,7 +123,7 @@ def one_by_one(monkeypatch: pytest.MonkeyPatch) -> Callable[..., planning.Planne
 
 
 @pytest.mark.both_databases
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(times(full=20, sample=1)))
 def test_a_set_writes_what_its_rules_write_one_by_one(
     machine: Machine, session: Session, seed: int, one_by_one: Callable[..., planning.Planned]
 ) -> None:
