@@ -19,8 +19,6 @@ OWN = (
     # So do the examples of bodies in the reference.
     ROOT / "app/modules/openapi/examples.py",
     ROOT / "app/demo",
-    # And the help page, which says what each does.
-    ROOT / "app/modules/automation/help/texts.py",
 )
 
 

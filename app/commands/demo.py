@@ -6,7 +6,6 @@ import click
 from flask import Flask
 
 from app.commands.refusals import plain_refusals
-from app.demo.loading import load_demo, reset_demo
 from app.infrastructure.database import transaction
 
 
@@ -23,6 +22,9 @@ def demo(reset: bool) -> None:
     Other accounts are never touched. Its owner, demo@example.com, has no password: the link that `up` prints
     at its start signs in.
     """
+    # Imported here so that other commands and every start do not load the demo.
+    from app.demo.loading import load_demo, reset_demo
+
     now = datetime.now(UTC)
     if reset:
         reset_demo(transaction, now)

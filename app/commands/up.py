@@ -17,7 +17,6 @@ from sqlalchemy.exc import DatabaseError, DBAPIError
 from app.business.accounts.models import Account
 from app.business.accounts.services import welcome
 from app.business.database_faults import fault_of, first_line
-from app.demo.loading import load_demo
 from app.infrastructure import data_folder
 from app.infrastructure.database import db, transaction
 from app.infrastructure.messaging import heartbeats
@@ -140,6 +139,8 @@ def _prepare_database(demo: bool) -> None:
     with transaction() as session:
         is_empty = session.scalar(select(Account.id).limit(1)) is None
     if demo and is_empty:
+        from app.demo.loading import load_demo
+
         click.echo("Loading the demo account", err=True)
         load_demo(transaction, datetime.now(UTC))
     _close_connections()

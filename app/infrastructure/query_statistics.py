@@ -30,6 +30,7 @@ PARTS = {
     "ix_scheduled_task_reason": 200_000,
     "ix_scheduled_task_rule_cause": 200_000,
     "ix_audit_entry_by_nobody": 100_000,
+    "ix_automation_rule_split": 10_000,
 }
 """Rows of the indexes that leave most rows of their table out."""
 VALUES = {

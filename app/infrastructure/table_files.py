@@ -12,7 +12,6 @@ from tempfile import TemporaryFile
 from typing import IO
 
 from pydantic import JsonValue
-from xlsxwriter import Workbook
 
 Cell = str | int | float | None
 Rows = Iterable[Mapping[str, JsonValue]]
@@ -62,6 +61,9 @@ def _write_lines(file: IO[bytes], _columns: Sequence[str], rows: Rows) -> None:
 
 
 def _write_sheet(file: IO[bytes], columns: Sequence[str], rows: Rows) -> None:
+    # Imported here so that it takes no memory of processes that write no sheet.
+    from xlsxwriter import Workbook
+
     workbook = Workbook(
         file, {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     )

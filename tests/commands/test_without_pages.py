@@ -15,10 +15,12 @@ SERVING = {"web", "up", "openapi"}
 OF_LIBRARIES = {"limiter"}
 LOADED = """
 import sys
-sys.argv = ["flask", "--app", "wsgi", "sweep"]
+sys.argv = ["flask", "--app", "wsgi", "{command}"]
 import wsgi
-print(*sorted({"app.modules", "wtforms", "openai", "scipy"} & set(sys.modules)))
+print(*sorted({seldom} & set(sys.modules)))
 """
+SELDOM = {"app.demo.month", "docx", "markdownify", "openai", "scipy", "xlsxwriter"}
+"""What few requests and runs need, and loads by itself when it is needed."""
 
 
 def test_every_command_says_whether_it_serves_pages(shared_app: Flask) -> None:
@@ -41,9 +43,15 @@ def test_the_command_is_the_first_word_that_is_no_option(arguments: str, needed:
     assert needs_pages(arguments.split()) is needed
 
 
-def test_a_worker_loads_no_pages(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "seldom"), [("sweep", {"app.modules", "wtforms", *SELDOM}), ("up", SELDOM)]
+)
+def test_a_process_loads_no_pages_that_it_does_not_serve_and_nothing_seldom_needed(
+    tmp_path: Path, command: str, seldom: set[str]
+) -> None:
     environment = clean_environment(DATA_DIR=str(tmp_path), PYTHONPATH=str(ROOT))
+    loaded = LOADED.format(command=command, seldom=seldom)
     ended = subprocess.run(
-        [sys.executable, "-c", LOADED], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", loaded], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
     assert ended.stdout.split() == []

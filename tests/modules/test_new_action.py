@@ -68,6 +68,7 @@ class SurveyKeywordsAction(ActionType[SurveyKeywords]):
 
     key = TYPE
     label = "Survey the searchers"
+    explanation = "Asks those who search what they look for."
     params = SurveyKeywords
     takes = ("keyword",)
     price_text = "1 credit for each started 100 searches"

@@ -9,7 +9,6 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import yaml
 
 from app.business.writer.models import Content
-from app.business.writer.services.article_document import to_document
 from app.business.writer.services.article_html import clean_html
 from app.business.writer.services.article_markdown import to_markdown
 from app.business.writer.services.sent_article import slug_of
@@ -27,6 +26,14 @@ class FileKind:
     def name(self, content: Content) -> str:
         """The name of the article's file: readable, and its own among many."""
         return f"{slug_of(content.title)}-{content.id}.{self.ending}"
+
+
+def as_document(content: Content) -> bytes:
+    """A Word document."""
+    # Imported here: its library takes eight megabytes, and few processes ever need it.
+    from app.business.writer.services.article_document import to_document
+
+    return to_document(content)
 
 
 def as_markdown(content: Content) -> bytes:
@@ -64,7 +71,7 @@ FILE_KINDS = {
         "Word document",
         "docx",
         "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-        to_document,
+        as_document,
     ),
     "md": FileKind("Markdown", "md", "text/markdown", as_markdown),
     "html": FileKind("HTML", "html", "text/html", as_page),

@@ -161,9 +161,7 @@ def _table(title: str, fields: Iterable[Field]) -> Table:
 
 def _actions() -> Iterator[HelpTerm]:
     for key, action in CATALOGUE.items():
-        yield HelpTerm(
-            f"action-{key}", action.label, texts.ACTION_WORDS.get(key, ""), tuple(_action_facts(action))
-        )
+        yield HelpTerm(f"action-{key}", action.label, action.explanation, tuple(_action_facts(action)))
 
 
 def _action_facts(action: AnyAction) -> Iterator[tuple[str, str]]:

@@ -113,26 +113,6 @@ TRIGGER_WORDS = {
 }
 """By trigger."""
 
-ACTION_WORDS = {
-    "cluster_keywords": "Puts keywords that mean the same into clusters: first into near ones that are here, then into "
-    "new ones. Keywords that fit nowhere stay new, are free, and are tried again after a week. Up to 3,000 keywords in "
-    "a sector, clusters that nobody has changed or worked on are put in order anew whenever it has grown by half.",
-    "generate_ideas": "Writes ideas for articles on each cluster.",
-    "create_tasks": "Makes a writing task of each idea, with its brief. Rejected and used ideas are left out.",
-    "generate_content": "Has the article of each task written. Without a connection to an AI service it makes a short "
-    "brief, which is marked as one.",
-    "publish_content": "Puts approved articles into the WordPress of their site; later runs update them.",
-    "update_records": "Changes status, labels, person, due day or note.",
-    "create_record": "Makes an idea or a task with the title you give; texts may name fields, like {name}.",
-    "notify": "Tells people within the console, and by e-mail if you want it.",
-    "ask_person": "Asks somebody before the run goes on. It waits without holding credits; with the first answer it "
-    "goes on, with any other it ends there.",
-    "send_webhook": "Posts the records to another system, signed, and tries again when that is away.",
-    "pause_rule": "Switches one rule off, or all of a site or with an action.",
-    "resume_rule": "Switches them on again.",
-}
-"""By type of action."""
-
 RECORD_STATUSES = {
     "keyword": {
         "new": "In no cluster yet; rules may group it.",

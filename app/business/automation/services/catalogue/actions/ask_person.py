@@ -111,6 +111,10 @@ class AskPersonAction(ActionType[AskPerson]):
 
     key = "ask_person"
     label = "Ask a person first"
+    explanation = (
+        "Asks somebody before the run goes on. It waits without holding credits; with the first answer it "
+        "goes on, with any other it ends there."
+    )
     icon = "user"
     params = AskPerson
     takes = RECORD_TYPES

@@ -115,21 +115,21 @@ class Measure:
 class ActionType(Generic[P]):
     """One entry of the catalogue: subclass it in its own file, and add it to the registry.
 
-    icon: its drawing on pages · takes: record types of its units (empty: one unit for the whole run) ·
-    makes: record type it creates · kind_from: parameter that holds that record type instead ·
-    unit_of: what one unit is · measure: what the price
-    is based on (for sectors always the sector column) · local: makes no external call · asks_model: asks the AI
-    service · may_ask_model: where the account wants it · by_connection: its price depends on there being an AI
-    connection · seconds: time limit of one unit · ids: parameters with record ids, the first that is set is used ·
-    events: that it may cause · statuses: of records it accepts (None: any) · refusal: why a record is not accepted
-    · left_over: records it may leave unchanged · usual_limit: default records per run · most_records: of one run
-    over given records · done: participle for its records in results · texts_of_records: whether its texts may use
-    fields of the run's records · may_repeat: two rules may apply it to the same records · decides: the run ends
-    there when its unit is left out.
+    explanation: what it does, for the help page · icon: its drawing on pages · takes: record types of its units
+    (empty: one unit for the whole run) · makes: record type it creates · kind_from: parameter that holds that record
+    type instead · unit_of: what one unit is · measure: what the price is based on (for sectors always the sector
+    column) · local: makes no external call · asks_model: asks the AI service · may_ask_model: where the account wants
+    it · by_connection: its price depends on there being an AI connection · seconds: time limit of one unit · ids:
+    parameters with record ids, the first that is set is used · events: that it may cause · statuses: of records it
+    accepts (None: any) · refusal: why a record is not accepted · left_over: records it may leave unchanged ·
+    usual_limit: default records per run · most_records: of one run over given records · done: participle for its
+    records in results · texts_of_records: whether its texts may use fields of the run's records · may_repeat: two
+    rules may apply it to the same records · decides: the run ends there when its unit is left out.
     """
 
     key: str
     label: str
+    explanation: str
     icon: str = "bolt"
     params: type[P]
     takes: tuple[str, ...] = ()

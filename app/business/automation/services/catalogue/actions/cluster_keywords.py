@@ -55,6 +55,12 @@ class ClusterKeywordsAction(ActionType[ClusterKeywords]):
 
     key = "cluster_keywords"
     label = "Group keywords into clusters"
+    explanation = (
+        "Puts keywords that mean the same into clusters: first into near ones that are here, then into new "
+        "ones. Keywords that fit nowhere stay new, are free, and are tried again after a week. Up to 3,000 "
+        "keywords in a sector, clusters that nobody has changed or worked on are put in order anew whenever "
+        "it has grown by half."
+    )
     icon = "topology-star-3"
     params = ClusterKeywords
     takes = ("keyword",)

@@ -69,6 +69,7 @@ class CreateRecord(Params):
 class CreateRecordAction(ActionType[CreateRecord]):
     key = "create_record"
     label = "Create an idea or a task"
+    explanation = "Makes an idea or a task with the title you give; texts may name fields, like {name}."
     icon = "plus"
     params = CreateRecord
     takes = RECORD_TYPES

@@ -36,6 +36,7 @@ class CreateTasks(Params):
 class CreateTasksAction(ActionType[CreateTasks]):
     key = "create_tasks"
     label = "Create writing tasks"
+    explanation = "Makes a writing task of each idea, with its brief. Rejected and used ideas are left out."
     icon = "checklist"
     params = CreateTasks
     takes = ("idea",)

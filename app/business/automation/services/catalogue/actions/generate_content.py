@@ -33,6 +33,10 @@ class GenerateContent(Params):
 class GenerateContentAction(ActionType[GenerateContent]):
     key = "generate_content"
     label = "Write the content"
+    explanation = (
+        "Has the article of each task written. Without a connection to an AI service it makes a short "
+        "brief, which is marked as one."
+    )
     icon = "file-text"
     params = GenerateContent
     takes = ("task",)

@@ -62,6 +62,7 @@ class PastIdeas(PastEligibility):
 class GenerateIdeasAction(ActionType[GenerateIdeas]):
     key = "generate_ideas"
     label = "Generate content ideas"
+    explanation = "Writes ideas for articles on each cluster."
     icon = "bulb"
     params = GenerateIdeas
     takes = ("cluster",)

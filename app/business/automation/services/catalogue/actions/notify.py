@@ -110,6 +110,7 @@ class Notify(Params):
 class NotifyAction(ActionType[Notify]):
     key = "notify"
     label = "Send a notice"
+    explanation = "Tells people within the console, and by e-mail if you want it."
     icon = "bell"
     params = Notify
     takes = RECORD_TYPES

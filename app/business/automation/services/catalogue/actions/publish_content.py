@@ -62,6 +62,7 @@ class PublishContent(Params):
 class PublishContentAction(ActionType[PublishContent]):
     key = "publish_content"
     label = "Publish in WordPress"
+    explanation = "Puts approved articles into the WordPress of their site; later runs update them."
     icon = "brand-wordpress"
     params = PublishContent
     takes = ("content",)

@@ -26,6 +26,7 @@ class SendWebhookAction(ActionType[SendWebhook]):
 
     key = "send_webhook"
     label = "Send to a webhook"
+    explanation = "Posts the records to another system, signed, and tries again when that is away."
     icon = "webhook"
     params = SendWebhook
     takes = RECORD_TYPES

@@ -58,6 +58,7 @@ class SwitchRulesAction(ActionType[PauseRule]):
 class PauseRuleAction(SwitchRulesAction):
     key = "pause_rule"
     label = "Switch rules off"
+    explanation = "Switches one rule off, or all of a site or with an action."
     icon = "player-pause"
     done = "switched off"
 
@@ -65,6 +66,7 @@ class PauseRuleAction(SwitchRulesAction):
 class ResumeRuleAction(SwitchRulesAction):
     key = "resume_rule"
     label = "Switch rules on"
+    explanation = "Switches them on again."
     icon = "player-play"
     done = "switched on"
 

@@ -71,6 +71,7 @@ class UpdateRecords(Params):
 class UpdateRecordsAction(ActionType[UpdateRecords]):
     key = "update_records"
     label = "Update the records"
+    explanation = "Changes status, labels, person, due day or note."
     icon = "pencil"
     params = UpdateRecords
     takes = RECORD_TYPES
