@@ -5,7 +5,18 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from tests.bench import bursts, conditions, imports, open_pages, pages, planning, selection, size, waiting
+from tests.bench import (
+    bursts,
+    conditions,
+    imports,
+    imports_with_rules,
+    open_pages,
+    pages,
+    planning,
+    selection,
+    size,
+    waiting,
+)
 from tests.bench.engines import engines
 from tests.bench.table import HEADING, Line, write_json
 
@@ -16,6 +27,7 @@ WORKLOADS = (
     waiting.lines,
     selection.lines,
     imports.lines,
+    imports_with_rules.lines,
     open_pages.lines,
     pages.lines,
     size.lines,

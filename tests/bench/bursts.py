@@ -91,7 +91,7 @@ def lines(engine: Engine, *, may_install: bool = True) -> Iterator[Line]:
     with TemporaryDirectory(prefix="igny8-bench-") as folder, valkey(Path(folder)) as address:
         place = Place(engine, address, Path(folder))
         name = engine.dialect.name
-        celery = references.seconds_of(
+        celery = references.measured(
             "celery_pipeline.py",
             "measure",
             RUNS,

@@ -53,7 +53,7 @@ def lines(engine: Engine, *, may_install: bool = True) -> Iterator[Line]:
     with TemporaryDirectory(prefix="igny8-bench-") as folder:
         file = Path(folder, "facts.json")
         file.write_text(json.dumps({"expression": EXPRESSION, "facts": records}))
-        zen = references.seconds_of("zen_conditions.py", file, may_install=may_install)
+        zen = references.measured("zen_conditions.py", file, may_install=may_install)
     yield Line("verdict of five leaves, to zen-engine", plain, zen and zen * 1e6, "us", TO_ZEN)
     yield Line("the same with its trace, to plain", traced, plain, "us", TO_PLAIN)
     compiling = _each(

@@ -73,7 +73,7 @@ def _lines(engine: Engine, connection: Redis, size: int, may_install: bool) -> I
         again()
         seed = _seconds(lambda: seed_loop(sessions, connection))
         yield Line(f"{name}, to the seed's loop", ours * 1000, seed * 1000, "ms", TO_SEED)
-        others = references.seconds_of("apscheduler_jobs.py", size, size // DUE, may_install=may_install)
+        others = references.measured("apscheduler_jobs.py", size, size // DUE, may_install=may_install)
         yield Line(f"{name}, to APScheduler", ours * 1000, others and others * 1000, "ms", TO_APSCHEDULER)
 
 

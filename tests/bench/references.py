@@ -10,13 +10,14 @@ PACKAGES = (
     "apscheduler>=3.11,<4",
     "sqlalchemy>=2,<2.1",
     "celery[redis]>=5.4,<6",
+    "rq>=3,<4",
     "psycopg[binary]>=3.2,<4",
     "zen-engine>=2.1,<3",
 )
 LONGEST_SECONDS = 300
 
 
-def seconds_of(script: str, *arguments: object, may_install: bool) -> float | None:
+def measured(script: str, *arguments: object, may_install: bool) -> float | None:
     """What `script` beside this file measures; None where its libraries are not there or it fails."""
     path = Path(__file__).with_name(script)
     command = [str(_python()), str(path), *map(str, arguments)]

@@ -17,6 +17,7 @@ from app.business.planner.models import Sector
 from app.business.planner.services.keyword_import import import_keywords
 from app.business.planner.services.keyword_table import read_keyword_table
 from app.infrastructure.messaging import queues
+from tests.bench import references
 from tests.bench.bursts import SHAPES, Place, add_rule, valkey
 from tests.bench.table import Line
 from tests.factories import make_account, make_sector, make_site
@@ -27,17 +28,22 @@ EVENTS, WARMING_UP, CROWD = 40, 5, 10_000
 LONGEST_SECONDS = 120
 
 
-def lines(engine: Engine) -> Iterator[Line]:
-    """Measured against goals in milliseconds, not against other software."""
+def lines(engine: Engine, *, may_install: bool = True) -> Iterator[Line]:
+    """Measured against goals in milliseconds, and beside the same pipeline on RQ's own worker."""
     name = engine.dialect.name
     with TemporaryDirectory(prefix="igny8-bench-") as folder, valkey(Path(folder)) as address:
         place = Place(engine, address, Path(folder))
+        url = engine.url.render_as_string(hide_password=False)
+        of_rq = references.measured(
+            "rq_pipeline.py", "measure", EVENTS, url, address, may_install=may_install
+        )
         with place.workers("clock", 1):
             alone = Customer(place)
             waited = [alone.waits_for_one() for _ in range(EVENTS)][WARMING_UP:]
             p50, p95 = statistics.median(waited), statistics.quantiles(waited, n=20)[-1]
             yield Line(f"idle worker, event to run (p50), {name}", p50, GOAL_MILLISECONDS[name], "ms", 1)
             yield Line(f"idle worker, event to run (p95 to p50), {name}", p95, p50, "ms", 2)
+            yield Line(f"idle worker, event to run (p50), {name}, to RQ's SimpleWorker", p50, of_rq, "ms", 1)
             crowded = Customer(place)
             crowded.add_keywords(CROWD)
             longest = max(alone.waits_for_one() for _ in range(EVENTS))
@@ -61,8 +67,8 @@ class Customer:
             session.commit()
             self.account_id, self.sector_id = account.id, sector.id
 
-    def add_keywords(self, count: int) -> None:
-        """Commit new keywords with their events, and wake the worker."""
+    def add_keywords(self, count: int) -> float:
+        """Commit new keywords with their events, and wake the worker. Returns when they were committed."""
         texts = [f"lamp {self.number + place}" for place in range(count)]
         self.number += count
         table = read_keyword_table("\n".join(["Keyword", *texts]).encode())
@@ -71,13 +77,14 @@ class Customer:
             now = datetime.now(UTC)
             import_keywords(session, table, site=sector.site, sector=sector, origin=origin, now=now)
             session.commit()
+        committed = time.perf_counter()
         queues.wake(Redis.from_url(self.place.address), [EVENTS_QUEUE])
+        return committed
 
     def waits_for_one(self) -> float:
         """Milliseconds from the commit of an event to the end of its run."""
         before = self.place.closed(self.account_id)
-        self.add_keywords(1)
-        begun = time.perf_counter()
+        begun = self.add_keywords(1)
         while self.place.closed(self.account_id) == before:
             if time.perf_counter() - begun > LONGEST_SECONDS:
                 return float("inf")

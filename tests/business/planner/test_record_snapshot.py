@@ -1,5 +1,6 @@
 """The snapshot in an event restores the record as it was, whatever happens to it afterwards."""
 
+import random
 from datetime import timedelta
 from typing import Any
 
@@ -10,8 +11,16 @@ from sqlalchemy.orm import Session
 from app.business.events import Event, EventBatch, EventType, Origin
 from app.business.planner.models import Cluster, Idea, Keyword, Sector
 from app.business.planner.services.cluster_service import create_cluster, place_keywords
-from app.business.planner.services.keyword_service import add_keyword, update_keyword
-from app.business.planner.services.record_snapshot import CLUSTER_FIGURES, kept_names, restored, snapshots
+from app.business.planner.services.import_file import ImportRow
+from app.business.planner.services.import_writing import Target, make_ready, write_rows
+from app.business.planner.services.keyword_service import add_keyword, clean_figures, update_keyword
+from app.business.planner.services.record_snapshot import (
+    CLUSTER_FIGURES,
+    kept_names,
+    restored,
+    snapshot_of_new,
+    snapshots,
+)
 from app.business.writer.models import Content, Task
 from tests.factories import (
     NOW,
@@ -89,3 +98,36 @@ def test_a_cluster_keeps_its_counts_and_a_keyword_its_cluster(session: Session, 
     for snapshot in session.scalars(moved.where(EventBatch.type == EventType.STATUS_CHANGED)):
         assert snapshot is not None
         assert snapshot["cluster_id"] == cluster.id
+
+
+SAID: dict[str, list[Any]] = {
+    "volume": [0, 1200],
+    "difficulty": [12.5, 100],
+    "cpc": [0.15, 3],
+    "intent": ["informational"],
+    "country": ["de", "Österreich"],
+    "language": ["en"],
+    "position": [3.2],
+    "clicks": [4],
+    "url": ["https://a.example/ü?q=1"],
+    "parent_keyword": ["lamps"],
+    "traffic_potential": [77],
+}
+
+
+@pytest.mark.both_databases
+def test_what_an_import_keeps_of_a_new_keyword_is_what_reading_it_would_give(
+    session: Session, sector: Sector
+) -> None:
+    chance = random.Random(5)
+    rows = []
+    for number in range(60):
+        cells = {name: chance.choice(texts) for name, texts in SAID.items() if chance.random() < 0.5}
+        text = f"lamp {number}"
+        rows.append(ImportRow(number, sector.site_id, None, text, text, clean_figures(cells)))
+    target = Target(sector.account_id, None, sector.id, "update")
+    made = write_rows(session, make_ready(rows, target, NOW), target, NOW).new
+    assert len(made) == 60
+    for at in (NOW, LATER):
+        read = snapshots(session, Keyword, [place.id for place, _ in made], at)
+        assert {place.id: snapshot_of_new(Keyword, values, at) for place, values in made} == read

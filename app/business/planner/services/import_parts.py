@@ -23,7 +23,7 @@ from app.business.planner.import_models import OPEN_STATES, ImportState, Keyword
 from app.business.planner.models import Sector, Site
 from app.business.planner.services.import_file import FileChoices, ImportFile, SiteOfRow
 from app.business.planner.services.import_writing import ReadyRow, Target, write_rows
-from app.business.planner.services.record_changes import KEYWORD, add_events
+from app.business.planner.services.record_changes import KEYWORD, add_events_of_new
 
 OPEN_LIMIT = 5
 """Concurrent imports of one account: each keeps its rows in the database until it ends."""
@@ -140,7 +140,7 @@ class ImportPart:
             origin = target_of(self.found).origin
             self.batch = open_batch(self.session, EventType.KEYWORD_ADDED, origin, self.now)
         if self.batch:
-            add_events(self.session, self.batch, KEYWORD, written.new)
+            add_events_of_new(self.session, self.batch, KEYWORD, written.new)
         self.rows += len(rows)
         self.created += len(written.new)
         self.updated += written.updated

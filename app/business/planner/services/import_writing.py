@@ -41,9 +41,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Written:
-    """The result for some rows. new: id and place of each keyword created · sectors: ids of those created."""
+    """The result for some rows. new: id and place of each keyword created, and the values it was created with ·
+    sectors: ids of those created."""
 
-    new: Sequence[Any]
+    new: Sequence[tuple[Any, Values]]
     updated: int
     duplicates: int
     sectors: Sequence[int]
@@ -76,7 +77,7 @@ def write_rows(session: Session, rows: Sequence[ReadyRow], target: Target, now: 
         for row in rows
         if row.key not in known
     ]
-    place = Keyword.id, Keyword.site_id, Keyword.sector_id
+    place = Keyword.id, Keyword.site_id, Keyword.sector_id, Keyword.text_key
     added = sorted(insert_many_new(session, Keyword, new, *place)) if new else []
     if len(added) < len(new):
         # Somebody else has added some of them since we looked.
@@ -84,7 +85,9 @@ def write_rows(session: Session, rows: Sequence[ReadyRow], target: Target, now: 
         found = _known(session, [row.key for row in rows if row.key not in known])
         known |= {key: row for key, row in found.items() if row.id not in ours}
     updated = _update(session, rows, known, now) if target.existing == "update" else 0
-    return Written(added, updated, len(rows) - len(added), made)
+    values = {(row["site_id"], row["text_key"]): row for row in new}
+    made_from = [(row, values[row.site_id, row.text_key]) for row in added]
+    return Written(made_from, updated, len(rows) - len(added), made)
 
 
 class _Place:

@@ -60,7 +60,7 @@ def import_keywords(
     rows = make_ready(read_rows(unpack_lines(file.rows)), target, now)
     slices = [rows[start : start + ROWS_AT_ONCE] for start in range(0, len(rows), ROWS_AT_ONCE)]
     written = [write_rows(session, some, target, now) for some in slices]
-    new = [row for part in written for row in part.new]
+    new = [row for part in written for row, _ in part.new]
     report(session, EventType.KEYWORD_ADDED, KEYWORD, new, origin, now)
     return ImportResult(
         created=len(new),

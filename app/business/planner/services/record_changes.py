@@ -29,7 +29,7 @@ from app.business.planner.models import (
     KeywordStatus,
     Record,
 )
-from app.business.planner.services.record_snapshot import Snapshot, snapshots
+from app.business.planner.services.record_snapshot import Snapshot, snapshot_of_new, snapshots
 from app.business.planner.services.record_versions import by_maker
 
 IDS_AT_ONCE = 5_000
@@ -167,6 +167,14 @@ def add_events(
     """The same for an open batch that continues afterwards."""
     said = snapshots(session, kind.model, [row.id for row in places], batch.created_at)
     record_events(session, batch, kind.name, [event_row(row, row.id, said, data) for row in places])
+
+
+def add_events_of_new(
+    session: Session, batch: EventBatch, kind: Kind, made: Sequence[tuple[RecordPlace, Values]]
+) -> None:
+    """The same for records that were inserted with these values just now."""
+    said = {place.id: snapshot_of_new(kind.model, values, batch.created_at) for place, values in made}
+    record_events(session, batch, kind.name, [event_row(place, place.id, said) for place, _ in made])
 
 
 def event_row(

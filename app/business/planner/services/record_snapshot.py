@@ -7,7 +7,7 @@ Columns of other records (site, cluster of a keyword) are not part of it: they a
 question. An edit writes no event and so leaves no snapshot; `updated_at` shows that there was one.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from sqlalchemy import Column, String, func, inspect, select
 from sqlalchemy.orm import Session
 
-from app.business.base import Json
+from app.business.base import Json, Values
 from app.business.folded_columns import FOLDS
 from app.business.planner.models import Cluster, Idea, Keyword, Record
 
@@ -31,6 +31,7 @@ Reader = tuple[Any, Any]
 
 _KEPT: dict[type[Record], Columns] = {}
 _READERS: dict[type[Record], Mapping[str, Reader]] = {}
+_DEFAULTS: dict[type[Record], Mapping[str, Any]] = {}
 
 
 def kept_columns(model: type[Record]) -> Columns:
@@ -57,20 +58,32 @@ def snapshots(session: Session, model: type[Record], ids: Sequence[int], at: dat
     for start in range(0, len(ids), IDS_AT_ONCE):
         some = list(ids[start : start + IDS_AT_ONCE])
         for record_id, *values in session.execute(select(model.id, *columns).where(model.id.in_(some))):
-            # An empty value is stored by its absence.
-            kept: dict[str, JsonValue | date] = {
-                name: value
-                for name, value in zip(names, values, strict=True)
-                if value is not None and value != "" and value != []
-            }
-            if kept["status_since"] == at:
-                del kept["status_since"]
-            found[record_id] = {
-                name: value.isoformat() if isinstance(value, date) else value for name, value in kept.items()
-            }
+            found[record_id] = _snapshot(zip(names, values, strict=True), at)
         if model is Cluster:
             _add_figures(session, found, some)
     return found
+
+
+def snapshot_of_new(model: type[Record], values: Values, at: datetime) -> Snapshot:
+    """The snapshot of a record that is inserted with these values, without reading it back. A column that they leave
+    out is null, or has its constant default."""
+    return _snapshot(((name, values.get(name, empty)) for name, empty in _defaults(model).items()), at)
+
+
+def _snapshot(values: Iterable[tuple[str, Any]], at: datetime) -> Snapshot:
+    # An empty value is stored by its absence.
+    kept = {name: value for name, value in values if value is not None and value != "" and value != []}
+    if kept["status_since"] == at:
+        del kept["status_since"]
+    return {name: value.isoformat() if isinstance(value, date) else value for name, value in kept.items()}
+
+
+def _defaults(model: type[Record]) -> Mapping[str, Any]:
+    """Name -> what a new row has where no value is given."""
+    if model not in _DEFAULTS:
+        defaults = {name: column.default for name, column in kept_columns(model).items()}
+        _DEFAULTS[model] = {name: getattr(default, "arg", None) for name, default in defaults.items()}
+    return _DEFAULTS[model]
 
 
 def _add_figures(session: Session, found: dict[int, Snapshot], ids: Sequence[int]) -> None:

@@ -133,7 +133,7 @@ class _Execution:
         self.transaction, self.progress, self.clock = transaction, progress, clock
         self.operation_id, self.position = found.operation_id, found.position
         self.target, self.total = target_of(found), found.total
-        self.pace, self.all_wait = WritePace(), all_wait
+        self.pace = WritePace()
         if not all_wait:
             self.pace.shorten(SHORTER)
         self.begin, self.ready = self.position, list[ReadyRow]()
@@ -143,7 +143,6 @@ class _Execution:
         self._prepare(lines)
         while self._once(self._write_part):
             self.progress.hand_back_if_draining()
-            self._let_others_in()
             if self.position == self.begin + len(self.ready):
                 self._prepare(lines)
 
@@ -183,7 +182,6 @@ class _Execution:
         """Undo a cancelled import part by part. Returns the import's final state."""
         while (state := self._once(self._take_back_part)) == ImportState.TAKING_BACK:
             self.progress.hand_back_if_draining()
-            self._let_others_in()
         return state
 
     def _take_back_part(self) -> str:
@@ -209,11 +207,6 @@ class _Execution:
                     raise
                 pause(PAUSE_AFTER_FAULT)
         return work()
-
-    def _let_others_in(self) -> None:
-        """Pauses as long as this has blocked other writers, so that they get their turn."""
-        if self.all_wait:
-            pause(self.pace.held)
 
 
 USES = Uses(
