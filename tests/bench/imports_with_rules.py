@@ -9,11 +9,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from redis import Redis
-from sqlalchemy import Engine, Table, func, insert, select
+from sqlalchemy import Engine, Table, func, insert, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.business.accounts.models import Account
 from app.business.automation.delivery_models import BatchDelivery, Delivery
+from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import CLOSED, ScheduledTask
 from app.business.base import RowValues
 from app.business.events import EVENTS_QUEUE, Event
@@ -76,6 +77,9 @@ class Trial:
         with self.sessions.begin() as session:
             account = session.scalars(select(Account).order_by(Account.id.desc()).limit(1)).one()
             self.account_id = account.id
+            # The import has a rule of its own, with the limit of one that a person makes.
+            mine = AutomationRule.account_id == account.id
+            session.execute(update(AutomationRule).where(mine).values(max_executions_per_day=100_000))
             for number in range(RULES - 1):
                 rule = SHAPES[0].rule | {"batching": "each" if self.each and number == 0 else "batch"}
                 add_rule(
