@@ -15,6 +15,7 @@ from app.business.outlets.services import wordpress_connections
 from app.business.planner.models import Keyword, Sector, Site
 from app.business.planner.services import site_service
 from app.business.planner.services.record_lists import places
+from app.business.writer.models import Content
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.planner.forms import SectorForm, SiteForm
@@ -72,12 +73,17 @@ SECTOR = Editing(
 
 @allow(Role.VIEWER)
 def index() -> str:
-    """Every site with its sectors and its number of keywords."""
+    """Every site with its keywords, and how many articles wait and are published."""
     scope = current_person().scope
     counted = select(Keyword.site_id, func.count()).where(scope.sees(Keyword))
     keywords = {row[0]: row[1] for row in db.session.execute(counted.group_by(Keyword.site_id))}
+    written = select(Content.site_id, Content.status, func.count()).where(scope.sees(Content))
+    articles = {
+        (row[0], row[1]): row[2]
+        for row in db.session.execute(written.group_by(Content.site_id, Content.status))
+    }
     known = places(db.session(), scope)
-    return render_template("pages/planner/sites.html", sites=known, keywords=keywords)
+    return render_template("pages/planner/sites.html", sites=known, keywords=keywords, articles=articles)
 
 
 @allow(Role.OWNER, whole_account=True)
