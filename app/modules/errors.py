@@ -145,8 +145,18 @@ def _answer(code: int, message: str | None, errors: Mapping[str, Sequence[str]] 
         return _message(code, message or HTTPStatus(code).phrase)
     # The menu is read from the database, which may be what is broken.
     is_framed = g.get("person") is not None and code < HTTPStatus.INTERNAL_SERVER_ERROR
-    page = render_template("pages/errors/error.html", code=code, message=message, is_framed=is_framed)
+    page = render_template(
+        "pages/errors/error.html", code=code, message=message, is_framed=is_framed, back=_form_page()
+    )
     return make_response(page, code)
+
+
+def _form_page() -> str | None:
+    """The page whose form was refused; None where nothing was sent."""
+    came_from = urlsplit(request.referrer or "")
+    if request.method in SAFE_METHODS or came_from.netloc != request.host:
+        return None
+    return own_path(f"{came_from.path}?{came_from.query}" if came_from.query else came_from.path)
 
 
 def _problem(

@@ -30,6 +30,7 @@ FAULTS = {
 def client(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     """An application whose views fail in the way that their address names."""
     app = Flask("faults", root_path=str(ROOT))
+    app.config["WTF_CSRF_METHODS"] = set()
     app.secret_key = "only for this test, and long enough"
     database.init_app(app, f"sqlite:///{tmp_path_factory.mktemp('faults')}/none.sqlite3", {})
     settings = Settings()
@@ -41,7 +42,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     def fail(name: str) -> str:
         raise FAULTS[name]
 
-    app.add_url_rule("/<name>", "page", fail)
+    app.add_url_rule("/<name>", "page", fail, methods=["GET", "POST"])
     app.add_url_rule("/api/<name>", "api", fail)
     return app.test_client()
 
@@ -61,6 +62,14 @@ def test_a_page_says_what_happened(client: FlaskClient, name: str, code: int, se
     answer = client.get(f"/{name}")
     assert answer.status_code == code
     assert sentence in answer.text
+
+
+def test_a_refused_form_leads_back_to_its_page_and_to_no_foreign_one(client: FlaskClient) -> None:
+    own = {"Referer": "http://localhost/keywords?status=new&site=2"}
+    assert 'href="/keywords?status=new&amp;site=2"' in client.post("/conflict", headers=own).text
+    for headers in ({}, {"Referer": "https://elsewhere.example/keywords"}):
+        assert "Back to the page" not in client.post("/conflict", headers=headers).text
+    assert "Back to the page" not in client.get("/missing", headers=own).text
 
 
 @pytest.mark.parametrize("code", [409, 422, 500])

@@ -1,5 +1,7 @@
 """The planner's pages: lists under their filters, forms, ticked rows, clusters; for each role."""
 
+import re
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -7,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.business.planner.models import Cluster, Idea, Keyword, Sector, Site
-from tests.factories import make_cluster, make_idea, make_keyword, make_sector, make_site
+from tests.factories import make_cluster, make_content, make_idea, make_keyword, make_sector, make_site
 from tests.people import People, browser_of, make_people
 
 SURE = {"confirmed": "1"}
@@ -38,6 +40,17 @@ def test_an_empty_list_says_what_to_do_first(
 ) -> None:
     page = browser_of(app, session, getattr(people, role)).get(f"/{path}")
     assert (page.status_code, 'class="empty"' in page.text) == (200, True)
+
+
+def test_the_list_of_sites_says_what_waits_on_each(session: Session, browser: FlaskClient, sector: Sector) -> None:
+    for status in ("draft", "review", "approved", "published"):
+        make_content(session, sector, status=status)
+    session.commit()
+    page = browser.get("/sites").text
+    row = page[page.index("<tbody") :]
+    cells = dict(re.findall(r'data-label="([^"]+)"[^>]*>\s*<div class="cell">(.*?)</div>', row, re.S))
+    text = {name: re.sub(r"<[^>]+>|\s", "", cell) for name, cell in cells.items()}
+    assert (text["Keywords"], text["To check"], text["Published"]) == ("0", "2", "1")
 
 
 def test_an_owner_adds_a_site_and_others_may_not(app: Flask, session: Session, people: People) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, ApiKey, AuditEntry, User
+from app.business.billing.models import Plan
 from tests.people import People, browser_of, make_people
 
 
@@ -32,6 +33,23 @@ def test_a_new_person_comes_in_by_the_link_the_owner_passes_on(
     used = newcomer.post(found.group(1), data={"csrf_token": token.group(1)})
     assert used.location == "/profile/password"
     assert "new@example.com, operator" in newcomer.get("/profile").text
+
+
+def test_a_full_plan_says_so_in_place_of_the_form_and_nobody_switches_themselves_off(
+    app: Flask, session: Session, people: People
+) -> None:
+    owner = browser_of(app, session, people.owner)
+    assert "Add a person" in owner.get("/team").text
+    plan = Plan(code="four", name="Four", members=4)
+    session.add(plan)
+    session.flush()
+    people.account.plan_id = plan.id
+    session.commit()
+    page = owner.get("/team").text
+    assert "Every place of the plan is taken" in page
+    assert "Add a person" not in page
+    assert f"/team/{people.editor.id}/off" in page
+    assert f"/team/{people.owner.id}/off" not in page
 
 
 def test_an_address_that_is_taken_is_refused_beside_its_field(

@@ -172,6 +172,7 @@ def test_a_test_is_sent_at_once_signed_and_logged(
     answer = page.post(f"/webhooks/{made['id']}/test", follow_redirects=True).text
     assert "The test failed." in answer
     assert "redirects to another address" in answer
+    assert "The last test failed" in answer
     receiver.replies = [(403, {})]
     tested = api.post(f"{URL}{made['id']}/test/").json
     assert (tested["ok"], tested["message"]) == (False, "It answered 403. It does not let us in.")

@@ -52,5 +52,5 @@ CONTENT_COLUMNS = ListColumns(
         "published_at": Column("Published", at=at("published_at"), is_figure=True),
         **SHARED,
     },
-    ("main_keyword", "score", "words", "added"),
+    ("score", "words", "added"),
 )

@@ -18,9 +18,7 @@ from app.modules.accounts.session_start import enter, name_of
 from app.modules.refusal_log import note_refusal
 from app.modules.throttle import limiter
 
-NO_MATCH = (
-    "That address and password do not match. Try again, or ask an owner of your account for a new link."
-)
+NO_MATCH = "That address and password do not match."
 
 
 def account_tried() -> str:
