@@ -42,7 +42,9 @@ def test_an_empty_list_says_what_to_do_first(
     assert (page.status_code, 'class="empty"' in page.text) == (200, True)
 
 
-def test_the_list_of_sites_says_what_waits_on_each(session: Session, browser: FlaskClient, sector: Sector) -> None:
+def test_the_list_of_sites_says_what_waits_on_each(
+    session: Session, browser: FlaskClient, sector: Sector
+) -> None:
     for status in ("draft", "review", "approved", "published"):
         make_content(session, sector, status=status)
     session.commit()
