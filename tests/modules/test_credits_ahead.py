@@ -72,7 +72,7 @@ def test_htmx_gets_only_the_part_that_changed(owner: FlaskClient, rule: Automati
     wants = {"HX-Request": "true", "HX-Request-Type": "partial", "HX-Target": "div#forecast"}
     part = owner.get(f"/credits?rule-{rule.id}=half", headers=wants).text
     assert part.lstrip().startswith('<div id="forecast"')
-    assert "All entries" not in part
+    assert "Latest entries" not in part
 
 
 @pytest.mark.parametrize(
