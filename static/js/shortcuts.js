@@ -19,10 +19,11 @@ document.addEventListener("change", (event) => {
 document.addEventListener("htmx:after:swap", showSwitches);
 showSwitches();
 
-// What is not shown at this width stands aside for what is.
+// What is not shown at this width stands aside for what is. Out of sight only menus answer: nobody decides on an
+// article that is not open.
 function named(key) {
   const all = [...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)];
-  return all.find((element) => element.checkVisibility()) ?? all[0];
+  return all.find((element) => element.checkVisibility()) ?? all.find((element) => element.closest("nav, .popup"));
 }
 
 function press(element) {

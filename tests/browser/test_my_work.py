@@ -60,6 +60,27 @@ def test_drafts_are_checked_by_keyboard(
     assert status_of(session, drafts[0]) == "draft"
 
 
+def test_on_a_phone_it_is_a_list_and_then_an_article_and_keys_decide_on_no_hidden_one(
+    open_page: Any, session: Session, people: People, drafts: list[int]
+) -> None:
+    page = open_page(people.operator, viewport={"width": 390, "height": 844})
+    page.goto("/my-work")
+    listed, article = page.locator(".inbox-list"), page.locator(".inbox-open")
+    expect(listed).to_be_visible()
+    expect(article).to_be_hidden()
+    page.keyboard.press("a")
+    page.get_by_role("link", name="Draft number 2").click()
+    expect(article).to_be_visible()
+    expect(listed).to_be_hidden()
+    assert status_of(session, drafts[0]) == "draft"
+    page.wait_for_load_state()
+    page.keyboard.press("a")
+    expect(page.get_by_role("heading", name="Draft number 3")).to_be_visible()
+    assert status_of(session, drafts[2]) == "approved"
+    page.get_by_role("link", name="All to check").click()
+    expect(listed).to_be_visible()
+
+
 @pytest.mark.parametrize(("width", "scheme"), LOOKS)
 def test_the_bar_appears_with_a_tick_and_nothing_is_hard_to_read(
     open_page: Any, people: People, drafts: list[int], width: int, scheme: str
