@@ -71,13 +71,18 @@ class FilterForm(ConsoleForm):
 
         csrf = False
 
+    _chosen: dict[str, Any] | None = None
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(formdata=request.args, **kwargs)
 
     def chosen(self) -> dict[str, Any]:
         """The valid, non-empty values by field name."""
-        self.validate()
-        return {name: field.data for name, field in self._fields.items() if field.data and not field.errors}
+        if self._chosen is None:
+            self.validate()
+            found = self._fields.items()
+            self._chosen = {name: field.data for name, field in found if field.data and not field.errors}
+        return dict(self._chosen)
 
 
 class TimezoneField(StringField):

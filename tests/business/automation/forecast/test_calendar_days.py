@@ -1,5 +1,6 @@
 """The calendar of planned times: each once, on its day, with its price, also over changes of the clocks."""
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
@@ -11,9 +12,10 @@ from app.business.accounts.models import Account
 from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.forecast import calendar_days
+from app.business.automation.services.forecast import calendar_days, planned_times
 from app.business.automation.services.forecast.calendar_days import calendar
 from app.business.automation.services.rules.naming import free_name
+from app.business.automation.services.schedules.calendar import Occurrence, Schedule
 from tests.business.automation.schedules.minute_walker import EPOCH, walk
 from tests.factories import make_account, make_sector, make_site
 
@@ -86,3 +88,40 @@ def test_too_many_times_are_said_to_be_cut(session: Session, monkeypatch: pytest
     assert [len(day.runs) for day in found.days] == [24, 6, 0, 0, 0]
     short = calendar(session, account, Scope(account.id), first, first + timedelta(days=1), NOW)
     assert (short.complete_until, len(short.days[0].runs)) == (None, 24)
+
+
+def test_sums_of_a_day_are_those_of_its_runs(session: Session) -> None:
+    """Also where rules share a schedule, which is walked once for all of them."""
+    chance, account = Random(7), make_account(session, timezone="Europe/Berlin")
+    crons = ["0 6 * * *", "*/30 8-9 * * 1-5", "15 2 * * *", "0 6 1 * *"]
+    walked: list[Schedule] = []
+
+    def occurrences(schedule: Schedule, after: datetime, until: datetime) -> Iterator[Occurrence]:
+        walked.append(schedule)
+        return found_by(schedule, after, until)
+
+    rules = [scheduled(session, account, chance.choice(crons)) for _ in range(12)]
+    paid = {rule.id for rule in rules[:5]}
+    for rule in rules[5:]:
+        rule.actions = [{"type": "update_records", "params": {"labels_add": ["seen"]}}]
+    session.flush()
+    found_by = planned_times.occurrences
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planned_times, "occurrences", occurrences)
+        first = date(2026, 10, 21)
+        days = calendar(session, account, Scope(account.id), first, first + timedelta(days=14), NOW).days
+    times = {
+        rule.id: [run.time.at for day in days for run in day.runs if run.time.rule_id == rule.id]
+        for rule in rules
+    }
+    lines = {rule.id: str(rule.schedule) for rule in rules}
+    assert len(walked) == len({*lines.values()})
+    assert all(times[one] == times[other] for one in times for other in times if lines[one] == lines[other])
+    for day in days:
+        assert day.starting == sum(run.time.runs for run in day.runs)
+        assert day.credits == sum(run.credits for run in day.runs)
+        assert {run.time.rule_id for run in day.runs if run.price} <= paid
+        crowded = {run.time.at for run in day.runs if run.beside >= calendar_days.TOGETHER - 1}
+        assert day.collisions == len(crowded)
+    assert any(day.credits for day in days)
+    assert any(day.collisions for day in days)

@@ -1,10 +1,13 @@
 """The calendar of what comes: planned times by day of the account's zone, with their credits and where they collide."""
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from itertools import islice
+from operator import attrgetter
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -56,32 +59,59 @@ class ClosedSites:
 @dataclass(frozen=True)
 class CalendarDay:
     """A day with its planned times. clocks_change: whether it is longer or shorter than others · closed: what closes
-    all that is seen, in words, where it is closed · closed_sites: those that only their own calendars close."""
+    all that is seen, in words, where it is closed · closed_sites: those that only their own calendars close.
+
+    Of most days only the sums are asked: each is worked out when it is.
+    """
 
     on: date
     clocks_change: bool
     closed: str = ""
     closed_sites: Sequence[ClosedSites] = ()
-    runs: list[CalendarRun] = field(default_factory=list)
+    times: Sequence[PlannedTime] = ()
+    prices: Mapping[int, RunPrice] = field(default_factory=dict)
 
-    @property
+    @cached_property
+    def runs(self) -> Sequence[CalendarRun]:
+        return [
+            CalendarRun(time, self.prices.get(time.rule_id), len(self._together[time.at]) - 1)
+            if time.runs
+            else CalendarRun(time, None)
+            for time in self.times
+        ]
+
+    @cached_property
     def credits(self) -> int:
-        return sum(run.credits for run in self.runs)
+        prices = self.prices
+        if not prices:
+            return 0
+        return sum(
+            prices[time.rule_id].credits for time in self.times if time.runs and time.rule_id in prices
+        )
 
-    @property
+    @cached_property
     def starting(self) -> int:
         """How many of them run."""
-        return sum(run.time.runs for run in self.runs)
+        return sum(time.runs for time in self.times)
 
     @property
     def closed_count(self) -> int:
         """The number of sites that only their own calendars close."""
         return sum(len(one.names) for one in self.closed_sites)
 
-    @property
+    @cached_property
     def collisions(self) -> int:
         """Minutes in which many rules start together."""
-        return len({run.time.at for run in self.runs if run.beside >= TOGETHER - 1})
+        return sum(len(rule_ids) >= TOGETHER for rule_ids in self._together.values())
+
+    @cached_property
+    def _together(self) -> Mapping[datetime, set[int]]:
+        """The rules that start in each minute."""
+        together: dict[datetime, set[int]] = defaultdict(set)
+        for time in self.times:
+            if time.runs:
+                together[time.at].add(time.rule_id)
+        return together
 
 
 @dataclass(frozen=True)
@@ -115,34 +145,24 @@ def calendar(
     complete_until = day_of(times[-1].at, zone) if len(times) > MOST_TIMES else None
     prices = run_prices(session, account, {time.rule_id for time in times if time.runs}, now)
     closings = _closings(session, account, scope)
-    by_day: dict[date, list[PlannedTime]] = defaultdict(list)
-    for time in times[:MOST_TIMES]:
-        by_day[day_of(time.at, zone)].append(time)
-    days = [
-        CalendarDay(
-            on,
-            _clocks_change(on, zone),
-            closings.of_all_on(on),
-            closings.of_sites_on(on),
-            _runs(by_day[on], prices),
+    days, begin = [], 0
+    shown = times[:MOST_TIMES]
+    for on in dates:
+        end_of_day = start_of_day(on + timedelta(days=1), zone)
+        end_at = bisect_left(shown, end_of_day, begin, key=attrgetter("at"))
+        days.append(
+            CalendarDay(
+                on,
+                end_of_day - start_of_day(on, zone) != timedelta(days=1),
+                closings.of_all_on(on),
+                closings.of_sites_on(on),
+                shown[begin:end_at],
+                prices,
+            )
         )
-        for on in dates
-    ]
+        begin = end_at
     credits_end_on = look_ahead(session, account, now).forecast().runs_out if sees_account else None
     return Calendar(days, complete_until, credits_end_on)
-
-
-def _runs(times: Sequence[PlannedTime], prices: dict[int, RunPrice]) -> list[CalendarRun]:
-    together: dict[datetime, set[int]] = defaultdict(set)
-    for time in times:
-        if time.runs:
-            together[time.at].add(time.rule_id)
-    return [
-        CalendarRun(time, prices.get(time.rule_id), len(together[time.at]) - 1)
-        if time.runs
-        else CalendarRun(time, None)
-        for time in times
-    ]
 
 
 @dataclass(frozen=True)
@@ -185,7 +205,3 @@ def _closings(session: Session, account: Account, scope: Scope) -> _Closings:
         if opening and not (general and opening.source == OF_ACCOUNT)
     ]
     return _Closings(general.calendar if general else None, own)
-
-
-def _clocks_change(on: date, zone: str) -> bool:
-    return start_of_day(on + timedelta(days=1), zone) - start_of_day(on, zone) != timedelta(days=1)

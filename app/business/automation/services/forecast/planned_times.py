@@ -8,7 +8,8 @@ import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import islice, tee
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -34,8 +35,7 @@ PAST_DAYS = 28
 TINY = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedTime:
+class PlannedTime(NamedTuple):
     """A planned time, at the moment when its run starts: where it was moved, a later one.
 
     note: what a change of the clocks or a closed day does to it · runs: False where a closed day leaves it out ·
@@ -168,6 +168,7 @@ def _walks(
 ) -> Iterator[Iterator[PlannedTime]]:
     """The times of each rule, and of each of its sites where it is split by them."""
     closed = closed_rules(session, rules)
+    walked: dict[tuple[Schedule, datetime], Iterator[Occurrence]] = {}
     zones = present_zones(session, [rule.id for rule in rules if rule.split_by == "site"])
     for rule in rules:
         try:
@@ -182,7 +183,10 @@ def _walks(
             times = closed.of(rule, split_site)
             # A time before `since` may have been moved to one after it.
             first = planned_since if times.may_move else max(since, planned_since)
-            walk = _walk(rule, site_id, schedule, times, occurrences(schedule, first, until))
+            # Rules with equal schedules share one walk, as far as it is asked for.
+            found = walked.get((schedule, first)) or occurrences(schedule, first, until)
+            walked[schedule, first], own = tee(found)
+            walk = _walk(rule, site_id, schedule, times, own)
             yield _by_start(walk, since, until) if times.may_move else walk
 
 
@@ -193,6 +197,11 @@ def _walk(
     times: ClosedRule,
     found: Iterable[Occurrence],
 ) -> Iterator[PlannedTime]:
+    if times.obeyed is None:
+        rule_id, name = rule.id, rule.name
+        for time in found:
+            yield PlannedTime(time.utc, rule_id, site_id, name, time.note)
+        return
     for time in found:
         settled = times.settle(schedule, time.utc)
         if settled.start_at is None:

@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Select,
     String,
@@ -30,6 +31,7 @@ from app.business.automation.models import RuleVersion
 from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status
 from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.rules.sentence import summary_of
+from app.business.base import UtcDateTime
 from app.business.likelihood import unindexed
 from app.business.paging import Page, count_of, encode, first_part, keyset_page, page_of
 from app.business.settled_ids import all_committed
@@ -44,6 +46,10 @@ BY_RARER_CAUSE = ScheduledTask.cause != literal_column("'event'")
 """The condition of the index of rules and causes, word for word: else SQLite cannot tell that it may use it."""
 KEYS = (ScheduledTask.scheduled_at, ScheduledTask.id)
 
+QUERIES = 512
+"""Queries of first pages that a process keeps ready: building one takes as long as its answer."""
+
+Moment = datetime | BindParameter[datetime]
 Of = Any
 """Runs or columns of them: SQLAlchemy gives those of a query by name only."""
 
@@ -74,6 +80,11 @@ class RunFilters:
     cost_max: int | None = None
     took_min: float | None = None
 
+    def __post_init__(self) -> None:
+        # Tuples, so that filters are keys: their queries are kept ready.
+        object.__setattr__(self, "status", tuple(self.status))
+        object.__setattr__(self, "rules", tuple(self.rules))
+
     @property
     def is_search(self) -> bool:
         """Whether no index answers it."""
@@ -93,13 +104,22 @@ def runs_page(
         return _page_by_id(session, scope, filters, cursor, limit, now)
     if filters.is_search:
         return _searched_page(session, scope, filters, cursor, limit, now)
-    query = page_query(scope, filters, cursor, limit, now)
+    if cursor is None:
+        found = session.scalars(_first_page(scope, filters, limit), {"now": now})
+    else:
+        found = session.scalars(page_query(scope, filters, cursor, limit, now))
     return page_of(
-        session.scalars(query).all(),
+        found.all(),
         keys=KEYS,
         limit=limit,
         count=lambda: _number(session, scope, filters, now),
     )
+
+
+@lru_cache(maxsize=QUERIES)
+def _first_page(scope: Scope, filters: RunFilters, limit: int) -> Select[ScheduledTask]:
+    """The query of a first page, as of the parameter `now`."""
+    return page_query(scope, filters, None, limit, bindparam("now", type_=UtcDateTime()))
 
 
 def _page_by_id(
@@ -154,7 +174,7 @@ def page_query(
     filters: RunFilters,
     cursor: str | None,
     limit: int,
-    now: datetime,
+    now: Moment,
     *,
     columns: Sequence[Of] = (ScheduledTask,),
     also: Sequence[ColumnElement[bool]] = (),
@@ -259,7 +279,7 @@ def _matching(filters: RunFilters, run: Of) -> Iterator[ColumnElement[bool]]:
         yield seconds_between(run.started_at, run.finished_at) >= filters.took_min
 
 
-def _branches(scope: Scope, filters: RunFilters, now: datetime) -> list[list[ColumnElement[bool]]]:
+def _branches(scope: Scope, filters: RunFilters, now: Moment) -> list[list[ColumnElement[bool]]]:
     """The clauses for each combination of rule and status: each is answered from one index."""
     ended_without_success = (Status.FAILED, Status.SKIPPED)
     every = tuple(Status) if filters.rules or filters.cause or filters.site else (None,)
@@ -295,7 +315,7 @@ def _while_reason_occurs(
         yield ScheduledTask.scheduled_at.between(first, last)
 
 
-def _in_status(status: str | None, upcoming: bool, now: datetime) -> Iterator[ColumnElement[bool]]:
+def _in_status(status: str | None, upcoming: bool, now: Moment) -> Iterator[ColumnElement[bool]]:
     is_due = ScheduledTask.scheduled_at <= now
     if status is not None:
         yield ScheduledTask.status == status
