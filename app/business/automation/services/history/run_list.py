@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from itertools import product
@@ -80,11 +80,6 @@ class RunFilters:
     cost_max: int | None = None
     took_min: float | None = None
 
-    def __post_init__(self) -> None:
-        # Tuples, so that filters are keys: their queries are kept ready.
-        object.__setattr__(self, "status", tuple(self.status))
-        object.__setattr__(self, "rules", tuple(self.rules))
-
     @property
     def is_search(self) -> bool:
         """Whether no index answers it."""
@@ -105,7 +100,9 @@ def runs_page(
     if filters.is_search:
         return _searched_page(session, scope, filters, cursor, limit, now)
     if cursor is None:
-        found = session.scalars(_first_page(scope, filters, limit), {"now": now})
+        # Lists are no keys.
+        key = replace(filters, status=(*filters.status,), rules=(*filters.rules,))
+        found = session.scalars(_first_page(scope, key, limit), {"now": now})
     else:
         found = session.scalars(page_query(scope, filters, cursor, limit, now))
     return page_of(
