@@ -160,7 +160,8 @@ def test_rules_with_values_refused_today_say_what_needs_repair(upgraded: Flask) 
             page = owner.get(f"/rules/{ids[name]}")
             assert page.status_code == 200, name
             title = next(step.title for step in STEPS if step.key == step_of(field))
-            assert f"This rule needs repair. {title}" in page.text, name
+            assert "This rule needs repair" in page.text, name
+            assert f"<p><strong>{title}" in page.text, name
             assert field not in page.text, name
 
 

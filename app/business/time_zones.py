@@ -69,6 +69,12 @@ def zone_of_place(text: str) -> str | None:
     return _by_place().get(wanted)
 
 
+def time_in(at: datetime, zone: ZoneInfo | str) -> str:
+    """`24 Nov 09:07 (Europe/Berlin)`, for messages that are kept and read by people of several zones."""
+    named = ZoneInfo(zone) if isinstance(zone, str) else zone
+    return f"{at.astimezone(named):%d %b %H:%M} ({named.key})"
+
+
 def start_of_day(on: date, zone: str) -> datetime:
     """The instant at which the day begins in `zone`."""
     return datetime(on.year, on.month, on.day, tzinfo=ZoneInfo(zone)).astimezone(UTC)

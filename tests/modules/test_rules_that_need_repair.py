@@ -199,7 +199,8 @@ def test_a_page_names_the_input_as_the_form_does_and_leads_to_its_step(
         rule = stored(session, people, base, values)
         page, step = browser.get(f"/rules/{rule.id}").text, step_of(field)
         title = next(one.title for one in STEPS if one.key == step)
-        assert f"This rule needs repair. {title}" in page, (values, field)
+        assert "This rule needs repair" in page, (values, field)
+        assert f"<p><strong>{title}" in page, (values, field)
         assert f"({field}" not in page, (values, field)
         assert f"/rules/{rule.id}/edit?step={step}" in page, (values, field)
         assert f"/rules/{rule.id}/edit" not in viewer.get(f"/rules/{rule.id}").text

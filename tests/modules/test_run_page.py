@@ -90,6 +90,19 @@ def test_it_shows_the_whole_run(owner: FlaskClient, failed: ScheduledTask) -> No
         assert said in text
 
 
+def test_what_failed_is_red_and_an_error_of_several_attempts_is_said_once(
+    owner: FlaskClient, session: Session, failed: ScheduledTask
+) -> None:
+    said = {"worker": "w", "started_at": NOW, "status": "failed", "error_message": "The service slept."}
+    owned = {"account_id": failed.account_id, "run_id": failed.id}
+    session.add_all(RunAttempt(**owned, number=number, **said) for number in (2, 3))
+    session.commit()
+    text = owner.get(f"/runs/{failed.id}").text
+    assert text.count("The service slept.") == 1
+    assert "Attempts 2, 3: The service slept." in text
+    assert re.findall(r'class="bar fill-(\w+)"', text).count("bad") == 4
+
+
 def test_internal_words_are_not_shown(owner: FlaskClient, failed: ScheduledTask) -> None:
     text = owner.get(f"/runs/{failed.id}").text
     shown = text.partition("<main")[2].replace(f"/runs/{failed.id}", "")

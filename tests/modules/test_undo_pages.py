@@ -72,6 +72,22 @@ def test_the_page_says_what_goes_and_what_stays_and_changes_nothing(
     assert len(session.scalars(select(Idea)).all()) == 6
 
 
+def test_where_everything_stays_nothing_is_offered(
+    session: Session, operator: FlaskClient, run: ScheduledTask, people: People
+) -> None:
+    for number, idea in enumerate(session.scalars(select(Idea)).all()):
+        update_record(session, idea, {"title": f"Mine {number}"}, origin=Origin(people.account.id), now=NOW)
+    for cluster in session.scalars(select(Cluster)).all():
+        update_record(
+            session, cluster, {"name": f"Mine {cluster.id}"}, origin=Origin(people.account.id), now=NOW
+        )
+    session.commit()
+    page = operator.get(f"/runs/{run.id}/undo").text
+    assert "There is nothing left to undo" in page
+    assert "It was edited since." in page
+    assert f'action="/runs/{run.id}/undo"' not in page
+
+
 def test_it_is_undone_and_said_so(
     session: Session, operator: FlaskClient, machine: Machine, run: ScheduledTask, people: People
 ) -> None:

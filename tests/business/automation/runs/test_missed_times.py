@@ -42,7 +42,7 @@ def test_the_latest_missed_time_is_made_up_for(machine: Machine, account: Accoun
     skipped = machine.runs(Status.SKIPPED)
     assert (times(skipped), {run.reason for run in skipped}) == (["24 10:00", "24 11:00"], {Reason.MISSED})
     assert skipped[0].error_message == (
-        "We were offline at this time. Replaced by the run planned for 24 Nov 12:00 UTC."
+        "We were offline at this time. Replaced by the run planned for 24 Nov 12:00 (UTC)."
     )
     assert machine.breaches() == []
 
@@ -115,7 +115,7 @@ def test_runs_planned_before_the_outage_are_missed_as_well(machine: Machine, acc
         "09:05 missed", "09:10 missed", "09:15 missed",
     ]  # fmt: skip
     assert planned[0].error_message == (
-        "It could not start at its time, 24 Nov 09:05 UTC. Replaced by the run planned for 24 Nov 10:00 UTC."
+        "It could not start at its time, 24 Nov 09:05 (UTC). Replaced by the run planned for 24 Nov 10:00 (UTC)."
     )
     assert times(machine.runs(Status.COMPLETED)) == ["24 10:00"]
 
@@ -178,7 +178,7 @@ def test_a_run_is_skipped_while_the_previous_one_is_running(
     machine.settle()
     session.refresh(late)
     assert (late.status, late.reason) == (Status.SKIPPED, Reason.OVERLAP)
-    assert late.error_message == "The run planned for 24 Nov 10:00 UTC is still going on."
+    assert late.error_message == "The run planned for 24 Nov 10:00 (UTC) is still going on."
     session.refresh(busy)
     assert busy.status == Status.RUNNING
 
@@ -194,7 +194,7 @@ def test_one_run_queues_and_a_newer_one_takes_its_place(
     session.refresh(late)
     newer = machine.runs()[2]
     assert (late.status, late.reason) == (Status.SKIPPED, Reason.SUPERSEDED)
-    assert late.error_message.startswith("Replaced by the run planned for 24 Nov 12:00 UTC")
+    assert late.error_message.startswith("Replaced by the run planned for 24 Nov 12:00 (UTC)")
     assert newer.waiting_for == Waiting.PREVIOUS
     end(machine, busy)
     machine.settle()

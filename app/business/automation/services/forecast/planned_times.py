@@ -30,6 +30,7 @@ from app.business.automation.services.triggering.activations import present_zone
 from app.business.errors import Invalid
 from app.business.outlets.services.ai_connections import is_connected
 from app.business.periods import last_days
+from app.business.time_zones import time_in
 
 PAST_DAYS = 28
 TINY = timedelta(microseconds=1)
@@ -126,27 +127,18 @@ def _rows(
         .limit(limit)
     )
     rows = [*session.execute(query), *session.execute(moved)]
-    return sorted((_of_row(*row) for row in rows), key=_in_order)
+    zone = session.get_one(Account, scope.account_id).timezone if rows else ""
+    times = [
+        PlannedTime(at, rule_id, site_id, name, _moved_from(planned_at, zone) if moved_to_at else "", run_id)
+        if reason != Reason.CLOSED_DAY
+        else PlannedTime(at, rule_id, site_id, name, f"skipped: {said}", run_id, runs=False)
+        for at, rule_id, site_id, name, run_id, reason, said, planned_at, moved_to_at in rows
+    ]
+    return sorted(times, key=_in_order)
 
 
-def _of_row(
-    at: datetime,
-    rule_id: int,
-    site_id: int | None,
-    name: str,
-    run_id: int,
-    reason: str | None,
-    message: str,
-    planned_at: datetime,
-    moved_to_at: datetime | None,
-) -> PlannedTime:
-    is_closed = reason == Reason.CLOSED_DAY
-    note = f"skipped: {message}" if is_closed else _moved_from(planned_at) if moved_to_at else ""
-    return PlannedTime(at, rule_id, site_id, name, note, run_id, not is_closed)
-
-
-def _moved_from(planned_at: datetime) -> str:
-    return f"moved from {planned_at:%d %b %H:%M} UTC, a closed day"
+def _moved_from(planned_at: datetime, zone: str) -> str:
+    return f"moved from {time_in(planned_at, zone)}, a closed day"
 
 
 def _in_order(time: PlannedTime) -> tuple[datetime, int]:
@@ -208,7 +200,7 @@ def _walk(
             note = f"skipped: {settled.why}"
             yield PlannedTime(time.utc, rule.id, site_id, rule.name, note, runs=False)
         else:
-            note = _moved_from(time.utc) if settled.is_moved else time.note
+            note = _moved_from(time.utc, schedule.timezone) if settled.is_moved else time.note
             yield PlannedTime(settled.start_at, rule.id, site_id, rule.name, note)
 
 

@@ -51,6 +51,7 @@ from app.business.likelihood import usually
 from app.business.outlets.incident_models import Incident, IncidentStatus
 from app.business.outlets.services.webhook_messages import announce
 from app.business.outlets.webhook_models import Webhook
+from app.business.time_zones import time_in
 from app.business.writer.services.content_service import give_up_writing
 
 GIVEN_UP = f"It has waited for {LONGEST_WAIT.days} days and waits no longer."
@@ -107,9 +108,8 @@ def _replace_queued(session: Session, context: RunContext) -> None:
         ScheduledTask.waiting_for == Waiting.PREVIOUS,
         ScheduledTask.begins_at < run.begins_at,
     )
-    message = (
-        f"Replaced by the run planned for {run.scheduled_at:%d %b %H:%M} UTC; one at most waits its turn."
-    )
+    planned = time_in(run.scheduled_at, context.zone)
+    message = f"Replaced by the run planned for {planned}; one at most waits its turn."
     for older in session.scalars(queued.with_for_update(skip_locked=True, key_share=True)).all():
         replaced = load_context(session, older, context.now)
         if not replaced.detail.options.get("in_turn"):

@@ -28,6 +28,7 @@ from app.business.automation.services.runs.start_total import start_left
 from app.business.automation.services.runs.steps import steps_of
 from app.business.outlets.services.ai_connections import is_connected
 from app.business.planner.models import SiteStatus
+from app.business.time_zones import time_in
 
 FREE = "Free."
 """The credits gate of a run that costs nothing."""
@@ -161,7 +162,7 @@ def check_overlap(session: Session, context: RunContext, _admission: Admission) 
     if earlier is None:
         return "No earlier run is still going on."
     going = "still going on" if earlier.status == Status.RUNNING else "still waiting"
-    message = f"The run planned for {earlier.scheduled_at:%d %b %H:%M} UTC is {going}."
+    message = f"The run planned for {time_in(earlier.scheduled_at, context.zone)} is {going}."
     return Stop(Reason.OVERLAP, message, Waiting.PREVIOUS if in_turn or rule.overlap == "queue" else None)
 
 

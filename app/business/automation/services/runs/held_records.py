@@ -7,7 +7,6 @@ held, it waits for the run that holds them. It holds no records while it waits, 
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
@@ -15,6 +14,7 @@ from app.business.automation.run_models import Reason, ScheduledTask, Status, Wa
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.gate_verdict import Stop
 from app.business.automation.services.runs.waiting import waits_until
+from app.business.time_zones import time_in
 
 TAKEN_UP_WITHIN = timedelta(seconds=90)
 """A run of a lost worker continues, or releases its records, within this time after its last heartbeat."""
@@ -69,18 +69,14 @@ def held_until(holder: ScheduledTask, zone: str, now: datetime) -> str:
         last = holder.lease_until
         if last is None or last >= now:
             return f"{name} is working on it now and lets go when it ends."
-        until = _at(last + TAKEN_UP_WITHIN, zone)
+        until = time_in(last + TAKEN_UP_WITHIN, zone)
         return f"{name} does not answer any more; it is taken up again by {until} at the latest."
     if holder.status != Status.PENDING:
         return f"{name} has ended."
     if holder.waiting_for:
         longest = waits_until(holder)
-        most = f", until {_at(longest, zone)} at most" if longest else ""
+        most = f", until {time_in(longest, zone)} at most" if longest else ""
         return f"{name} {WAITS_FOR[Waiting(holder.waiting_for)]}{most}."
     if holder.not_before and holder.not_before > now:
-        return f"{name} is tried again at {_at(holder.not_before, zone)}."
+        return f"{name} is tried again at {time_in(holder.not_before, zone)}."
     return f"{name} goes on as soon as a worker is free."
-
-
-def _at(instant: datetime, zone: str) -> str:
-    return f"{instant.astimezone(ZoneInfo(zone)):%d %b %H:%M} ({zone})"

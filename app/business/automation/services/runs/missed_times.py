@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -20,6 +21,7 @@ from app.business.automation.services.runs.opening import Opening
 from app.business.automation.services.runs.planned_runs import Lost, PlannedRun
 from app.business.automation.services.schedules.calendar import due_instants
 from app.business.base import RowValues
+from app.business.time_zones import time_in
 
 LATE = timedelta(minutes=1)
 """A due instant without a row counts as missed after this time, not just as late."""
@@ -55,11 +57,11 @@ def apply_catch_up(
         why = f"Of the missed times the latest {MOST_ROWS} are made up for; this one is older."
         return CatchUp(missed[-MOST_ROWS:], missed[:-MOST_ROWS], why)
     if due_at is not None:
-        return CatchUp([], missed, _replaced_by(due_at))
+        return CatchUp([], missed, _replaced_by(due_at, rule.times.timezone))
     *older, latest = missed
     if latest < now - timedelta(hours=rule.catch_up_hours):
         return CatchUp([], missed, _too_long_ago(rule.catch_up_hours))
-    return CatchUp([latest], older, _replaced_by(latest))
+    return CatchUp([latest], older, _replaced_by(latest, rule.times.timezone))
 
 
 def began_late(run: ScheduledTask, now: datetime) -> bool:
@@ -76,14 +78,14 @@ def why_not_now(session: Session, context: RunContext) -> str | None:
     run, rule, late = context.run, context.definition, context.now - context.run.begins_at
     if run.waiting_since is not None or late <= LATE:
         return None
-    said = f"It could not start at its time, {run.begins_at:%d %b %H:%M} UTC."
+    said = f"It could not start at its time, {time_in(run.begins_at, context.zone)}."
     if began_late(run, context.now):
         if rule.catch_up == "none":
             return f"{said} {NONE_MADE_UP}"
         if late > timedelta(hours=rule.catch_up_hours):
             return f"{said} {_too_long_ago(rule.catch_up_hours)}"
     newer_at = _newer_planned(session, run, context.now) or _newer_unplanned(session, context)
-    return f"{said} {_replaced_by(newer_at)}" if newer_at else None
+    return f"{said} {_replaced_by(newer_at, context.zone)}" if newer_at else None
 
 
 def _newer_planned(session: Session, run: ScheduledTask, now: datetime) -> datetime | None:
@@ -120,8 +122,8 @@ def _too_long_ago(hours: int) -> str:
     return f"That is more than {hours} h ago, too long to make up for."
 
 
-def _replaced_by(at: datetime) -> str:
-    return f"Replaced by the run planned for {at:%d %b %H:%M} UTC."
+def _replaced_by(at: datetime, zone: ZoneInfo | str) -> str:
+    return f"Replaced by the run planned for {time_in(at, zone)}."
 
 
 def missed_runs(
