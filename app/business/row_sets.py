@@ -53,7 +53,7 @@ def insert_each(session: Session, model: type[Base], rows: Sequence[RowValues]) 
 
 def update_each(
     session: Session,
-    model: type[Base],
+    model: type[Any],
     rows: Sequence[RowValues],
     key: str = "id",
     where: ColumnElement[bool] | None = None,

@@ -1,6 +1,7 @@
 """Statements over many rows, whose effect is given by the number of rows that they changed."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import CursorResult, Table
 from sqlalchemy.orm import Session
@@ -9,9 +10,10 @@ from sqlalchemy.sql.dml import UpdateBase
 from app.business.base import Base, RowValues
 
 
-def table_of(model: type[Base]) -> Table:
-    """The table, for statements that are the same for any number of rows."""
-    return model.metadata.tables[model.__tablename__]
+def table_of(model: type[Any]) -> Table:
+    """The table of a mapped class (Any: also one that is known by what it shares with others, as records are), for
+    statements that are the same for any number of rows."""
+    return Base.metadata.tables[model.__tablename__]
 
 
 def changed_rows(

@@ -199,11 +199,6 @@ def note_admission(context: RunContext, admission: Admission) -> None:
     run.admitted_at, run.record_count = context.now, len(admission.records)
     run.waiting_since, context.is_new = None, not admission.origins and run.attempt == 1
     context.detail.records, context.detail.gates = admission.records, admission.gates
-    context.detail.options = context.detail.options | {
-        "left_over": admission.left_over,
-        "notes": admission.notes,
-        "matched": admission.choice.matched,
-        **admission.place.as_option(),
-    }
+    context.detail.options = context.detail.options | admission.options
     if run.promised is not None and not run.from_step:
-        run.left_out = admission.looked_at - len(admission.records) - len(admission.left_over)
+        run.left_out = admission.left_out

@@ -74,13 +74,6 @@ def edit_record(
     return values
 
 
-def set_labels(row: Record, labels: list[str], now: datetime) -> None:
-    """Change the labels of a locked row, if they differ; it is written with the next flush. Raises Invalid."""
-    cleaned = clean_labels(labels)
-    if row.labels != cleaned:
-        row.labels, row.updated_at, row.version = cleaned, now, row.version + 1
-
-
 def _cleaned(session: Session, record: Record, fields: Values, cleaners: Mapping[str, Cleaner]) -> RowValues:
     """Column -> value."""
     return {

@@ -12,6 +12,7 @@ from sqlalchemy import event, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Reason, RunAttempt, RunDetail, ScheduledTask, Status
 from app.business.automation.services import rule_engine
 from app.business.automation.services.draining import drain as drain_module
@@ -344,9 +345,9 @@ def test_runs_that_another_worker_has_reserved_meanwhile_are_in_no_set(machine: 
     mine = reserve(session, "events", 5, NOW)
     later = NOW + RESERVED_FOR + timedelta(seconds=1)
     others = reserve(session, "events", 2, later)
-    assert not first_plain_runs(session, list(mine.rules), mine.token, works, later).contexts
+    assert not first_plain_runs(session, list(mine.rules), mine.token, works, later).runs
     assert (
-        first_plain_runs(session, list(others.rules), others.token, works, later).contexts.keys()
+        first_plain_runs(session, list(others.rules), others.token, works, later).runs.keys()
         == others.rules.keys()
     )
 
@@ -360,6 +361,19 @@ def test_a_set_whose_records_somebody_took_meanwhile_is_executed_one_by_one(
     drained = drain(machine.engine, "events", most_runs=100, most_seconds=60, pace=Pace(timer=lambda: 0.0))
     assert (drained.executed, drained.as_set, drained.singly) == (5, 0, 5)
     assert (labelled(machine), attempts(machine), machine.breaches()) == (5, 5, [])
+
+
+def test_a_run_that_is_executed_although_its_rule_is_off_stands_for_no_other(machine: Machine) -> None:
+    first, *others = machine.runs()
+    rule = machine.session.get_one(AutomationRule, first.automation_rule_id)
+    rule.is_active, first.priority = False, 9
+    chosen = update(RunDetail).where(RunDetail.run_id == first.id).values(options={"even_if_off": True})
+    machine.session.execute(chosen)
+    machine.session.commit()
+    drain(machine.engine, "events", most_runs=100, most_seconds=60, pace=Pace(timer=lambda: 0.0))
+    ends = {run.id: (run.status, run.reason) for run in machine.runs()}
+    assert ends.pop(first.id) == (Status.COMPLETED, None)
+    assert ends == {run.id: (Status.SKIPPED, Reason.INACTIVE) for run in others}
 
 
 def test_a_transaction_begins_no_further_run_after_its_time(

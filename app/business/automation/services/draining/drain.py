@@ -16,7 +16,8 @@ from app.business.automation.run_models import Status
 from app.business.automation.services.draining.pace import Overdue, Pace
 from app.business.automation.services.draining.paid_runs import local_ideas
 from app.business.automation.services.draining.paid_sets import PaidSets, Tried
-from app.business.automation.services.draining.plain_runs import PlainRuns, first_plain_runs
+from app.business.automation.services.draining.plain_run import PlainRuns
+from app.business.automation.services.draining.plain_runs import first_plain_runs
 from app.business.automation.services.draining.rule_locks import lock_rules
 from app.business.automation.services.draining.set_execution import SetExecution
 from app.business.automation.services.rule_engine import Admitted, RuleEngine
@@ -221,15 +222,15 @@ class _Batch:
         token, works = self.reservation.token, self.engine.executor.works
         plain = first_plain_runs(session, some, token, works, now) if some else PlainRuns()
         tried_before = len(common.tried)
-        common.tried += plain.contexts
+        common.tried += plain.runs
         done = []
-        if plain.contexts:
+        if plain.runs:
             is_in_time = partial(self.pace.require_time, locked)
             done = SetExecution(session, plain, self.engine.worker, now, is_in_time).execute()
         common.tried[tried_before:] = done
         common.as_set += len(done)
         self.pace.note(len(done), began)
-        looked_at = len(plain.contexts) + plain.others
+        looked_at = len(plain.runs) + plain.others
         taken = self.left[: looked_at if looked_at or done else 1]
         self.left = self.left[len(taken) :]
         known = set(done)

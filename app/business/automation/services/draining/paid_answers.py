@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from app.business.automation.services.draining.paid_runs import PaidRuns, cluster_of, key_of, step_of
-from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.draining.plain_run import PlainRun
 from app.business.base import RowValues
 from app.business.planner.services.idea_service import stored_texts
 from app.business.planner.services.ideas_facts import IdeasFacts
@@ -26,13 +26,13 @@ def make_ideas(service: IdeasService, paid: PaidRuns) -> Mapping[int, MadeIdeas]
     sites = {site_id: replace(site, ideas=list(site.ideas)) for site_id, site in paid.facts.sites.items()}
     facts = IdeasFacts(paid.facts.clusters, sites)
     with service.likeness.in_use():
-        return {run_id: _made(service, facts, context) for run_id, context in paid.matching.items()}
+        return {run_id: _made(service, facts, run) for run_id, run in paid.matching.items()}
 
 
-def _made(service: IdeasService, facts: IdeasFacts, context: RunContext) -> MadeIdeas:
-    cluster_id, params = cluster_of(context), step_of(context).params
+def _made(service: IdeasService, facts: IdeasFacts, run: PlainRun) -> MadeIdeas:
+    cluster_id, params = cluster_of(run), step_of(run.kind).params
     request = service.request(facts, cluster_id, None, count=params.ideas_per_cluster, again=params.again)
-    answer = service.generate(request, key_of(context))
+    answer = service.generate(request, key_of(run))
     main_keyword = facts.clusters[cluster_id].main_keyword
     texts = [stored_texts(idea_fields(draft, main_keyword)) for draft in answer.ideas]
     pages = [

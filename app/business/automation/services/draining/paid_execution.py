@@ -1,6 +1,7 @@
 """Executes runs that make ideas for credits together: each statement reads or writes for all of them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import select
@@ -16,19 +17,20 @@ from app.business.automation.services.draining.paid_runs import (
     price_of,
     step_of,
 )
+from app.business.automation.services.draining.plain_run import PlainRun
 from app.business.automation.services.draining.set_execution import (
     SetExecution,
     Unexpected,
     Verdict,
     expect,
 )
-from app.business.automation.services.draining.set_records import RecordKey
+from app.business.automation.services.draining.set_rows import EndedRun
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.gate_verdict import Admission
 from app.business.automation.services.runs.unit_receipts import Done, Unit, receipt_of_done
 from app.business.billing.services.set_charges import Charge, NoRoom, charge_at_once
 from app.business.events import EventType, Origin, WholeBatch, write_batches
-from app.business.planner.models import Cluster, ClusterStatus, Idea, IdeaStatus, Record, Site
+from app.business.planner.models import Cluster, ClusterStatus, Idea, IdeaStatus, Site
 from app.business.planner.services.cluster_service import plan_clusters
 from app.business.planner.services.idea_service import insert_ideas
 from app.business.planner.services.record_changes import event_row, new_record
@@ -62,75 +64,83 @@ class PaidExecution(SetExecution):
 
     def _verdict(
         self,
-        context: RunContext,
+        run: PlainRun,
         admission: Admission,
         name: str,
         gate: Callable[[Session, RunContext, Admission], Verdict],
     ) -> Verdict:
-        price = price_of(self.paid, context).held
+        price = price_of(self.paid, run).held
         if name == "limit":
-            return f"Price {price} of at most {context.definition.credit_limit_per_execution} credits."
+            most = run.kind.context.definition.credit_limit_per_execution
+            return f"Price {price} of at most {most} credits."
         if name == "credits":
             return f"{price} credits set aside."
-        return super()._verdict(context, admission, name, gate)
+        return super()._verdict(run, admission, name, gate)
 
-    def _locked(self, contexts: Sequence[RunContext]) -> dict[RecordKey, Record]:
-        # As units that save ideas do: first the site, then its clusters.
-        sites = {self.paid.cluster(context).site_id for context in contexts}
+    def _locked_clusters(self, runs: Sequence[PlainRun]) -> dict[int, Cluster]:
+        """By run. As units that save ideas do: first the site, then its clusters."""
+        sites = {self.paid.cluster(run).site_id for run in runs}
         self.session.execute(
             select(Site.id).where(Site.id.in_(sites)).order_by(Site.id).with_for_update(key_share=True)
         )
-        return super()._locked(contexts)
+        wanted = sorted(cluster_of(run) for run in runs)
+        query = select(Cluster).where(Cluster.id.in_(wanted)).order_by(Cluster.id)
+        rows = self.session.scalars(
+            query.with_for_update(key_share=True), execution_options={"populate_existing": True}
+        )
+        found = {row.id: row for row in rows}
+        expect(len(wanted), len(found))
+        self.require_same({("cluster", row.id): row.version for row in found.values()})
+        return {run.id: found[cluster_of(run)] for run in runs}
 
-    def _execute_steps(self, contexts: Sequence[RunContext], records: dict[RecordKey, Record]) -> None:
-        clusters = {one.run.id: _cluster(records["cluster", cluster_of(one)]) for one in contexts}
-        ids = self._insert_ideas(contexts, clusters)
+    def _execute_steps(self, runs: Sequence[PlainRun]) -> None:
+        clusters = self._locked_clusters(runs)
+        ids = self._insert_ideas(runs, clusters)
         self.require_time()
-        planned = self._plan_clusters(contexts, clusters, ids)
-        self._write_events(contexts, clusters, ids, planned)
+        planned = self._plan_clusters(runs, clusters, ids)
+        self._write_events(runs, clusters, ids, planned)
         self.require_time()
-        for context in contexts:
-            made = self.made[context.run.id]
-            name, step = clusters[context.run.id].name, step_of(context)
-            done = ideas_made(step.params, name, ids[context.run.id], made.doubles)
-            self.done[context.run.id] = done
-            unit = Unit(step, "cluster", cluster_of(context), (), key_of(context), is_new=True)
-            row = receipt_of_done(context, unit, done, self.now)
-            self.receipts[context.run.id][step.index].append(row)
+        for run in runs:
+            made, step = self.made[run.id], step_of(run.kind)
+            done = ideas_made(step.params, clusters[run.id].name, ids[run.id], made.doubles)
+            self.done[run.id] = done
+            unit = Unit(step, "cluster", cluster_of(run), (), key_of(run), is_new=True)
+            receipt = receipt_of_done(run.kind.scope.account_id, run.id, unit, done, self.now)
+            self.receipts[run.id][step.index].append(receipt)
         for cluster in clusters.values():
             self.session.expire(cluster)
-        charges = [self._charge(context) for context in contexts]
+        charges = [self._charge(run) for run in runs]
         try:
             charge_at_once(self.session, charges, self.now)
         except NoRoom as error:
             raise Unexpected("The credits were meanwhile used by others") from error
 
-    def _charge(self, context: RunContext) -> Charge:
-        done = self.done[context.run.id]
-        return price_of(self.paid, context, done.credits, done.message)
+    def _charge(self, run: PlainRun) -> Charge:
+        done = self.done[run.id]
+        return price_of(self.paid, run, done.credits, done.message)
 
     def _insert_ideas(
-        self, contexts: Sequence[RunContext], clusters: Mapping[int, Cluster]
+        self, runs: Sequence[PlainRun], clusters: Mapping[int, Cluster]
     ) -> dict[int, list[int]]:
         """Returns the ids by run."""
         rows = [
-            new_record(clusters[context.run.id], IdeaStatus.NEW, self._origin(context), self.now, ordinal)
-            | {"cluster_id": cluster_of(context)}
+            new_record(clusters[run.id], IdeaStatus.NEW, self._origin(run), self.now, ordinal)
+            | {"cluster_id": cluster_of(run)}
             | text
-            for context in contexts
-            for ordinal, text in enumerate(self.made[context.run.id].texts)
+            for run in runs
+            for ordinal, text in enumerate(self.made[run.id].texts)
         ]
         ids = iter(insert_ideas(self.session, rows))
-        return {context.run.id: [next(ids) for _ in self.made[context.run.id].texts] for context in contexts}
+        return {run.id: [next(ids) for _ in self.made[run.id].texts] for run in runs}
 
     def _plan_clusters(
         self,
-        contexts: Sequence[RunContext],
+        runs: Sequence[PlainRun],
         clusters: Mapping[int, Cluster],
         ids: Mapping[int, Sequence[int]],
     ) -> dict[int, str]:
         """Returns the former status of the clusters that are planned now, by run."""
-        made = (context.run.id for context in contexts if ids[context.run.id])
+        made = (run.id for run in runs if ids[run.id])
         planned = {run_id: clusters[run_id].status for run_id in made}
         planned = {run_id: old for run_id, old in planned.items() if old != ClusterStatus.PLANNED}
         expect(len(planned), plan_clusters(self.session, [clusters[key] for key in planned], self.now))
@@ -138,7 +148,7 @@ class PaidExecution(SetExecution):
 
     def _write_events(
         self,
-        contexts: Sequence[RunContext],
+        runs: Sequence[PlainRun],
         clusters: Mapping[int, Cluster],
         ids: Mapping[int, Sequence[int]],
         planned: Mapping[int, str],
@@ -146,31 +156,25 @@ class PaidExecution(SetExecution):
         of_ideas = snapshots(self.session, Idea, [key for some in ids.values() for key in some], self.now)
         of_clusters = snapshots(self.session, Cluster, [clusters[key].id for key in planned], self.now)
         batches = []
-        for context in contexts:
-            cluster, origin = clusters[context.run.id], self._origin(context)
-            if made := ids[context.run.id]:
+        for run in runs:
+            cluster, origin = clusters[run.id], self._origin(run)
+            if made := ids[run.id]:
                 rows = [event_row(cluster, key, of_ideas) for key in made]
                 batches.append(WholeBatch(EventType.IDEA_CREATED, origin, "idea", rows))
-            if old := planned.get(context.run.id):
+            if old := planned.get(run.id):
                 data = {"from": old, "to": ClusterStatus.PLANNED}
                 moved = [event_row(cluster, cluster.id, of_clusters, data)]
                 batches.append(WholeBatch(EventType.STATUS_CHANGED, origin, "cluster", moved))
         write_batches(self.session, batches, self.now)
 
-    def _origin(self, context: RunContext) -> Origin:
-        return context.origin(step_of(context).index, key_of(context))
+    def _origin(self, run: PlainRun) -> Origin:
+        origin = run.kind.context.origin(step_of(run.kind).index, key_of(run))
+        return replace(origin, run_id=run.id, attempt=1, root_run_id=run.root_id or run.id)
 
-    def _close(self, context: RunContext) -> None:
-        super()._close(context)
-        context.run.credits_used = self.done[context.run.id].credits
+    def _completed(self, run: PlainRun, admission: Admission) -> EndedRun:
+        return replace(super()._completed(run, admission), credits=self.done[run.id].credits)
 
-    def _result(self, context: RunContext) -> RunResult:
+    def _result(self, run: PlainRun, admission: Admission) -> RunResult:
         # Nothing of it is the same for many runs.
         self.results.clear()
-        return super()._result(context)
-
-
-def _cluster(row: Record) -> Cluster:
-    if not isinstance(row, Cluster):
-        raise Unexpected(f"Record {row.id} is no cluster")
-    return row
+        return super()._result(run, admission)

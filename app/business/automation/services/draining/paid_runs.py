@@ -17,7 +17,8 @@ from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.actions.handler import Works
 from app.business.automation.services.actions.provider_handlers import GenerateIdeasWork
 from app.business.automation.services.catalogue.actions.generate_ideas import GENERATE_IDEAS, GenerateIdeas
-from app.business.automation.services.draining.plain_runs import PlainRuns, first_plain_runs
+from app.business.automation.services.draining.plain_run import PlainRun, PlainRuns, RunKind
+from app.business.automation.services.draining.plain_runs import first_plain_runs
 from app.business.automation.services.draining.set_records import SetRecords, read_records
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.record_selection import Choice
@@ -46,32 +47,31 @@ class PaidRuns:
     budgets: dict[int, tuple[str, int | None]] = field(default_factory=dict)
 
     @property
-    def matching(self) -> dict[int, RunContext]:
+    def matching(self) -> dict[int, PlainRun]:
         """Those whose cluster matches, by run."""
-        contexts = self.plain.contexts
-        return {run_id: context for run_id, context in contexts.items() if self.choices[run_id].ids}
+        return {run_id: run for run_id, run in self.plain.runs.items() if self.choices[run_id].ids}
 
-    def cluster(self, context: RunContext) -> ClusterFacts:
-        return self.facts.clusters[cluster_of(context)]
+    def cluster(self, run: PlainRun) -> ClusterFacts:
+        return self.facts.clusters[cluster_of(run)]
 
     def has_same_facts(self, other: "PaidRuns") -> bool:
         """Whether the same answers are right for both."""
-        mine, theirs = (list(one.plain.contexts) for one in (self, other))
+        mine, theirs = (list(one.plain.runs) for one in (self, other))
         return mine == theirs and [*self.matching] == [*other.matching] and self.facts == other.facts
 
     def first(self, number: int) -> "PaidRuns":
         """Only so many of them, the first ones."""
-        contexts = dict(list(self.plain.contexts.items())[:number])
-        clusters = {cluster_of(context) for context in contexts.values()}
-        plain = PlainRuns(contexts, self.plain.others)
+        runs = dict(list(self.plain.runs.items())[:number])
+        clusters = {cluster_of(run) for run in runs.values()}
+        plain = PlainRuns(runs, self.plain.others)
         return replace(self, plain=plain, facts=self.facts.of_clusters(clusters))
 
     def cut(self, number: int) -> None:
         """Keep only so many; the run behind them is executed by itself."""
-        contexts = self.plain.contexts
-        if number < len(contexts):
+        runs = self.plain.runs
+        if number < len(runs):
             self.plain.others = 1
-            self.plain.contexts = {run_id: contexts[run_id] for run_id in list(contexts)[:number]}
+            self.plain.runs = {run_id: runs[run_id] for run_id in list(runs)[:number]}
 
 
 def local_ideas(works: Works) -> IdeasService | None:
@@ -91,60 +91,62 @@ def first_paid_runs(
     now: datetime,
 ) -> PaidRuns:
     """The longest prefix of reserved runs that can be executed together; their rows are locked."""
-    plain = first_plain_runs(session, run_ids, token, works, now, _makes_ideas_of_one_cluster)
+    plain = first_plain_runs(session, run_ids, token, works, now, _makes_ideas, most_records=1)
     paid = PaidRuns(plain)
-    if not plain.contexts:
+    if not plain.runs:
         return paid
-    contexts = list(plain.contexts.values())
-    paid.records = read_records(session, contexts)
-    paid.choices = {context.run.id: paid.records.choice(context) for context in contexts}
-    paid.facts = service.facts(session, [cluster_of(context) for context in contexts])
-    paid.cut(_number_of(contexts, _is_simple(session, paid, contexts)))
-    paid.cut(_number_of(list(plain.contexts.values()), _has_slot(session, paid)))
+    runs = list(plain.runs.values())
+    paid.records = read_records(session, plain)
+    paid.choices = {run.id: paid.records.choice(run) for run in runs}
+    paid.facts = service.facts(session, [cluster_of(run) for run in runs])
+    paid.cut(_number_of(runs, _is_simple(session, paid, runs)))
+    paid.cut(_number_of(list(plain.runs.values()), _has_slot(session, paid)))
     paid.budgets = _site_budgets(session, paid)
     matching = list(paid.matching)
     affordable = number_affordable(session, [price_of(paid, one) for one in paid.matching.values()])
     if affordable < len(matching):
-        paid.cut(list(plain.contexts).index(matching[affordable]))
-    paid.facts = paid.facts.of_clusters({cluster_of(one) for one in plain.contexts.values()})
+        paid.cut(list(plain.runs).index(matching[affordable]))
+    paid.facts = paid.facts.of_clusters({cluster_of(one) for one in plain.runs.values()})
     return paid
 
 
-def cluster_of(context: RunContext) -> int:
+def cluster_of(run: PlainRun) -> int:
     """The run's one record."""
-    (cluster_id,) = context.detail.records or [0]
+    (cluster_id,) = run.records
     return cluster_id
 
 
-def step_of(context: RunContext) -> Step:
-    """The run's one step."""
-    (step,) = steps_of(context)
+def step_of(kind: RunKind) -> Step:
+    """The one step of its runs."""
+    (step,) = kind.steps
     return step
 
 
-def key_of(context: RunContext) -> str:
+def key_of(run: PlainRun) -> str:
     """The key of the run's one unit."""
-    return unit_key(context.run.id, step_of(context).index, cluster_of(context))
+    return unit_key(run.id, step_of(run.kind).index, cluster_of(run))
 
 
-def price_of(paid: PaidRuns, context: RunContext, amount: int | None = None, reason: str = "") -> Charge:
+def price_of(paid: PaidRuns, run: PlainRun, amount: int | None = None, reason: str = "") -> Charge:
     """What the run sets aside, of which `amount` is charged; None: all of it."""
-    held = GENERATE_IDEAS.price(step_of(context).params)
-    name, limit = paid.budgets[paid.cluster(context).site_id]
-    site_id, month = paid.cluster(context).site_id, f"{context.local_day:%Y-%m}"
-    site = Budget(BudgetScope.SITE, site_id, month, limit, held, f"{name}'s monthly budget")
+    kind, site_id = run.kind, paid.cluster(run).site_id
+    held = GENERATE_IDEAS.price(step_of(kind).params)
+    name, limit = paid.budgets[site_id]
+    site = Budget(
+        BudgetScope.SITE, site_id, f"{kind.local_day:%Y-%m}", limit, held, f"{name}'s monthly budget"
+    )
     return Charge(
-        account_id=context.account.id,
-        run_id=context.run.id,
+        account_id=kind.scope.account_id,
+        run_id=run.id,
         held=held,
         amount=held if amount is None else amount,
-        key=key_of(context),
+        key=key_of(run),
         reason=reason,
-        budgets=(*context.budgets, site),
+        budgets=(*kind.context.budgets, site),
     )
 
 
-def _makes_ideas_of_one_cluster(context: RunContext, _works: Works) -> bool:
+def _makes_ideas(context: RunContext, _works: Works) -> bool:
     steps = steps_of(context)
     step = steps[0]
     return (
@@ -152,36 +154,32 @@ def _makes_ideas_of_one_cluster(context: RunContext, _works: Works) -> bool:
         and step.entry is GENERATE_IDEAS
         and step.source == "records"
         and step.when is None
-        and len(context.detail.records or ()) == 1
         and GENERATE_IDEAS.price(step.params) <= context.definition.credit_limit_per_execution
     )
 
 
-def _number_of(contexts: Sequence[RunContext], holds: Callable[[RunContext], bool]) -> int:
+def _number_of(runs: Sequence[PlainRun], holds: Callable[[PlainRun], bool]) -> int:
     """How many of them, the first ones, it holds for."""
-    return next((place for place, context in enumerate(contexts) if not holds(context)), len(contexts))
+    return next((place for place, run in enumerate(runs) if not holds(run)), len(runs))
 
 
-def _is_simple(
-    session: Session, paid: PaidRuns, contexts: Sequence[RunContext]
-) -> Callable[[RunContext], bool]:
+def _is_simple(session: Session, paid: PaidRuns, runs: Sequence[PlainRun]) -> Callable[[PlainRun], bool]:
     """Whether a run asks no service, waits for nobody, and wakes nobody."""
-    accounts = {context.account.id for context in contexts}
+    accounts = {run.kind.scope.account_id for run in runs}
     others = connected_among(session, accounts) | _with_faults(session, accounts)
 
-    def is_simple(context: RunContext) -> bool:
-        choice, params = paid.choices[context.run.id], step_of(context).params
+    def is_simple(run: PlainRun) -> bool:
+        choice, params = paid.choices[run.id], step_of(run.kind).params
         return (
-            context.account.id not in others
+            run.kind.scope.account_id not in others
             and not choice.held
-            and not (choice.ids and _is_left_out(paid, context, params))
+            and not (choice.ids and _is_left_out(paid, cluster_of(run), params))
         )
 
     return is_simple
 
 
-def _is_left_out(paid: PaidRuns, context: RunContext, params: GenerateIdeas) -> bool:
-    cluster_id = cluster_of(context)
+def _is_left_out(paid: PaidRuns, cluster_id: int, params: GenerateIdeas) -> bool:
     return cluster_id not in paid.facts.clusters or (not params.again and paid.facts.has_ideas(cluster_id))
 
 
@@ -196,23 +194,24 @@ def _with_faults(session: Session, account_ids: Collection[int]) -> set[int]:
     return set(session.scalars(found))
 
 
-def _has_slot(session: Session, paid: PaidRuns) -> Callable[[RunContext], bool]:
+def _has_slot(session: Session, paid: PaidRuns) -> Callable[[PlainRun], bool]:
     """Whether the limit of today lets a run pass, after those before it."""
     row = RuleDay
-    rules = {context.rule.id for context in paid.matching.values()}
+    rules = {run.kind.context.rule.id for run in paid.matching.values()}
     counted = select(row.rule_id, row.local_day, row.used).where(
         row.rule_id.in_(rules), row.split_site_id == 0
     )
-    days = {context.local_day for context in paid.matching.values()}
+    days = {run.kind.local_day for run in paid.matching.values()}
     used: Counter[tuple[int, date]] = Counter()
     for rule_id, day, number in session.execute(counted.where(row.local_day.in_(days))):
         used[rule_id, day] = number
 
-    def has_slot(context: RunContext) -> bool:
-        if context.run.id not in paid.matching:
+    def has_slot(run: PlainRun) -> bool:
+        if run.id not in paid.matching:
             return True
-        used[context.rule.id, context.local_day] += 1
-        return used[context.rule.id, context.local_day] <= context.rule.max_executions_per_day
+        rule, day = run.kind.context.rule, run.kind.local_day
+        used[rule.id, day] += 1
+        return used[rule.id, day] <= rule.max_executions_per_day
 
     return has_slot
 
@@ -223,5 +222,5 @@ def _site_budgets(session: Session, paid: PaidRuns) -> dict[int, tuple[str, int 
 
 
 def _sites(paid: PaidRuns) -> Iterator[int]:
-    for context in paid.matching.values():
-        yield paid.cluster(context).site_id
+    for run in paid.matching.values():
+        yield paid.cluster(run).site_id

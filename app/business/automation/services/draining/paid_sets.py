@@ -40,7 +40,7 @@ class PaidSets:
     def execute(self, run_ids: Sequence[int]) -> Tried:
         """Execute the first of these runs together, as many as can be."""
         reservation, before = self._reserve(run_ids[: self.pace.runs])
-        known = set(before.plain.contexts)
+        known = set(before.plain.runs)
         alone = run_ids[len(known) : len(known) + before.plain.others]
         if not known:
             return Tried([], list(alone or run_ids[:1]))
@@ -48,10 +48,10 @@ class PaidSets:
             done = self._write_in_time(reservation, before)
         except Exception as error:
             # One of them cannot be executed together with others: nothing has been done yet.
-            return Tried([], [*before.plain.contexts], reservation.token, len(known), error)
+            return Tried([], [*before.plain.runs], reservation.token, len(known), error)
         if not done:
             # Not even one of them is in time.
-            return Tried([], [*before.plain.contexts], reservation.token, len(known))
+            return Tried([], [*before.plain.runs], reservation.token, len(known))
         if left := known - {*done}:
             self._release(reservation, left)
             return Tried(done, [])
@@ -61,7 +61,7 @@ class PaidSets:
         """Write as many of them, the first ones, as are in time; returns these."""
         made, some = make_ideas(self.service, before), before
         while True:
-            run_ids = list(some.plain.contexts)
+            run_ids = list(some.plain.runs)
             try:
                 self._write(reservation, some, {key: made[key] for key in some.matching})
             except Overdue:
@@ -88,12 +88,12 @@ class PaidSets:
             if first:
                 works = self.engine.executor.works
                 paid = first_paid_runs(session, first, reservation.token, works, self.service, now)
-            if others := reservation.rules.keys() - paid.plain.contexts.keys():
+            if others := reservation.rules.keys() - paid.plain.runs.keys():
                 release(session, reservation, others)
         return reservation, paid
 
     def _write(self, reservation: Reservation, before: PaidRuns, made: Mapping[int, MadeIdeas]) -> None:
-        run_ids, works = list(before.plain.contexts), self.engine.executor.works
+        run_ids, works = list(before.plain.runs), self.engine.executor.works
         with self.engine.transaction() as session:
             began = lock_rules(session, {reservation.rules[run_id] for run_id in run_ids}, self.pace)
             now = self.engine.clock()

@@ -4,30 +4,30 @@ The first ones of a batch, in their order, as long as each reads and writes only
 statements count for all of them. Any other run ends the set, and is executed after it.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import takewhile
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, union_all
+from sqlalchemy import BindParameter, ColumnElement, CompoundSelect, and_, bindparam, func, select, union_all
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import Cause, ScheduledTask, Status, Waiting
+from app.business.automation.run_models import Cause, RunDetail, ScheduledTask, Status, Waiting
 from app.business.automation.services.actions.handler import Works
 from app.business.automation.services.actions.local_handlers import UpdateRecordsWork
 from app.business.automation.services.catalogue.actions.update_records import UpdateRecords
 from app.business.automation.services.catalogue.record_order import OLDEST
 from app.business.automation.services.conditions.nodes import field_names
+from app.business.automation.services.draining.plain_run import PlainRun, PlainRuns, RunKind
 from app.business.automation.services.draining.set_records import reads_own_columns
 from app.business.automation.services.runs import run_incidents
-from app.business.automation.services.runs.context import RunContext, load_contexts
+from app.business.automation.services.runs.context import RunContext, load_runs
 from app.business.automation.services.runs.gate_verdict import Admission, Stop
 from app.business.automation.services.runs.gates import check_account, check_active
 from app.business.automation.services.runs.lease import SERIAL_CAUSES
 from app.business.automation.services.runs.loop_guard import check_loop
-from app.business.automation.services.runs.record_claims import is_selected
 from app.business.automation.services.runs.steps import Step, steps_of
 from app.business.errors import Invalid
 from app.business.events import EventType
@@ -35,23 +35,9 @@ from app.business.outlets.incident_models import Incident, IncidentStatus
 from app.business.outlets.webhook_models import Webhook
 
 IsOfPlainRule = Callable[[RunContext, Works], bool]
-DefinitionKey = tuple[int, int, str]
-"""Rule, version and record type."""
 OWN_EDITS = ("keyword", "cluster", "task")
 """Record types of which an edit of labels changes nothing but the record."""
-
-
-@dataclass
-class PlainRuns:
-    """contexts: by run, in order · others: the number of the runs behind them that are not plain."""
-
-    contexts: dict[int, RunContext] = field(default_factory=dict)
-    others: int = 0
-
-
-def _definition(context: RunContext) -> DefinitionKey:
-    run = context.run
-    return run.automation_rule_id, run.rule_version, str(run.record_type)
+MOST_RECORDS = 5
 
 
 def first_plain_runs(
@@ -61,60 +47,116 @@ def first_plain_runs(
     works: Works,
     now: datetime,
     is_of_plain_rule: IsOfPlainRule | None = None,
+    most_records: int = MOST_RECORDS,
 ) -> PlainRuns:
     """The longest prefix of reserved runs that can be executed together; their rows are locked.
 
     is_of_plain_rule: whether the steps of a run's rule are such, by default those that edit the run's own records.
     """
     chosen = PlainRuns()
-    rows = session.scalars(_RESERVED.where(*_still(run_ids, token, now)), execution_options=_FRESH).all()
+    rows: Sequence[_Reserved] = session.execute(_RESERVED.where(*_still(run_ids, token, now))).all()
     if not rows:
         chosen.others = len(run_ids)
         return chosen
-    contexts = {one.run.id: one for one in load_contexts(session, rows, now)}
-    rules = _plain_rules(contexts.values(), works, is_of_plain_rule or _edits_own_records)
-    entangled = _entangled_accounts(session, {run.account_id for run in rows})
-    busy = _busy_rules(session, {run.automation_rule_id for run in rows})
+    kinds = _plain_kinds(session, rows, works, is_of_plain_rule or _edits_own_records, now)
+    found = {run.id: run for run in _plain(rows, kinds, most_records)}
     taken: set[tuple[str, int]] = set()
-
-    def can_be(run_id: int) -> bool:
-        context = contexts.get(run_id)
-        if context is None or context.account.id in entangled or context.rule.id in busy:
-            return False
-        return _definition(context) in rules and _is_plain(session, context)
-
     left = list(run_ids)
-    while left and can_be(left[0]):
-        context = contexts[left[0]]
-        own = {(str(context.run.record_type), key) for key in context.detail.records or ()}
-        if own & taken:
+    while left and left[0] in found:
+        run = found[left[0]]
+        if run.keys & taken:
             # It may depend on what one of them does: the next set.
             return chosen
-        taken |= own
-        chosen.contexts[context.run.id] = context
+        taken |= run.keys
+        chosen.runs[run.id] = run
         left.pop(0)
-    chosen.others = sum(1 for _ in takewhile(lambda run_id: not can_be(run_id), left))
+    chosen.others = sum(1 for _ in takewhile(lambda run_id: run_id not in found, left))
     return chosen
 
 
-_FRESH = {"populate_existing": True}
-_RESERVED = select(ScheduledTask).with_for_update(key_share=True)
+_run = ScheduledTask
+_IS_NEW = and_(
+    _run.attempt == 0,
+    _run.admitted_at.is_(None),
+    _run.cancel_requested_at.is_(None),
+    _run.waiting_since.is_(None),
+    _run.from_step == 0,
+    _run.follows_id.is_(None),
+    _run.start_id.is_(None),
+    _run.split_site_id == 0,
+    _run.max_credits.is_(None),
+    _run.cause.in_([Cause.EVENT, Cause.MANUAL, Cause.API]),
+    _run.depth < 2,
+)
+_RESERVED = (
+    select(
+        _run.id,
+        _run.account_id,
+        _run.automation_rule_id,
+        _run.rule_version,
+        _run.site_id,
+        _run.sector_id,
+        _run.record_type,
+        _run.cause,
+        _run.depth,
+        _run.root_id,
+        _run.promised,
+        _run.started_at,
+        RunDetail.chain,
+        RunDetail.records,
+        RunDetail.options,
+        _IS_NEW.label("is_new"),
+    )
+    .join(RunDetail, RunDetail.run_id == _run.id)
+    .with_for_update(key_share=True, of=_run)
+)
+_Reserved = Any
+"""A row of `_RESERVED`."""
 
 
-def _plain_rules(
-    contexts: Iterable[RunContext], works: Works, is_of_plain_rule: IsOfPlainRule
-) -> set[DefinitionKey]:
-    """The rules whose runs, in their version, can be plain."""
-    firsts: dict[DefinitionKey, RunContext] = {}
-    for context in contexts:
-        firsts.setdefault(_definition(context), context)
-    plain = set()
-    for key, context in firsts.items():
-        # One that needs repair is not: its runs end as failed, each by itself.
+def _is_usual(row: _Reserved) -> bool:
+    """Whether the run has not begun, continues no other, and nobody chose anything for it."""
+    return bool(row.is_new) and not row.options
+
+
+def _kind(row: _Reserved) -> Hashable:
+    place = row.site_id, row.sector_id, row.record_type
+    return row.automation_rule_id, row.rule_version, place, row.cause, row.depth, tuple(row.chain)
+
+
+def _plain_kinds(
+    session: Session,
+    rows: Sequence[_Reserved],
+    works: Works,
+    is_of_plain_rule: IsOfPlainRule,
+    now: datetime,
+) -> dict[Hashable, RunKind]:
+    """The kinds of runs of which all can be plain."""
+    entangled = _entangled_accounts(session, {row.account_id for row in rows})
+    busy = _busy_rules(session, {row.automation_rule_id for row in rows})
+    firsts: dict[int, Hashable] = {}
+    known: set[Hashable] = set()
+    for row in rows:
+        is_free = row.account_id not in entangled and row.automation_rule_id not in busy
+        if is_free and _is_usual(row) and _kind(row) not in known:
+            known.add(firsts.setdefault(row.id, _kind(row)))
+    plain = {}
+    for context in load_runs(session, list(firsts), now) if firsts else ():
+        # A rule that needs repair is not: its runs end as failed, each by itself.
         with suppress(Invalid):
-            if _has_plain_definition(context) and is_of_plain_rule(context, works):
-                plain.add(key)
+            if _is_plain_kind(session, context) and is_of_plain_rule(context, works):
+                plain[firsts[context.run.id]] = RunKind(context)
     return plain
+
+
+def _plain(
+    rows: Iterable[_Reserved], kinds: Mapping[Hashable, RunKind], most_records: int
+) -> Iterator[PlainRun]:
+    for row in rows:
+        kind = kinds.get(_kind(row)) if _is_usual(row) else None
+        size = len(row.records or ())
+        if kind and (size == 1 or (1 < size <= most_records and kind.context.definition.order == OLDEST)):
+            yield PlainRun(row.id, kind, row.records, row.root_id, row.promised, row.started_at)
 
 
 def _still(run_ids: Sequence[int], token: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
@@ -126,44 +168,43 @@ def _still(run_ids: Sequence[int], token: str, now: datetime) -> tuple[ColumnEle
 
 def _entangled_accounts(session: Session, account_ids: Collection[int]) -> set[int]:
     """Accounts in which the end of a run starts, sends or wakes something."""
-    rule, hook, waiter = AutomationRule, Webhook, ScheduledTask
+    return set(session.scalars(_ENTANGLED, {"accounts": list(account_ids)}))
+
+
+def _entangled() -> CompoundSelect[int]:
+    rule, hook, waiter, incident = AutomationRule, Webhook, ScheduledTask, Incident
+    accounts: BindParameter[int] = bindparam("accounts", expanding=True)
     waits = waiter.waiting_for.in_([Waiting.PREVIOUS, Waiting.CREDITS])
     follows_runs = rule.trigger == EventType.RUN_FINISHED, rule.is_active
-    incident = Incident
     is_ended_by_runs = incident.status == IncidentStatus.OPEN, run_incidents.is_ended_by_any_run()
-    found = union_all(
-        select(rule.account_id).where(rule.account_id.in_(account_ids), *follows_runs),
-        select(hook.account_id).where(hook.account_id.in_(account_ids), hook.is_active),
-        select(waiter.account_id).where(waiter.account_id.in_(account_ids), waits),
-        select(incident.account_id).where(incident.account_id.in_(account_ids), *is_ended_by_runs),
+    return union_all(
+        select(rule.account_id).where(rule.account_id.in_(accounts), *follows_runs),
+        select(hook.account_id).where(hook.account_id.in_(accounts), hook.is_active),
+        select(waiter.account_id).where(waiter.account_id.in_(accounts), waits),
+        select(incident.account_id).where(incident.account_id.in_(accounts), *is_ended_by_runs),
     )
-    return set(session.scalars(found))
+
+
+_ENTANGLED = _entangled()
 
 
 def _busy_rules(session: Session, rule_ids: Collection[int]) -> set[int]:
     """Rules that another worker executes a run of, and whose event runs wait for it."""
-    run = ScheduledTask
-    running = run.status == Status.RUNNING, run.cause.in_(SERIAL_CAUSES)
-    return set(
-        session.scalars(select(run.automation_rule_id).where(run.automation_rule_id.in_(rule_ids), *running))
-    )
+    return set(session.scalars(_BUSY, {"rules": list(rule_ids)}))
 
 
-def _is_plain(session: Session, context: RunContext) -> bool:
-    run, detail, rule = context.run, context.detail, context.rule
-    is_new = run.attempt == 0 and run.admitted_at is None and run.cancel_requested_at is None
-    is_first = not (run.from_step or run.follows_id or run.start_id or run.split_site_id)
-    size = len(detail.records or ())
+_BUSY = select(_run.automation_rule_id).where(
+    _run.automation_rule_id.in_(bindparam("rules", expanding=True)),
+    _run.status == Status.RUNNING,
+    _run.cause.in_(SERIAL_CAUSES),
+)
+
+
+def _is_plain_kind(session: Session, context: RunContext) -> bool:
+    rule = context.rule
     return (
-        is_new
-        and is_first
-        and (size == 1 or (1 < size <= MOST_RECORDS and context.definition.order == OLDEST))
-        and run.cause in (Cause.EVENT, Cause.MANUAL, Cause.API)
-        and run.waiting_since is None
-        and not is_selected(context)
-        and not detail.options
-        and not (context.max_credits or context.has_unfinished or rule.failures_in_a_row)
-        and run.depth < 2
+        not (context.has_unfinished or rule.failures_in_a_row)
+        and _has_plain_definition(context)
         and not _is_stopped(session, context)
     )
 
@@ -181,9 +222,6 @@ def _has_plain_definition(context: RunContext) -> bool:
 
 def _edits_own_records(context: RunContext, works: Works) -> bool:
     return all(_edits_own_record(step, works) for step in steps_of(context))
-
-
-MOST_RECORDS = 5
 
 
 def _edits_own_record(step: Step, works: Works) -> bool:

@@ -1,12 +1,12 @@
 """The records of a set as its runs see them: read once for all, then judged in memory by place and conditions."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import Select, bindparam, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import RuleRecord
@@ -17,15 +17,14 @@ from app.business.automation.services.catalogue.record_models import MODELS, col
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
 from app.business.automation.services.conditions.facts import Facts
 from app.business.automation.services.conditions.nodes import Node, counts, field_names
-from app.business.automation.services.rule_parts import JsonObject
-from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.draining.plain_run import PlainRun, PlainRuns, RunKind
 from app.business.automation.services.runs.record_selection import Choice
-from app.business.planner.models import Record, Site, SiteStatus
+from app.business.planner.models import Site, SiteStatus
 
 RecordKey = tuple[str, int]
 """Record type and id."""
 Seen = Mapping[str, FieldValue]
-"""A record's values by column, and the status of its site."""
+"""A record's values by column, with the status of its site."""
 
 _EVALUATOR = ConditionEvaluator()
 SITE_STATUS = "status of site"
@@ -41,10 +40,9 @@ def reads_own_columns(node: Node, record_type: str | None) -> bool:
     )
 
 
-def fits(node: Node, record_type: str | None, row: Record, context: RunContext) -> bool:
-    """Whether the record, as it is in memory, meets a condition that reads its own columns."""
-    values = {field.name: getattr(row, field.column or "") for field in _read_by(node, record_type)}
-    return _EVALUATOR.evaluate(node, _facts(values, context.now, context))
+def fits(node: Node, row: Seen, kind: RunKind) -> bool:
+    """Whether the record meets a condition that reads its own columns."""
+    return _EVALUATOR.evaluate(node, _facts(node, row, kind))
 
 
 @dataclass
@@ -55,91 +53,95 @@ class SetRecords:
     seen: dict[RecordKey, Seen] = field(default_factory=dict)
     held: dict[tuple[int, str, int], int] = field(default_factory=dict)
 
-    def choice(self, context: RunContext) -> Choice:
+    def choice(self, run: PlainRun) -> Choice:
         """The given records that the run would take now, as the gate of conditions finds them."""
-        record_type, given = str(context.run.record_type), list(context.detail.records or ())
-        matching = [key for key in given if self._matches(context, self.seen.get((record_type, key)))]
-        held = {key for key in matching if self._is_held(context, record_type, key)}
+        matching = [key for key in run.records if self._matches(run.kind, key)]
+        held = {key for key in matching if self._is_held(run, key)} if self.held else set()
         return Choice(
             ids=[key for key in matching if key not in held],
             matched=len(matching),
-            offered=len(given),
+            offered=len(run.records),
             held=[key for key in matching if key in held],
-            window=given,
+            window=run.records,
         )
 
-    def in_scope(self, context: RunContext) -> int:
+    def in_scope(self, run: PlainRun) -> int:
         """The number of given records that are where the rule works."""
-        record_type = str(context.run.record_type)
-        found = (self.seen.get((record_type, key)) for key in context.detail.records or ())
-        return sum(1 for row in found if row is not None and _is_in_scope(context, row))
+        found = (self.seen.get((run.kind.record_type, key)) for key in run.records)
+        return sum(1 for row in found if row is not None and _is_in_scope(run.kind, row))
 
-    def traces(self, context: RunContext, most: int) -> list[ConditionSample]:
+    def traces(self, run: PlainRun, most: int) -> list[ConditionSample]:
         """The evaluation of the rule's conditions on the run's first records, leaf by leaf."""
-        record_type = str(context.run.record_type)
-        rows = ((key, self.seen.get((record_type, key))) for key in (context.detail.records or ())[:most])
+        kind, node = run.kind, run.kind.context.conditions
+        rows = ((key, self.seen.get((kind.record_type, key))) for key in run.records[:most])
         return [
-            {"id": key, "trace": self._trace(context, row)}
+            {"id": key, "trace": _EVALUATOR.trace(node, _facts(node, row, kind))}
             for key, row in rows
-            if row is not None and row["account_id"] == context.account.id
+            if row is not None and row["account_id"] == kind.scope.account_id
         ]
 
-    def _matches(self, context: RunContext, row: Seen | None) -> bool:
-        if row is None or not _is_in_scope(context, row):
-            return False
-        return _EVALUATOR.evaluate(context.conditions, _seen_facts(context, row))
+    def _matches(self, kind: RunKind, key: int) -> bool:
+        row = self.seen.get((kind.record_type, key))
+        return row is not None and _is_in_scope(kind, row) and fits(kind.context.conditions, row, kind)
 
-    def _trace(self, context: RunContext, row: Seen) -> JsonObject:
-        return _EVALUATOR.trace(context.conditions, _seen_facts(context, row))
-
-    def _is_held(self, context: RunContext, record_type: str, key: int) -> bool:
-        holder = self.held.get((context.rule.id, record_type, key))
-        return holder is not None and holder != context.run.id
+    def _is_held(self, run: PlainRun, key: int) -> bool:
+        holder = self.held.get((run.kind.context.rule.id, run.kind.record_type, key))
+        return holder is not None and holder != run.id
 
 
-def read_records(session: Session, contexts: Sequence[RunContext]) -> SetRecords:
+def read_records(session: Session, plain: PlainRuns) -> SetRecords:
     """Read the given records of all runs, and which of them other runs of their rules hold."""
     found = SetRecords()
-    for record_type in sorted({str(context.run.record_type) for context in contexts}):
-        of_type = [context for context in contexts if context.run.record_type == record_type]
-        ids = sorted({key for context in of_type for key in context.detail.records or ()})
-        for row in session.execute(_query(record_type, _columns(of_type, record_type), ids)).mappings():
-            found.seen[record_type, row["id"]] = dict(row)
-    taken = RuleRecord
-    key = tuple_(taken.rule_id, taken.record_type, taken.record_id)
-    asked = sorted(_claims_of(contexts))
-    claimed = select(taken.rule_id, taken.record_type, taken.record_id, taken.run_id).where(
-        key.in_(asked), taken.state == "claimed"
-    )
-    for rule_id, record_type, record_id, run_id in session.execute(claimed):
+    for record_type, ids in records_by_type(plain.runs.values()).items():
+        nodes = [one.context.conditions for one in plain.kinds if one.record_type == record_type]
+        rows = session.execute(_query(record_type, (*PLACE, *read_columns(nodes, record_type))), {"ids": ids})
+        found.seen.update(((record_type, row["id"]), dict(row)) for row in rows.mappings())
+    claims = sorted(claim for run in plain.runs.values() for claim in claims_of(run))
+    for rule_id, record_type, record_id, run_id in session.execute(_CLAIMED, {"asked": claims}):
         found.held[rule_id, record_type, record_id] = run_id
     return found
 
 
-def _claims_of(contexts: Iterable[RunContext]) -> Iterator[tuple[int, str, int]]:
-    for context in contexts:
-        for key in context.detail.records or ():
-            yield context.rule.id, str(context.run.record_type), key
+def records_by_type(runs: Iterable[PlainRun]) -> dict[str, list[int]]:
+    """Ids of the given records in ascending order, by their type; the types in one order, too."""
+    found: dict[str, set[int]] = defaultdict(set)
+    for run in runs:
+        found[run.kind.record_type].update(run.records)
+    return {record_type: sorted(found[record_type]) for record_type in sorted(found)}
 
 
-def _columns(contexts: Iterable[RunContext], record_type: str) -> list[str]:
-    trees = {id(context.conditions): context.conditions for context in contexts}
-    read = {field.column or "" for tree in trees.values() for field in _read_by(tree, record_type)}
-    return [*PLACE, *sorted(read.difference(PLACE))]
+def claims_of(run: PlainRun) -> list[tuple[int, str, int]]:
+    """Rule, record type and record of what the run takes."""
+    return [(run.kind.context.rule.id, run.kind.record_type, record_id) for record_id in run.records]
 
 
-def _query(record_type: str, columns: Sequence[str], ids: Sequence[int]) -> Any:
+def read_columns(nodes: Iterable[Node], record_type: str) -> list[str]:
+    """The columns that conditions read, beside those of a record's place."""
+    read = {field.column or "" for node in nodes for field in _read_by(node, record_type)}
+    return sorted(read.difference(PLACE))
+
+
+_CLAIMED = select(RuleRecord.rule_id, RuleRecord.record_type, RuleRecord.record_id, RuleRecord.run_id).where(
+    tuple_(RuleRecord.rule_id, RuleRecord.record_type, RuleRecord.record_id).in_(
+        bindparam("asked", expanding=True)
+    ),
+    RuleRecord.state == "claimed",
+)
+
+
+@lru_cache(maxsize=256)
+def _query(record_type: str, columns: tuple[str, ...]) -> Select[Any]:
     model = MODELS[record_type]
     values = [getattr(model, name) for name in columns]
     return (
         select(*values, Site.status.label(SITE_STATUS))
         .join(Site, (Site.id == model.site_id) & (Site.account_id == model.account_id))
-        .where(model.id.in_(ids))
+        .where(model.id.in_(bindparam("ids", expanding=True)))
     )
 
 
-def _is_in_scope(context: RunContext, row: Seen) -> bool:
-    scope = context.scope
+def _is_in_scope(kind: RunKind, row: Seen) -> bool:
+    scope = kind.scope
     return (
         row["account_id"] == scope.account_id
         and row[SITE_STATUS] == SiteStatus.ACTIVE
@@ -148,13 +150,9 @@ def _is_in_scope(context: RunContext, row: Seen) -> bool:
     )
 
 
-def _seen_facts(context: RunContext, row: Seen) -> Facts:
-    fields = _read_by(context.conditions, context.run.record_type)
-    return _facts({field.name: row[field.column or ""] for field in fields}, context.now, context)
-
-
-def _facts(values: Mapping[str, FieldValue], now: datetime, context: RunContext) -> Facts:
-    return Facts(values, now=now, today=now.astimezone(context.zone).date())
+def _facts(node: Node, row: Seen, kind: RunKind) -> Facts:
+    values = {field.name: row[field.column or ""] for field in _read_by(node, kind.record_type)}
+    return Facts(values, now=kind.context.now, today=kind.today)
 
 
 @lru_cache(maxsize=1024)

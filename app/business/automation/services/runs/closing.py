@@ -81,16 +81,6 @@ def stop_at_gate(session: Session, context: RunContext, stop: Stop) -> None:
         session.flush()
 
 
-def end_unmatched(context: RunContext, message: str) -> None:
-    """A first run over a few given records, none of which matches, is skipped; it holds nothing, and nobody waits for
-    its end. Its row and the row of its attempt are written by the caller."""
-    run = context.run
-    run.status, run.reason, run.error_message = Status.SKIPPED, Reason.CONDITIONS, message
-    run.finished_at, run.lease_token, run.lease_until = context.now, None, None
-    run.budget, run.credits_used, run.result = None, 0, {}
-    _count_left(context, Reason.CONDITIONS)
-
-
 def _replace_queued(session: Session, context: RunContext) -> None:
     """Only the latest planned run queues behind the running one.
 

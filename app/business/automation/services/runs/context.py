@@ -1,14 +1,14 @@
 """The context of one run: row, detail, rule, the definition of its version, account, clock."""
 
 import json
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, String, bindparam, cast, func, select
+from sqlalchemy import String, bindparam, cast, func, select
 from sqlalchemy.orm import Session, aliased
 
 from app.business.accounts.models import Account
@@ -26,7 +26,7 @@ from app.business.billing.services.spend_counters import TOTAL
 from app.business.events import Origin
 from app.business.planner.models import Site
 
-RunParts = Row[RunDetail, AutomationRule, Account, Site | None, str, int | None, bool]
+RunParts = tuple[RunDetail, AutomationRule, Account, Site | None, str, int | None, bool]
 """The rows that belong to a run, its definition as text, the limit of its start, and whether the rule may have begun
 records without finishing them."""
 
@@ -199,36 +199,22 @@ def context_of_start(
 
 def load_context(session: Session, run: ScheduledTask, now: datetime) -> RunContext:
     """Load the context of `run`. The live rule is reloaded, because it may have been switched off since."""
-    (context,) = load_contexts(session, [run], now)
-    return context
+    row = session.execute(_PARTS, {"runs": [run.id]}, execution_options=_FRESH).one()
+    detail, rule, account, site, stored, most, has_unfinished = row
+    return _context(run, (detail, rule, account, site, stored, most, has_unfinished), now)
 
 
-def load_contexts(session: Session, runs: Sequence[ScheduledTask], now: datetime) -> list[RunContext]:
-    """Bulk version for many runs; what is the same for several of them is read once. Their rows must be in the
-    database."""
-    firsts: dict[Hashable, ScheduledTask] = {}
-    for run in runs:
-        firsts.setdefault(_alike(run), run)
-    rows = session.execute(_PARTS, {"runs": [run.id for run in firsts.values()]}, execution_options=_FRESH)
-    parts = {row[0].run_id: row for row in rows}
-    details = {run_id: row[0] for run_id, row in parts.items()}
-    if others := [run.id for run in runs if run.id not in details]:
-        read = session.scalars(_DETAILS, {"runs": others}, execution_options=_FRESH)
-        details.update((detail.run_id, detail) for detail in read)
-    return [_context(run, details[run.id], parts[firsts[_alike(run)].id], now) for run in runs]
+def load_runs(session: Session, run_ids: Sequence[int], now: datetime) -> list[RunContext]:
+    """The contexts of runs, with their rows, in one statement."""
+    rows = session.execute(_WHOLE, {"runs": list(run_ids)}, execution_options=_FRESH)
+    return [_context(row[-1], tuple(row[:-1]), now) for row in rows]
 
 
 _FRESH = {"populate_existing": True}
 
 
-def _alike(run: ScheduledTask) -> Hashable:
-    """Equal for runs that have all parts but their details in common."""
-    of_rule = run.automation_rule_id, run.rule_version, run.record_type
-    return of_rule, run.site_id, run.start_id, None if run.start_id else run.max_credits
-
-
-def _context(run: ScheduledTask, detail: RunDetail, parts: RunParts, now: datetime) -> RunContext:
-    _, rule, account, site, stored, max_credits, has_unfinished = parts
+def _context(run: ScheduledTask, parts: RunParts, now: datetime) -> RunContext:
+    detail, rule, account, site, stored, max_credits, has_unfinished = parts
     parsed = _parsed(stored)
     context = RunContext(run, detail, rule, parsed.definition, account, site, now, max_credits)
     context.parsed, context.has_unfinished = parsed, has_unfinished
@@ -268,4 +254,4 @@ _PARTS = (
     .outerjoin(Site, Site.id == ScheduledTask.site_id)
     .where(ScheduledTask.id.in_(bindparam("runs", expanding=True)))
 )
-_DETAILS = select(RunDetail).where(RunDetail.run_id.in_(bindparam("runs", expanding=True)))
+_WHOLE = _PARTS.add_columns(ScheduledTask)

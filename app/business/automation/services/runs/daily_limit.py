@@ -59,7 +59,12 @@ def has_slots(new: Given) -> ColumnElement[bool]:
 def note_slot(context: RunContext, used: int) -> str:
     """Note on the run that it has been counted as the day's run number `used`."""
     context.run.counted_day = context.local_day
-    return f"Run {used} of {context.rule.max_executions_per_day} today."
+    return sentence(context.rule, used)
+
+
+def sentence(rule: AutomationRule, used: int) -> str:
+    """What the gate says of the rule's run number `used` of the day."""
+    return f"Run {used} of {rule.max_executions_per_day} today."
 
 
 def _row(context: RunContext, runs: int) -> RowValues:

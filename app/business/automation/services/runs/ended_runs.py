@@ -1,5 +1,6 @@
 """Runs that ended in the caller's transaction, to be logged after its commit."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -43,7 +44,13 @@ def note_end(session: Session, run: ScheduledTask) -> None:
         "credits": run.credits_used or 0,
         "milliseconds": round(took.total_seconds() * 1000) if took else 0,
     }
-    session.info.setdefault(NOTED, []).append(RunEnd(run.id, line, _open_transactions(session)))
+    note_lines(session, [line])
+
+
+def note_lines(session: Session, lines: Iterable[LogLine]) -> None:
+    """Note the ends of runs that are no objects of the session."""
+    within = _open_transactions(session)
+    session.info.setdefault(NOTED, []).extend(RunEnd(line["run"], line, within) for line in lines)
 
 
 def noted_runs(session: Session) -> set[int]:

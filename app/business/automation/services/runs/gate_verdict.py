@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
-from app.business.automation.run_documents import ExhaustedBudget, GateLine, Would
+from app.business.automation.run_documents import ExhaustedBudget, GateLine, RunOptions, Would
 from app.business.automation.run_models import Reason, Waiting
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.record_selection import Choice
@@ -69,6 +69,17 @@ class Admission:
     stop: Stop | None = None
     gates: list[GateLine] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def options(self) -> RunOptions:
+        """What the run keeps of it."""
+        kept: RunOptions = {"left_over": self.left_over, "notes": self.notes, "matched": self.choice.matched}
+        return kept | self.place.as_option()
+
+    @property
+    def left_out(self) -> int:
+        """The number of promised records that the run does not process, and hands to nobody."""
+        return self.looked_at - len(self.records) - len(self.left_over)
 
 
 Gate = Callable[[Session, RunContext, Admission], str | Stop | None]

@@ -1,7 +1,8 @@
 """Claims of records, so that a rule takes each record once: unique (rule, record) rows with guarded updates."""
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Select, Update, and_, case, false, func, not_, or_, select, true, update
 from sqlalchemy.orm import Session
@@ -149,27 +150,31 @@ def _upsert(session: Session, context: RunContext, ids: Iterable[int]) -> Return
     ).returning(RuleRecord.record_id, RuleRecord.unfinished_run_id)
 
 
-def claim_as_handled(session: Session, contexts: Sequence[RunContext]) -> int:
-    """Claim all given records of first runs that finish them in this transaction; returns the number that they got."""
+class Handled(NamedTuple):
+    """A record that a first run finishes in the transaction that claims it."""
+
+    account_id: int
+    rule_id: int
+    record_type: str
+    record_id: int
+    run_id: int
+
+
+def claim_as_handled(session: Session, records: Sequence[Handled], now: datetime) -> int:
+    """Claim them; returns the number of those that were free."""
     rows: list[RowValues] = [
         {
-            "account_id": context.account.id,
-            "rule_id": context.rule.id,
-            "record_type": context.run.record_type,
-            "record_id": record_id,
+            **record._asdict(),
             "state": "handled",
-            "run_id": context.run.id,
             "failures": 0,
-            "handled_at": context.now,
-            "updated_at": context.now,
+            "handled_at": now,
+            "updated_at": now,
         }
-        for context in contexts
-        for record_id in context.detail.records or ()
+        # In one order, so that two workers never wait for each other.
+        for record in sorted(records)
     ]
     changed = ("state", "run_id", "failures", "handled_at", "updated_at")
     is_free = and_(RuleRecord.state != "claimed", RuleRecord.unfinished_run_id.is_(None))
-    # In one order, so that two workers never wait for each other.
-    rows.sort(key=lambda row: (row["rule_id"], row["record_type"], row["record_id"]))
     return upsert_each(session, RuleRecord, rows, unique=UNIQUE, change=changed, where=is_free)
 
 

@@ -159,9 +159,9 @@ def finish_at_once(
     _write_at_once(session, context, unit, _done(done, credits), now)
 
 
-def receipt_of_done(context: RunContext, unit: Unit, done: Done, now: datetime) -> RowValues:
+def receipt_of_done(account_id: int, run_id: int, unit: Unit, done: Done, now: datetime) -> RowValues:
     """The row of a new unit that is done, and is charged what it costs."""
-    return _row(context, unit, now) | {"finished_at": now} | _done(done, done.credits)
+    return _new_row(account_id, run_id, unit, now) | {"finished_at": now} | _done(done, done.credits)
 
 
 def leave_out(session: Session, context: RunContext, unit: Unit, reason: LeftOut, now: datetime) -> None:
@@ -176,24 +176,24 @@ def fail_at_once(session: Session, context: RunContext, failure: Failure, now: d
 
 def skip(session: Session, context: RunContext, step: Step, ids: Sequence[int], now: datetime) -> None:
     """Record that the step's condition excludes these records, so that a later attempt does not check it again."""
-    if rows := receipts_of_skipped(context, step, ids, now):
+    if rows := receipts_of_skipped(context.account.id, context.run.id, step, ids, now):
         session.execute(insert(ActionRun), rows)
 
 
 def receipts_of_skipped(
-    context: RunContext, step: Step, ids: Sequence[int], now: datetime
+    account_id: int, run_id: int, step: Step, ids: Sequence[int], now: datetime
 ) -> list[RowValues]:
     """The rows of records that the step's condition excludes."""
     return [
         {
-            "account_id": context.account.id,
-            "run_id": context.run.id,
+            "account_id": account_id,
+            "run_id": run_id,
             "step": step.index,
             "type": step.entry.key,
             "record_type": step.record_type,
             "record_id": record_id,
             "status": "left_out",
-            "provider_key": unit_key(context.run.id, step.index, record_id),
+            "provider_key": unit_key(run_id, step.index, record_id),
             "records": 0,
             "made": {},
             "credits": 0,
@@ -230,9 +230,13 @@ def added_use(use: ModelUse | None) -> dict[str, Assigned]:
 
 
 def _row(context: RunContext, unit: Unit, now: datetime) -> RowValues:
+    return _new_row(context.account.id, context.run.id, unit, now)
+
+
+def _new_row(account_id: int, run_id: int, unit: Unit, now: datetime) -> RowValues:
     return {
-        "account_id": context.account.id,
-        "run_id": context.run.id,
+        "account_id": account_id,
+        "run_id": run_id,
         "step": unit.step.index,
         "type": unit.step.entry.key,
         "record_type": unit.record_type,
