@@ -22,7 +22,7 @@ from app.business.events import EVENTS_QUEUE
 from app.business.outlets.services.outgoing import DELIVERIES_QUEUE
 from app.infrastructure import ai
 from app.infrastructure.database import reading_transaction, transaction
-from app.infrastructure.messaging import deliveries, heartbeats, relay, sweep_steps, worker
+from app.infrastructure.messaging import audits, deliveries, heartbeats, relay, sweep_steps, worker
 from app.infrastructure.messaging.engine import make_engine, utc_now
 from app.infrastructure.wordpress.publisher import WordPressPublisher
 from app.settings import load_settings
@@ -90,6 +90,7 @@ def drain(queue: str) -> None:
         _let_others_in(queue)
     if queue == LONG_QUEUE and not worker.draining.is_set():
         lifecycle.execute_next(transaction, OPERATIONS, utc_now, worker.draining.is_set)
+        audits.go_on(relay.server(), utc_now(), worker.draining.is_set)
 
 
 def _execute(queue: str, most_runs: int, most_seconds: float, behind: Sequence[str] = ()) -> bool:

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.services import second_factor, uploads
 from app.business.automation.services import attention
-from app.business.automation.services.auditing import invariants
 from app.business.automation.services.forecast import chain_spending, credit_watch
 from app.business.automation.services.history import credit_days, run_days
 from app.business.automation.services.operations import keyword_import, lifecycle
@@ -34,7 +33,7 @@ from app.business.outlets.services.deliveries import prune
 from app.business.outlets.services.outgoing import DELIVERIES_QUEUE, any_due, coming
 from app.infrastructure import query_statistics
 from app.infrastructure.database import db, only_reading, reading_transaction, transaction
-from app.infrastructure.messaging import deliveries, heartbeats, queues, relay, scheduler
+from app.infrastructure.messaging import audits, deliveries, queues, relay, scheduler
 from app.infrastructure.messaging.engine import utc_now
 from app.infrastructure.secret_box import SecretBox, Unreadable
 from app.settings import load_settings
@@ -195,16 +194,9 @@ def _watch_outlets(now: datetime) -> None:
 
 
 def _audit(now: datetime) -> None:
-    """Once an hour, by the first worker that gets the lock."""
-    if not _first_this_hour(AUDITED_KEY, now):
-        return
-    with only_reading(), transaction() as session:
-        breaches = invariants.audit(session, now)
-    for breach in breaches:
-        log.error("invariant_broken", name=breach.name, rows=breach.rows)
-    with transaction() as session:
-        invariants.notify_owners(session, breaches, now)
-    heartbeats.note_audit(relay.server(), [breach.sentence for breach in breaches], now)
+    """Once an hour, by the first worker that gets the lock: begun here, done by step workers."""
+    if _first_this_hour(AUDITED_KEY, now):
+        audits.begin(relay.server())
 
 
 def _watch_credits(now: datetime) -> None:

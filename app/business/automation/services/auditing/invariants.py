@@ -1,20 +1,22 @@
 """Checks the product's invariants: each is a query that must find no rows. Read-only.
 
-`flask audit` checks all of them, and so does the sweep once an hour; a row that is found breaks an invariant.
+`flask audit` checks all of them, and so do step workers once an hour, in slices; a row that is found breaks an
+invariant.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Select, Table, bindparam, select, text
+from sqlalchemy import Select, Table, bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, AccountStatus, Role
 from app.business.accounts.services.notices import add_notice, mark_settled
+from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.auditing import record_queries, rule_queries, total_queries
 from app.business.automation.services.auditing.queries import QUERIES
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
@@ -22,6 +24,8 @@ from app.business.base import Base, UtcDateTime
 from app.business.billing.services.replenishment import accounts_without_grant
 
 SHOWN = 20
+SLICE = 100_000
+"""Runs that a slice of the audit looks at."""
 GRACE = timedelta(seconds=120)
 LEASE_GRACE = timedelta(seconds=90)
 NOTICE_KEY = "audit"
@@ -82,8 +86,8 @@ class Breach:
 
     name: str
     sentence: str
-    rows: tuple[str, ...]
-    accounts: tuple[int | None, ...] = ()
+    rows: Sequence[str]
+    accounts: Sequence[int | None] = ()
 
     def rows_of(self, account_id: int) -> list[str]:
         """Rows that this account's people may see: its own, and those of the whole installation."""
@@ -92,12 +96,47 @@ class Breach:
         ]
 
 
+class Place(NamedTuple):
+    """How far an audit has come: which check is next, and of its runs up to which id it has seen them."""
+
+    check: int = 0
+    after_id: int = 0
+
+
 def audit(session: Session, now: datetime) -> list[Breach]:
     """Every invariant that does not hold; an empty list means all is well."""
-    return list(_breaches(session, now))
+    found = list[Breach]()
+    place: Place | None = Place()
+    while place:
+        more, place = audit_slice(session, place, now)
+        found = with_more(found, more)
+    return found
 
 
-def notify_owners(session: Session, breaches: list[Breach], now: datetime) -> None:
+def audit_slice(session: Session, place: Place, now: datetime) -> tuple[list[Breach], Place | None]:
+    """A part of the audit, some tenths of a second at most, and the place of the next; None: that was the last."""
+    check = _checks()[place.check]
+    if not check.walks:
+        return check.breaches(check.ask(session, now)), _after(place)
+    last = place.after_id + SLICE
+    found = check.breaches(check.ask(session, now, place.after_id + 1, last))
+    highest = session.scalar(select(func.max(ScheduledTask.id))) or 0
+    return found, Place(place.check, last) if last < highest else _after(place)
+
+
+def with_more(found: Sequence[Breach], more: Iterable[Breach]) -> list[Breach]:
+    """The breaches together: those of one invariant are one, with at most 20 rows."""
+    together = {breach.sentence: breach for breach in found}
+    for breach in more:
+        known = together.get(breach.sentence)
+        if known:
+            rows, accounts = (*known.rows, *breach.rows), (*known.accounts, *breach.accounts)
+            breach = Breach(breach.name, breach.sentence, rows[:SHOWN], accounts[:SHOWN])
+        together[breach.sentence] = breach
+    return list(together.values())
+
+
+def notify_owners(session: Session, breaches: Sequence[Breach], now: datetime) -> None:
     """A red notice for the owners of each account with rows that break an invariant; withdrawn once there are none."""
     notified = []
     for account_id in session.scalars(select(Account.id).where(Account.status == AccountStatus.ACTIVE)):
@@ -119,44 +158,71 @@ def notify_owners(session: Session, breaches: list[Breach], now: datetime) -> No
     mark_settled(session, NOTICE_KEY, now, still=notified)
 
 
-def _breaches(session: Session, now: datetime) -> Iterator[Breach]:
-    for name, (sentence, query) in QUERIES.items():
-        yield from _found(name, sentence, _ask(session, query, now))
-    # Every active account must have its grant 120 s after the month has begun in its zone.
-    missing = ((account, f"account {account}") for account in accounts_without_grant(session, now - GRACE))
-    yield from _found("grants", "Every active account has this month's credits.", missing)
-    for name, sentence, ask in ABOUT_RULES:
-        yield from _found(name, sentence, ask(session, now))
-    yield from _found(
-        "append_only",
-        "The database refuses changes to the ledger, and notes runs that end.",
-        _triggers(session),
-    )
-    for sentence, cross_account_rows in _about_references():
-        rows = session.execute(cross_account_rows)
-        yield from _found("tenants", sentence, ((row.account_id, str(row.id)) for row in rows))
+@dataclass(frozen=True)
+class _Check:
+    """walks: is asked for a part of the runs at a time, with the first and the last id of them."""
 
+    name: str
+    sentence: str
+    ask: Callable[..., Iterable[Row]]
+    walks: bool = False
 
-def _found(name: str, sentence: str, rows: Iterable[Row]) -> Iterator[Breach]:
-    shown = list(islice(rows, SHOWN))
-    if shown:
+    def breaches(self, rows: Iterable[Row]) -> list[Breach]:
+        shown = list(islice(rows, SHOWN))
+        if not shown:
+            return []
         accounts, texts = zip(*shown, strict=True)
-        yield Breach(name, sentence, texts, accounts)
+        return [Breach(self.name, self.sentence, texts, accounts)]
 
 
-def _ask(session: Session, query: str, now: datetime) -> Iterator[Row]:
+@cache
+def _checks() -> Sequence[_Check]:
+    return [
+        *(
+            _Check(name, sentence, partial(_ask, query), walks=":from_id" in query)
+            for name, (sentence, query) in QUERIES.items()
+        ),
+        _Check("grants", "Every active account has this month's credits.", _without_grant),
+        *(_Check(*about_rules) for about_rules in ABOUT_RULES),
+        _Check(
+            "append_only", "The database refuses changes to the ledger, and notes runs that end.", _triggers
+        ),
+        *(_Check("tenants", sentence, partial(_of_others, query)) for sentence, query in _about_references()),
+    ]
+
+
+def _after(place: Place) -> Place | None:
+    return Place(place.check + 1) if place.check + 1 < len(_checks()) else None
+
+
+def _without_grant(session: Session, now: datetime) -> Iterator[Row]:
+    """Every active account must have its grant 120 s after the month has begun in its zone."""
+    for account_id in accounts_without_grant(session, now - GRACE):
+        yield account_id, f"account {account_id}"
+
+
+def _of_others(query: Select[Any], session: Session, _now: datetime) -> Iterator[Row]:
+    for row in session.execute(query):
+        yield row.account_id, str(row.id)
+
+
+def _ask(query: str, session: Session, now: datetime, from_id: int = 0, to_id: int = 0) -> Iterator[Row]:
     times = {"cut": now - GRACE, "lease_cut": now - LEASE_GRACE}
-    used: dict[str, datetime | list[str]] = {key: value for key, value in times.items() if f":{key}" in query}
+    used: dict[str, datetime | list[str] | int] = {
+        key: value for key, value in times.items() if f":{key}" in query
+    }
     bound = [bindparam(key, type_=UtcDateTime()) for key in used]
     if ":paid_types" in query:
         used["paid_types"] = [entry.key for entry in CATALOGUE.values() if entry.is_paid]
         bound.append(bindparam("paid_types", expanding=True))
+    if ":from_id" in query:
+        used |= {"from_id": from_id, "to_id": to_id}
     statement = text(f"{query} LIMIT {SHOWN}").bindparams(*bound)
     for account_id, *row in session.execute(statement, used):
         yield account_id, ", ".join(map(str, row))
 
 
-def _triggers(session: Session) -> Iterator[Row]:
+def _triggers(session: Session, _now: datetime) -> Iterator[Row]:
     names = {
         "credit_entry_no_update",
         "credit_entry_no_delete",

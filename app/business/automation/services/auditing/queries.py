@@ -1,6 +1,7 @@
 """The audit's checks that are a single statement: name, what must hold, and the query of rows that break it.
 
-The first column is the account of the row, so that owners are notified of their own rows only.
+The first column is the account of the row, so that owners are notified of their own rows only. A query with :from_id
+and :to_id looks at these runs only, and is asked again and again until it has seen all.
 """
 
 QUERIES: dict[str, tuple[str, str]] = {
@@ -20,8 +21,8 @@ QUERIES: dict[str, tuple[str, str]] = {
     ),
     "run_credits": (
         "A run's credits are the sum of its credit entries.",
-        "SELECT t.account_id, t.id, t.credits_used FROM scheduled_task t WHERE t.status IN "
-        "('completed', 'failed', 'skipped') "
+        "SELECT t.account_id, t.id, t.credits_used FROM scheduled_task t WHERE t.id BETWEEN :from_id AND :to_id "
+        "AND t.status IN ('completed', 'failed', 'skipped') "
         "AND t.credits_used <> COALESCE((SELECT -SUM(e.amount) FROM credit_entry e "
         "WHERE e.account_id = t.account_id AND e.run_id = t.id), 0)",
     ),
@@ -107,16 +108,16 @@ QUERIES: dict[str, tuple[str, str]] = {
     ),
     "ended_runs": (
         "A run that has ended says when, and why if it was not completed.",
-        "SELECT account_id, id FROM scheduled_task WHERE (status IN ('completed', 'failed', "
-        "'skipped') AND finished_at IS NULL) "
+        "SELECT account_id, id FROM scheduled_task WHERE id BETWEEN :from_id AND :to_id AND ("
+        "(status IN ('completed', 'failed', 'skipped') AND finished_at IS NULL) "
         "OR (status IN ('failed', 'skipped') AND (reason IS NULL OR error_message = '')) "
-        "OR (status = 'completed' AND reason IS NOT NULL)",
+        "OR (status = 'completed' AND reason IS NOT NULL))",
     ),
     "attempts": (
         "A run's attempts are numbered from 1 without a gap.",
-        "SELECT t.account_id, t.id FROM scheduled_task t "
-        "WHERE t.attempt <> (SELECT COUNT(*) FROM run_attempt a WHERE a.run_id = t.id) "
-        "OR t.attempt <> COALESCE((SELECT MAX(a.number) FROM run_attempt a WHERE a.run_id = t.id), 0)",
+        "SELECT t.account_id, t.id FROM scheduled_task t WHERE t.id BETWEEN :from_id AND :to_id AND ("
+        "t.attempt <> (SELECT COUNT(*) FROM run_attempt a WHERE a.run_id = t.id) "
+        "OR t.attempt <> COALESCE((SELECT MAX(a.number) FROM run_attempt a WHERE a.run_id = t.id), 0))",
     ),
     "paid_units": (
         "Every paid unit has exactly its charge.",
