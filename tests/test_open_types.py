@@ -24,7 +24,6 @@ REASONS: dict[str, tuple[int, str]] = {
     "services/actions/handler.py": (2, OWN),
     "services/actions/templates.py": (1, LIBRARY),
     "services/auditing/counted_columns.py": (1, ROW),
-    "services/auditing/invariants.py": (1, LIBRARY),
     "services/auditing/total_queries.py": (2, ROW),
     "services/backtest/past_order.py": (2, ROW),
     "services/backtest/past_records.py": (3, ROW),

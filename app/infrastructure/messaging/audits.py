@@ -13,7 +13,7 @@ import structlog
 from redis import Redis
 
 from app.business.automation.services.auditing import invariants
-from app.business.automation.services.auditing.invariants import Breach, Place
+from app.business.automation.services.auditing.invariants import AuditPlace, Breach
 from app.business.automation.services.runs.opening import LONG_QUEUE
 from app.infrastructure.database import reading_transaction, transaction
 from app.infrastructure.messaging import heartbeats, queues
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 def begin(connection: Redis) -> None:
     """Have a step worker audit, from the first check on."""
-    _leave(connection, Place(), [])
+    _leave(connection, AuditPlace(), [])
 
 
 def go_on(connection: Redis, now: datetime, stopping: Callable[[], bool]) -> None:
@@ -38,7 +38,7 @@ def go_on(connection: Redis, now: datetime, stopping: Callable[[], bool]) -> Non
     if not left:
         return
     said = json.loads(left)
-    place, found = Place(*said["place"]), [Breach(**breach) for breach in said["found"]]
+    place, found = AuditPlace(*said["place"]), [Breach(**breach) for breach in said["found"]]
     until = monotonic() + MOST_SECONDS
     while True:
         with reading_transaction() as session:
@@ -53,7 +53,7 @@ def go_on(connection: Redis, now: datetime, stopping: Callable[[], bool]) -> Non
             return
 
 
-def _leave(connection: Redis, place: Place, found: Sequence[Breach]) -> None:
+def _leave(connection: Redis, place: AuditPlace, found: Sequence[Breach]) -> None:
     said = {"place": place, "found": [asdict(breach) for breach in found]}
     connection.set(PLACE_KEY, json.dumps(said), ex=KEPT_SECONDS)
     queues.wake(connection, {LONG_QUEUE})

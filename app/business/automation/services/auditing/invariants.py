@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, partial
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Select, Table, bindparam, func, select, text
 from sqlalchemy.orm import Session
@@ -96,7 +96,7 @@ class Breach:
         ]
 
 
-class Place(NamedTuple):
+class AuditPlace(NamedTuple):
     """How far an audit has come: which check is next, and of its runs up to which id it has seen them."""
 
     check: int = 0
@@ -106,14 +106,14 @@ class Place(NamedTuple):
 def audit(session: Session, now: datetime) -> list[Breach]:
     """Every invariant that does not hold; an empty list means all is well."""
     found = list[Breach]()
-    place: Place | None = Place()
+    place: AuditPlace | None = AuditPlace()
     while place:
         more, place = audit_slice(session, place, now)
         found = with_more(found, more)
     return found
 
 
-def audit_slice(session: Session, place: Place, now: datetime) -> tuple[list[Breach], Place | None]:
+def audit_slice(session: Session, place: AuditPlace, now: datetime) -> tuple[list[Breach], AuditPlace | None]:
     """A part of the audit, some tenths of a second at most, and the place of the next; None: that was the last."""
     check = _checks()[place.check]
     if not check.walks:
@@ -121,7 +121,7 @@ def audit_slice(session: Session, place: Place, now: datetime) -> tuple[list[Bre
     last = place.after_id + SLICE
     found = check.breaches(check.ask(session, now, place.after_id + 1, last))
     highest = session.scalar(select(func.max(ScheduledTask.id))) or 0
-    return found, Place(place.check, last) if last < highest else _after(place)
+    return found, AuditPlace(place.check, last) if last < highest else _after(place)
 
 
 def with_more(found: Sequence[Breach], more: Iterable[Breach]) -> list[Breach]:
@@ -191,8 +191,8 @@ def _checks() -> Sequence[_Check]:
     ]
 
 
-def _after(place: Place) -> Place | None:
-    return Place(place.check + 1) if place.check + 1 < len(_checks()) else None
+def _after(place: AuditPlace) -> AuditPlace | None:
+    return AuditPlace(place.check + 1) if place.check + 1 < len(_checks()) else None
 
 
 def _without_grant(session: Session, now: datetime) -> Iterator[Row]:
@@ -201,7 +201,7 @@ def _without_grant(session: Session, now: datetime) -> Iterator[Row]:
         yield account_id, f"account {account_id}"
 
 
-def _of_others(query: Select[Any], session: Session, _now: datetime) -> Iterator[Row]:
+def _of_others(query: Select[int, int], session: Session, _now: datetime) -> Iterator[Row]:
     for row in session.execute(query):
         yield row.account_id, str(row.id)
 
@@ -241,7 +241,7 @@ def _triggers(session: Session, _now: datetime) -> Iterator[Row]:
 
 
 @cache
-def _about_references() -> list[tuple[str, Select[Any]]]:
+def _about_references() -> list[tuple[str, Select[int, int]]]:
     """What holds for each reference, and the query for child rows whose account differs from their parent's."""
     asked = []
     for table, child, parent in _references():
