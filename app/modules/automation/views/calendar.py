@@ -65,7 +65,8 @@ def show() -> ResponseReturnValue:
     chosen = _date("day") or today
     shown = next((day for day in found.days if day.on == chosen), None)
     is_now = first == _monday(today, today)
-    has_runs = any(day.starting for day in found.days) or any(ran.total for ran in past.values())
+    says_something = any(day.starting or day.closed or day.closed_sites for day in found.days)
+    has_runs = any(ran.total for ran in past.values())
     return render_template(
         "pages/automation/calendar.html",
         overview=overview,
@@ -82,7 +83,7 @@ def show() -> ResponseReturnValue:
         earlier=first - timedelta(days=4 * WEEK),
         later=first + timedelta(days=4 * WEEK),
         is_now=is_now,
-        is_bare=is_now and not overview.site and not has_runs,
+        is_bare=is_now and not overview.site and not says_something and not has_runs,
     )
 
 
