@@ -7,7 +7,7 @@ Transient database faults do not count as attempts. A pair with many runs stores
 are opened in several transactions.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,7 +20,12 @@ from app.business.automation.delivery_models import BatchDelivery, Delivery
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.transactions import Transaction
 from app.business.automation.services.triggering import failed_deliveries
-from app.business.automation.services.triggering.closed_batches import Closed, first_page, oldest_first
+from app.business.automation.services.triggering.closed_batches import (
+    Closed,
+    first_page,
+    pages_of,
+    pass_unheard,
+)
 from app.business.automation.services.triggering.deliveries import (
     DeliveryPlan,
     deliver_again,
@@ -93,7 +98,7 @@ def dispatch_batches(
     with reading() as session:
         page = first_page(session, now, most)
         is_any_due = bool(session.scalar(select(_due_again(now).exists())))
-    for closed in oldest_first(reading, page, now, most):
+    for closed in _heard(transaction, pages_of(reading, page, now, most), now, done):
         if is_over():
             done.has_more = True
             return done
@@ -108,6 +113,33 @@ def dispatch_batches(
             return done
         _try_again(transaction, delivery_id, now, done, is_over)
     return done
+
+
+def _heard(
+    transaction: Transaction, pages: Iterable[Sequence[Closed]], now: datetime, done: Dispatched
+) -> Iterator[Closed]:
+    """The batches to dispatch by themselves. Several to which no rule listens are passed at once: runs that make
+    records close some each."""
+    for page in pages:
+        several = sum(not closed.is_heard for closed in page) > 1
+        passed = _pass_unheard(transaction, page, now, done) if several else set[int]()
+        yield from (closed for closed in page if closed.id not in passed)
+
+
+def _pass_unheard(
+    transaction: Transaction, page: Sequence[Closed], now: datetime, done: Dispatched
+) -> set[int]:
+    try:
+        with transaction() as session:
+            passed = pass_unheard(session, page, now)
+    except Exception as error:
+        if stops_all(error):
+            raise
+        # Each of them is tried by itself.
+        done.note(error)
+        return set()
+    done.batches += len(passed)
+    return passed
 
 
 def _dispatch_small(
