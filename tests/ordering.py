@@ -5,7 +5,7 @@ from itertools import chain
 from typing import TypeVar
 
 LONG_FIRST = (("faults", "journeys"), ("browser",), ("simulation", "fuzz"))
-"""Folders of long tests, by the one of three test processes that begins with them.
+"""Folders of long tests, by the test process that begins with them; further processes begin with quick ones.
 
 Those with many processes run one after the other, beside the browser of the second.
 """
@@ -13,13 +13,13 @@ Item = TypeVar("Item")
 
 
 def long_first(items: Sequence[Item], folder_of: Callable[[Item], str], processes: int) -> list[Item]:
-    """xdist hands each process an equal part of the list: each part begins with long ones, where there are three."""
+    """xdist hands each process an equal part of the list: each of the first begins with long ones."""
     long = [
         [item for folder in folders for item in items if folder_of(item) == folder] for folders in LONG_FIRST
     ]
     known = {*chain(*LONG_FIRST)}
     quick = [item for item in items if folder_of(item) not in known]
-    if processes != len(LONG_FIRST):
+    if processes < len(LONG_FIRST):
         return [*chain(*long), *quick]
     ordered: list[Item] = []
     for first in long:

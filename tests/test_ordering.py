@@ -1,4 +1,4 @@
-"""Each of three test processes begins with long tests, and no test is lost by that."""
+"""Test processes begin with long tests, and no test is lost by that."""
 
 import pytest
 
@@ -25,8 +25,9 @@ def test_none_is_lost(processes: int) -> None:
     assert sorted(long_first(TESTS, folder_of, processes)) == sorted(TESTS)
 
 
-def test_each_of_three_parts_begins_with_its_long_ones() -> None:
-    ordered, part = long_first(TESTS, folder_of, 3), len(TESTS) // 3
+@pytest.mark.parametrize("processes", [3, 4])
+def test_each_part_begins_with_its_long_ones(processes: int) -> None:
+    ordered, part = long_first(TESTS, folder_of, processes), len(TESTS) // processes
     for number, folders in enumerate(LONG_FIRST):
         own = ordered[number * part :][: sum(FOLDERS[folder] for folder in folders)]
         assert {folder_of(test) for test in own} == {*folders}

@@ -29,8 +29,12 @@ def given_up(session: Session, people: People, now: datetime) -> ScheduledTask:
 
     @contextmanager
     def transaction() -> Iterator[Session]:
-        yield session
-        session.commit()
+        try:
+            yield session
+            session.commit()
+        except BaseException:
+            session.rollback()
+            raise
 
     rule = make_rule(session, people.account, conditions=SEARCHED, now=now)
     break_rule(session, rule)

@@ -193,13 +193,17 @@ def test_one_request_answers_when_the_last_part_is_in(
 def test_a_request_whose_import_is_cancelled_meanwhile_says_so(
     app: Flask, session: Session, people: People, sector: Sector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(_seconds: float) -> None:
+    write_part = keyword_import._Execution._write_part
+
+    def write_and_cancel(execution: keyword_import._Execution) -> bool:
+        has_more = write_part(execution)
         operation = session.scalars(select(Operation)).one()
         if operation.cancel_requested_at is None:
             lifecycle.cancel_operation(session, operation, operation.created_at)
             session.commit()
+        return has_more
 
-    monkeypatch.setattr(keyword_import, "pause", stop)
+    monkeypatch.setattr(keyword_import._Execution, "_write_part", write_and_cancel)
     answer = send(program_of(app, session, people.operator), rows(MANY), site=sector.site_id)
     assert (answer.status_code, "was cancelled" in answer.json["detail"]) == (409, True)
     assert session.scalar(select(func.count(Keyword.id))) == 0

@@ -67,6 +67,7 @@ class World:
     def happens(self, event: EventType, kind: Any, records: Iterable[Any]) -> None:
         report(self.session, event, kind, records, Origin(self.account.id), NOW)
         self.machine.settle()
+        self.session.expire_all()  # Runs write records by statements.
 
     def taken(self) -> set[int]:
         """Records of all its runs."""

@@ -9,6 +9,7 @@ from app.business.automation.services.triggering import dispatch
 from app.business.events import EventBatch, EventType
 from app.infrastructure.database import engine_options
 from tests.business.automation.machine import Machine
+from tests.business.automation.rule_parts import LABEL
 from tests.factories import NOW, make_account
 
 
@@ -35,6 +36,7 @@ def test_batches_of_an_account_are_dispatched_in_the_order_in_which_they_were_cl
         session.add(EventBatch(account_id=account.id, type=kind, created_at=NOW, closed_at=closed_at))
     session.commit()
     machine, seen = Machine(session), list[datetime]()
+    machine.make_rule(account, actions=[LABEL])  # Batches that no rule hears are passed together.
 
     def look() -> bool:
         done = select(EventBatch.closed_at).where(EventBatch.dispatched_at.is_not(None))
