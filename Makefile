@@ -103,10 +103,10 @@ chromium:
 			&& apt-get install -y -qq --no-install-recommends chromium; } >&2 \
 		|| { echo "The browser tests need Chromium: install it, or set CHROMIUM to its path." >&2; exit 1; }
 
-# Four at a time on two cores, for trials of processes wait more than they work; each of the four has a PostgreSQL and
+# Three at a time on two cores, for trials of processes wait more than they work; each of the three has a PostgreSQL and
 # a queue server of its own.
 test: check chromium bench-quick
-	$(BIN)/python -m pytest tests -n 4 --dist worksteal
+	$(BIN)/python -m pytest tests -n 3 --dist worksteal
 
 # For the inner loop. tests/not_in_test_fast.txt names what of the two folders takes too long for it.
 FAST := tests/business tests/modules --fast -n 2 --dist worksteal

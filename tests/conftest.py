@@ -211,26 +211,6 @@ def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
-NEEDLESS = (
-    # A process in stock for each page, and one that draws what the address bar would suggest.
-    "SpareRendererForSitePerProcess",
-    "WebUIOmniboxPopup",
-    "WebUIOmniboxAimPopup",
-    # Chromium heeds the last list only: what Playwright switches off in its own, as far as it concerns a page of ours.
-    "AvoidUnnecessaryBeforeUnloadCheckSync",
-    "DestroyProfileOnBrowserClose",
-    "HttpsFirstBalancedModeAutoEnable",
-    "HttpsUpgrades",
-    "MediaRouter",
-    "NetworkTimeServiceQuerying",
-    "OptimizationHints",
-    "PaintHolding",
-    "PreconnectToSearch",
-    "ThirdPartyStoragePartitioning",
-)
-"""Features of the browser that take a quarter of its time, and of which no page knows."""
-
-
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """CHROMIUM, else one on PATH."""
@@ -238,8 +218,6 @@ def chromium() -> Iterator[Browser]:
     path = os.environ.get("CHROMIUM") or next(filter(None, on_path), None)
     assert path, "Install chromium, or name it in CHROMIUM."
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path, args=[f"--disable-features={','.join(NEEDLESS)}"]
-        )
+        browser = playwright.chromium.launch(executable_path=path)
         yield browser
         browser.close()

@@ -1,8 +1,11 @@
 """A real browser on the real application, served in a thread."""
 
+import os
+import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from threading import Thread
+from threading import Thread, Timer
 from typing import Any, cast
 
 import pytest
@@ -19,6 +22,8 @@ from tests.people import People, browser_of, make_people
 # A page that answers in a tenth of a second may take many on a machine that runs other tests beside.
 expect.set_options(timeout=20_000)
 
+CLOSED_WITHIN = 60
+"""Seconds; it takes a fraction of one."""
 AXE = next((Path(__file__).parent / "vendor").rglob("axe.min.js"))
 SERIOUS = """async () => (await axe.run()).violations
     .filter(found => ["serious", "critical"].includes(found.impact))
@@ -72,8 +77,28 @@ def open_page(app: Flask, session: Session, chromium: Browser, live_address: str
         return context.new_page()
 
     yield open_for
+    # Now and then Chromium never finishes closing a page; without its renderers it does.
+    rescue = Timer(CLOSED_WITHIN, end_renderers)
+    rescue.start()
     for context in contexts:
         context.close()
+    rescue.cancel()
+
+
+def end_renderers() -> None:
+    """End the renderers of the browser that this process has started; it goes on without them."""
+    parents = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    for process in parents:
+        above, ancestors = process, set[int]()
+        while above := parents.get(above, 0):
+            ancestors.add(above)
+        if os.getpid() in ancestors:
+            with suppress(OSError):
+                if b"--type=renderer" in Path(f"/proc/{process}/cmdline").read_bytes():
+                    os.kill(process, signal.SIGKILL)
 
 
 def serious_faults(page: Page) -> list[str]:
