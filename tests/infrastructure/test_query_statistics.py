@@ -30,14 +30,14 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 def test_small_tables_are_planned_for_as_large_ones_and_large_ones_as_they_are(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assumed = told(engine)
+    assumed = statistics_of(engine)
     add_keywords(engine, 60)
     query_statistics.keep(engine)
-    assert told(engine) == assumed
+    assert statistics_of(engine) == assumed
     monkeypatch.setattr(query_statistics, "FEW", 50)
     query_statistics.keep(engine)
-    changed = {index for index, figures in told(engine).items() if figures != assumed[index]}
-    assert {rows for index, (rows, *_) in told(engine).items() if index in changed} == {60}
+    changed = {index for index, figures in statistics_of(engine).items() if figures != assumed[index]}
+    assert {rows for index, (rows, *_) in statistics_of(engine).items() if index in changed} == {60}
     assert {index for index in assumed if "_keyword_" in index} >= changed
 
 
@@ -45,7 +45,7 @@ def test_every_index_has_statistics_on_the_first_day(engine: Engine) -> None:
     with engine.connect() as connection:
         named = "SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name IN ({})"
         tables = ", ".join(f"'{table}'" for table in Base.metadata.tables)
-        assert told(engine).keys() == set(connection.scalars(text(named.format(tables))))
+        assert statistics_of(engine).keys() == set(connection.scalars(text(named.format(tables))))
 
 
 def test_a_connection_opened_later_chooses_by_them(engine: Engine) -> None:
@@ -74,7 +74,7 @@ def add_keywords(engine: Engine, count: int) -> None:
         session.commit()
 
 
-def told(engine: Engine) -> dict[str, tuple[int, ...]]:
+def statistics_of(engine: Engine) -> dict[str, tuple[int, ...]]:
     """Each index: its rows, and how many are alike in its first, its first two, ... columns."""
     with engine.connect() as connection:
         rows = connection.execute(text("SELECT idx, stat FROM sqlite_stat1")).all()

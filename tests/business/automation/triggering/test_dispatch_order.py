@@ -36,7 +36,7 @@ def test_batches_of_an_account_are_dispatched_in_the_order_in_which_they_were_cl
         session.add(EventBatch(account_id=account.id, type=kind, created_at=NOW, closed_at=closed_at))
     session.commit()
     machine, seen = Machine(session), list[datetime]()
-    machine.make_rule(account, actions=[LABEL])  # Batches that no rule hears are passed together.
+    machine.make_rule(account, actions=[LABEL])  # Batches that no rule listens to are passed together.
 
     def look() -> bool:
         done = select(EventBatch.closed_at).where(EventBatch.dispatched_at.is_not(None))

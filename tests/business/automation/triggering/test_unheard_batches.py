@@ -54,6 +54,13 @@ def test_many_cost_a_transaction_for_each_page(
 
 
 @pytest.mark.usefixtures("unheard")
+def test_a_worker_whose_time_is_over_leaves_the_rest(machine: Machine, session: Session) -> None:
+    answers = iter((False, True))
+    done = dispatch_batches(machine.transaction, machine.now, most=50, is_over=lambda: next(answers))
+    assert (done.batches, done.has_more, undispatched(session)) == (50, True, UNHEARD - 50)
+
+
+@pytest.mark.usefixtures("unheard")
 def test_a_rule_that_was_made_since_they_were_read_hears_them(
     machine: Machine, session: Session, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,7 +98,7 @@ def dispatch_batches(
     with reading() as session:
         page = first_page(session, now, most)
         is_any_due = bool(session.scalar(select(_due_again(now).exists())))
-    for closed in _heard(transaction, pages_of(reading, page, now, most), now, done):
+    for closed in _heard(transaction, pages_of(reading, page, now, most), now, done, is_over):
         if is_over():
             done.has_more = True
             return done
@@ -116,30 +116,30 @@ def dispatch_batches(
 
 
 def _heard(
-    transaction: Transaction, pages: Iterable[Sequence[Closed]], now: datetime, done: Dispatched
+    transaction: Transaction,
+    pages: Iterable[Sequence[Closed]],
+    now: datetime,
+    done: Dispatched,
+    is_over: Callable[[], bool],
 ) -> Iterator[Closed]:
     """The batches to dispatch by themselves. Several to which no rule listens are passed at once: runs that make
     records close some each."""
     for page in pages:
-        several = sum(not closed.is_heard for closed in page) > 1
-        passed = _pass_unheard(transaction, page, now, done) if several else set[int]()
+        passed = set[int]()
+        if sum(not closed.is_heard for closed in page) > 1:
+            if is_over():
+                done.has_more = True
+                return
+            try:
+                with transaction() as session:
+                    passed = pass_unheard(session, page, now)
+            except Exception as error:
+                if stops_all(error):
+                    raise
+                # Each of them is tried by itself.
+                done.note(error)
+            done.batches += len(passed)
         yield from (closed for closed in page if closed.id not in passed)
-
-
-def _pass_unheard(
-    transaction: Transaction, page: Sequence[Closed], now: datetime, done: Dispatched
-) -> set[int]:
-    try:
-        with transaction() as session:
-            passed = pass_unheard(session, page, now)
-    except Exception as error:
-        if stops_all(error):
-            raise
-        # Each of them is tried by itself.
-        done.note(error)
-        return set()
-    done.batches += len(passed)
-    return passed
 
 
 def _dispatch_small(
