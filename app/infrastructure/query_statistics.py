@@ -19,20 +19,41 @@ ASSUMED_ROWS = 1_000_000
 OPEN_ROWS = 1_000
 OPEN = ("ready", "in_turn", "leased", "waiting", "waiting_of_rule", "waiting_until", "start", "retry")
 """Indexes of runs that are open or wait: few at any time."""
+OPEN_ELSEWHERE = (
+    "ix_ai_reservation_open",
+    "ix_batch_delivery_open",
+    "ix_event_batch_undispatched",
+    "ix_keyword_import_open",
+    "ix_mail_due",
+    "ix_operation_open",
+    "ix_rule_record_unfinished",
+    "ix_webhook_delivery_due",
+    "uq_incident_open",
+    "uq_mail_busy_host",
+    "uq_mail_open_group",
+    "uq_scheduled_task_one_running",
+    "uq_webhook_delivery_busy_host",
+)
+OF_PIPELINE = ("cluster", "keyword", "idea", "task", "content")
 PARTS = {
     **{f"ix_scheduled_task_{name}": OPEN_ROWS for name in OPEN},
-    "uq_scheduled_task_one_running": OPEN_ROWS,
-    "ix_batch_delivery_open": OPEN_ROWS,
-    "ix_event_batch_undispatched": OPEN_ROWS,
+    **dict.fromkeys(OPEN_ELSEWHERE, OPEN_ROWS),
+    **{f"ix_{table}_account_id_assignee_id_id": 100_000 for table in OF_PIPELINE},
+    **{f"ix_{table}_account_id_made_by_run_id_id": 500_000 for table in OF_PIPELINE},
+    "ix_audit_entry_api_key": 100_000,
+    "ix_audit_entry_by_nobody": 100_000,
+    "ix_automation_rule_split": 10_000,
+    "ix_automation_rule_unplanned": 500_000,
     "ix_scheduled_task_charged": 100_000,
     "ix_scheduled_task_charged_status": 100_000,
     "ix_scheduled_task_user": 100_000,
     "ix_scheduled_task_reason": 200_000,
     "ix_scheduled_task_rule_cause": 200_000,
-    "ix_audit_entry_by_nobody": 100_000,
-    "ix_automation_rule_split": 10_000,
+    "uq_automation_rule_built_in": 10_000,
+    "uq_scheduled_task_due": 500_000,
+    "uq_site_calendar_of_account": 100_000,
 }
-"""Rows of the indexes that leave most rows of their table out."""
+"""Rows of the indexes that leave rows of their table out, other than archived ones."""
 VALUES = {
     "account_id": 10,
     "site_id": 5,

@@ -116,7 +116,7 @@ def test_what_has_no_index_reads_much(
 ) -> None:
     """Shows that the test above can fail."""
     if session.get_bind().dialect.name == "postgresql":
-        pytest.skip("finds rows by reading another index, which are no rows")
+        pytest.skip("PostgreSQL reads another index instead, of which no rows are counted")
     for name in (
         f"ix_scheduled_task_{column}" for column in ("cause", "rule_cause", "reason", "site", "user")
     ):
