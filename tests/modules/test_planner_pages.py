@@ -1,6 +1,7 @@
 """The planner's pages: lists under their filters, forms, ticked rows, clusters; for each role."""
 
 import re
+from html import unescape
 
 import pytest
 from flask import Flask
@@ -45,7 +46,8 @@ def test_an_empty_list_says_what_to_do_first(
 def test_the_list_of_sites_says_what_waits_on_each(
     session: Session, browser: FlaskClient, sector: Sector
 ) -> None:
-    for status in ("draft", "review", "approved", "published"):
+    """And leads to as many as it counts."""
+    for status in ("draft", "draft", "review", "approved", "published"):
         make_content(session, sector, status=status)
     session.commit()
     page = browser.get("/sites").text
@@ -53,6 +55,9 @@ def test_the_list_of_sites_says_what_waits_on_each(
     cells = dict(re.findall(r'data-label="([^"]+)"[^>]*>\s*<div class="cell">(.*?)</div>', row, re.S))
     text = {name: re.sub(r"<[^>]+>|\s", "", cell) for name, cell in cells.items()}
     assert (text["Keywords"], text["To check"], text["Published"]) == ("0", "2", "1")
+    (address,) = re.findall(r'href="([^"]+)"', cells["To check"])
+    listed = browser.get(unescape(address)).text
+    assert len(re.findall(r"<tr[ >]", listed[listed.index("<tbody") :])) == 2
 
 
 def test_an_owner_adds_a_site_and_others_may_not(app: Flask, session: Session, people: People) -> None:
