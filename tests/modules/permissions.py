@@ -61,7 +61,7 @@ TABLE = {
         automation.version automation.templates automation.calendar automation.history
         automation.site_calendar automation.account_calendar
         calendars_api.show_site_calendar calendars_api.show_account_calendar
-        automation.history_columns automation.export_runs automation.search automation.help
+        automation.history_columns automation.export_runs automation.search automation.help automation.help_section
         automation.rule_days automation.save_filter automation.remove_filter
         automation.run automation.operation
         automation.why automation.why_rule automation.notices automation.read_notices
@@ -175,6 +175,7 @@ FIXED = {
     "<record_type>": "keyword",
     "<key>": "nightly-clusters",
     "<step>": "when",
+    "<section>": "operators",
     "<int:number>": "1",
     "<int:credits>": "1",
     "<operation>": "list_rules",

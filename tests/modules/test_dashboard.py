@@ -15,7 +15,8 @@ from app.business.accounts.services.notices import add_notice, mark_settled
 from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.auditing.invariants import Breach, notify_owners
 from app.business.automation.services.triggering.watch import KEY as LATE
-from tests.factories import make_content, make_keyword, make_sector, make_site
+from app.business.outlets.services.incidents import recover
+from tests.factories import make_content, make_incident, make_keyword, make_sector, make_site
 from tests.modules.automation_pages import counted, make_rule, make_run
 from tests.people import People, browser_of, make_people
 
@@ -66,6 +67,32 @@ def test_one_line_says_whether_all_is_well(
     assert "1 thing needs you" in owner.get("/").text
     monkeypatch.setattr(app.extensions["machinery"], "silent", lambda: "Worker")
     assert "All is well" not in owner.get("/").text
+
+
+def test_a_failed_run_of_an_open_incident_counts_once(
+    app: Flask, owner: FlaskClient, session: Session, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.extensions["machinery"], "silent", lambda: "")
+    rule = make_rule(session, people.account)
+    run = make_run(session, rule, "failed", reason="action_failed")
+    incident = make_incident(session, people.account, run_id=run.id, rule_id=rule.id)
+    session.commit()
+    needs = needs_of(owner)
+    assert "1 thing needs you" in owner.get("/").text
+    assert f"/incidents/{incident.id}" in needs
+    assert f"/runs/{run.id}" not in needs
+    recover(session, incident, datetime.now(UTC), is_quiet=True)
+    session.commit()
+    assert f"/runs/{run.id}" in needs_of(owner)
+    for _ in range(4):
+        make_incident(session, people.account)
+    session.commit()
+    assert needs_of(owner).count("Open the incident") == 3
+    assert 'href="/incidents?status=open"' in needs_of(owner)
+
+
+def needs_of(browser: FlaskClient) -> str:
+    return browser.get("/").text.partition("Needs you")[2].partition("Coming up")[0]
 
 
 def test_what_needs_somebody_leads_to_what_helps(

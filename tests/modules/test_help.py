@@ -1,4 +1,4 @@
-"""The help page names everything that the product declares, says what it means, and has an address for each."""
+"""Help names everything that the product declares, says what it means, and has an address for each."""
 
 import re
 
@@ -16,8 +16,9 @@ from app.business.automation.services.catalogue.triggers import TRIGGERS
 from app.business.automation.services.conditions.nodes import Operator
 from app.business.automation.services.rules.fields import OPTIONS
 from app.modules.automation.help import texts
+from app.modules.automation.help.addresses import help_address
 from app.modules.automation.help.entry import matching
-from app.modules.automation.help.sections import sections
+from app.modules.automation.help.sections import section_keys, sections
 from app.modules.automation.labels.runs import STATUSES
 from app.modules.automation.rule_form.step_table import STEPS
 from tests.people import browser_of, make_people
@@ -28,14 +29,6 @@ MARK = re.compile(r'help_mark\("([\w-]+)"|help="([\w-]+)"')
 @pytest.fixture
 def browser(app: Flask, session: Session) -> FlaskClient:
     return browser_of(app, session, make_people(session).viewer)
-
-
-def anchors() -> list[str]:
-    return [
-        part
-        for section in sections()
-        for part in (section.anchor, *(entry.anchor for entry in section.entries))
-    ]
 
 
 def test_everything_declared_is_explained() -> None:
@@ -84,19 +77,28 @@ def test_the_truth_table_says_what_conditions_mean() -> None:
 
 
 def test_each_mark_in_the_pages_leads_to_a_place_that_is_there(browser: FlaskClient) -> None:
-    page = browser.get("/help").text
-    ids = re.findall(r'\bid="([^"]+)"', page)
-    assert len(ids) == len(set(ids))
-    assert set(anchors()) <= set(ids)
-    marks = {
+    index, there = browser.get("/help").text, set[str]()
+    for section in sections():
+        assert f'href="/help/{section.key}"' in index
+        ids = re.findall(r'\bid="([^"]+)"', browser.get(f"/help/{section.key}").text)
+        assert len(ids) == len(set(ids))
+        there |= {f"/help/{section.key}", *(f"/help/{section.key}#{id}" for id in ids)}
+    with browser.application.test_request_context():
+        assert {help_address(anchor) for anchor in section_keys()} <= there
+        marked = {anchor: help_address(anchor) for anchor in marks()}
+    assert "operators" in marked
+    assert "option-overlap" in marked
+    assert set(marked.values()) <= there
+    assert browser.get("/help/nothing-like-this").status_code == 404
+
+
+def marks() -> set[str]:
+    return {
         first or second
         for path in (ROOT / "templates").rglob("*.html")
         for first, second in MARK.findall(path.read_text())
         if not (first or second).endswith("-")
     }
-    assert "operators" in marks
-    assert "option-overlap" in marks
-    assert marks <= set(ids)
 
 
 def test_it_is_searched_by_words_and_shows_only_what_has_them(browser: FlaskClient) -> None:
@@ -106,4 +108,4 @@ def test_it_is_searched_by_words_and_shows_only_what_has_them(browser: FlaskClie
     assert "cpc" in part
     assert "impressions" not in part
     assert "Show everything" in browser.get("/help?q=nothinglikethis").text
-    assert "/help#option-overlap" in browser.get("/search?q=still+going").text
+    assert "/help/options#option-overlap" in browser.get("/search?q=still+going").text

@@ -75,6 +75,19 @@ def test_posting_the_last_step_skips_none(editor: FlaskClient, session: Session)
     assert session.scalars(select(AutomationRule)).all() == []
 
 
+def test_the_last_step_offers_nothing_that_an_open_question_refuses(editor: FlaskClient) -> None:
+    draft = up_to_check(editor)
+    assert "Save and switch on" in editor.get(f"{draft}/check").text
+    editor.post(f"{draft}/which", data=ROW | {"c0-operator": "between", "c0-value2": "", "go": "when"})
+    editor.post(f"{draft}/limits", data=LIMITS | {"max_executions_per_day": "0", "go": "when"})
+    page = editor.get(f"{draft}/check").text
+    assert "2 questions need an answer first" in page
+    for offered in ("Save and switch on", "Save, switched off", "Try it on the past", "practice"):
+        assert offered not in page
+    assert f'href="{draft}/which"' in page
+    assert "Answer “Which records”" in page
+
+
 def test_back_keeps_what_was_typed_even_when_it_is_wrong(editor: FlaskClient) -> None:
     draft = begin(editor)
     answer(editor, draft, ("when", {"trigger": "keyword_added"}), ("where", {"place": ""}))

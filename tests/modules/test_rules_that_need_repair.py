@@ -210,6 +210,19 @@ def test_a_page_names_the_input_as_the_form_does_and_leads_to_its_step(
     assert "(trigger_options" not in browser.get("/rules").text
 
 
+def test_one_that_starts_nothing_shows_no_next_run(app: Flask, session: Session, people: People) -> None:
+    browser = browser_of(app, session, people.owner)
+    good = make_rule(session, people.account, **NIGHTLY)
+    gone = {"conditions": {"field": "gone", "operator": "eq", "value": 1}}
+    broken = stored(session, people, NIGHTLY, gone)
+    rows = browser.get("/rules").text.partition("<tbody")[2].split('<tr role="row" id="rule_')
+    next_run = {row.partition('"')[0]: row.partition("Next run")[2].partition("</td>")[0] for row in rows}
+    assert "<time" in next_run[str(good.id)]
+    assert "<time" not in next_run[str(broken.id)]
+    assert "Once repaired" in next_run[str(broken.id)]
+    assert "Once it is repaired" in browser.get(f"/rules/{broken.id}").text
+
+
 LABELLED = [
     ("trigger_options.rule_id", "When", "Of which rule?"),
     ("trigger_options", "When", "Which change of status?"),

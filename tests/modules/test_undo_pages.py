@@ -3,10 +3,11 @@
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import AuditEntry
+from app.business.automation.operation_models import Operation
 from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.automation_service import Actor
 from app.business.automation.services.operation_registry import KINDS
@@ -70,6 +71,33 @@ def test_the_page_says_what_goes_and_what_stays_and_changes_nothing(
     ):
         assert said in page, said
     assert len(session.scalars(select(Idea)).all()) == 6
+
+
+def test_the_run_says_how_far_its_undo_is(
+    session: Session, operator: FlaskClient, run: ScheduledTask, people: People, machine: Machine
+) -> None:
+    operation = begin_undo(session, run, Actor(people.operator.id), NOW)
+    session.commit()
+
+    def said(title: str, *offered: str) -> None:
+        session.expire_all()
+        page = operator.get(f"/runs/{run.id}").text
+        assert title in page
+        assert {words for words in ("Undo the rest", "Do it again") if words in page} == {*offered}
+        assert f"/operations/{operation.id}" in page
+
+    said("This run is being undone")
+    work(machine)
+    said("This run was undone", "Do it again")
+    assert f"/runs/{run.id}/undo" not in operator.get(f"/operations/{operation.id}").text
+    for state, title in (
+        ("failed", "Its undo stopped before the end"),
+        ("cancelled", "Its undo was cancelled"),
+    ):
+        session.execute(update(Operation).where(Operation.id == operation.id).values(state=state))
+        session.commit()
+        said(title, "Undo the rest", "Do it again")
+        assert f"/runs/{run.id}/undo" in operator.get(f"/operations/{operation.id}").text
 
 
 def test_where_everything_stays_nothing_is_offered(

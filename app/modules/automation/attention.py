@@ -23,6 +23,7 @@ from app.modules.automation.labels.runs import outcome
 from app.modules.display import credits, number, plural
 
 FAILURES = 3
+INCIDENTS = 3
 BUDGETS = 3
 
 
@@ -42,12 +43,24 @@ class Need:
 
 @dataclass(frozen=True)
 class Attention:
-    """All that needs somebody. `failures`: the latest failed runs of the period; there may be more."""
+    """All that needs somebody. `failures`: the latest failed runs of the period that belong to no open incident; there
+    may be more."""
 
     needs: list[Need]
     failures: list[ScheduledTask]
     silent: str
     unaccounted: int
+
+    @property
+    def first(self) -> list[Need]:
+        """What stands above the failed runs: what is broken."""
+        return [need for need in self.needs if need.tone == "bad"]
+
+    @property
+    def last(self) -> list[Need]:
+        """What stands below them: what waits, and then the work that is to be done."""
+        others = (need for need in self.needs if need.tone != "bad")
+        return sorted(others, key=lambda need: need.tone == "info")
 
     @property
     def wrong(self) -> int:
@@ -70,14 +83,15 @@ def attention(unaccounted: int, to_check: int, since: datetime) -> Attention:
         needs.append(_drafts(to_check))
     return Attention(
         needs,
-        failed_since(session, scope, since, FAILURES + 1),
+        failed_since(session, scope, since, FAILURES + 1, without_incidents=True),
         current_app.extensions["machinery"].silent(),
         unaccounted,
     )
 
 
 def _incidents() -> list[Need]:
-    return [
+    lines = open_lines(INCIDENTS + 1)
+    needs = [
         Need(
             "bad",
             "alert-circle",
@@ -86,8 +100,12 @@ def _incidents() -> list[Need]:
             "Open the incident",
             url_for("automation.incident", id=line.row.id),
         )
-        for line in open_lines()
+        for line in lines[:INCIDENTS]
     ]
+    if len(lines) > INCIDENTS:
+        page = url_for("automation.incidents", status="open")
+        needs.append(Need("bad", "alert-circle", "There are more open incidents", "", "See all", page))
+    return needs
 
 
 def _from_notices() -> list[Need]:

@@ -13,8 +13,6 @@ from app.business.planner.models import Site
 from app.infrastructure.database import db
 from app.modules.access import current_person
 
-MOST_ON_DASHBOARD = 3
-
 
 @dataclass(frozen=True)
 class IncidentLine:
@@ -49,8 +47,8 @@ def lines_of(rows: Sequence[Incident]) -> list[IncidentLine]:
     ]
 
 
-def open_lines() -> list[IncidentLine]:
-    """Open incidents that nobody has muted, for the dashboard."""
+def open_lines(most: int) -> list[IncidentLine]:
+    """The latest open incidents that nobody has muted."""
     query = (
         select(Incident)
         .where(
@@ -60,7 +58,7 @@ def open_lines() -> list[IncidentLine]:
         )
         .order_by(Incident.id.desc())
     )
-    return lines_of(db.session.scalars(query.limit(MOST_ON_DASHBOARD)).all())
+    return lines_of(db.session.scalars(query.limit(most)).all())
 
 
 def _names(model: type[AutomationRule] | type[Site], ids: set[int]) -> dict[int, str]:

@@ -4,6 +4,7 @@ from flask import Blueprint, g
 
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.writer.models import TASK_TYPES
+from app.modules.automation.help.addresses import help_address
 from app.modules.automation.labels.explanations import SOURCES, VERDICTS, verdict
 from app.modules.automation.labels.limits import remedy
 from app.modules.automation.labels.rule_switch import asks_first
@@ -127,7 +128,8 @@ add("/why/<record_type>/<int:id>", "why", why.index)
 add("/why/<record_type>/<int:id>/rule/<int:rule_id>", "why_rule", why.show)
 
 add("/search", "search", search.show)
-add("/help", "help", help.show)
+add("/help", "help", help.index)
+add("/help/<section>", "help_section", help.show)
 
 add("/audit", "audit", audit.show)
 add("/incidents", "incidents", incidents.index)
@@ -156,7 +158,7 @@ for function in (unread_notices, menu_counts, outcome, goes_on_later, advice):
     blueprint.add_app_template_global(function)
 # Globals of the environment, because macros do not see the context.
 words = {"CAUSES": CAUSES, "CHECKS": CHECKS, "REASONS": REASONS, "RESULTS": RESULTS, "asks_first": asks_first}
-words |= {"RUN_COLUMNS": COLUMNS}
+words |= {"RUN_COLUMNS": COLUMNS, "help_address": help_address}
 words |= {"remedy": remedy, "opens_rule": opens_rule, "ACTIONS": CATALOGUE, "TASK_TYPES": TASK_TYPES}
 words |= {
     "VERDICTS": VERDICTS,

@@ -1,7 +1,7 @@
 """The lines of the list of rules, ready to be drawn."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from app.business.automation.services.history.rule_figures import RuleFigures
 from app.modules.access import current_person
 from app.modules.automation.labels.rule_switch import asks_first
 from app.modules.automation.labels.runs import STATUSES, run_state
-from app.modules.display import ShownTime, TimeWriter, number
+from app.modules.display import ShownTime, TimeWriter, number, plural
 from app.modules.navigation import addresses_of
 
 
@@ -30,6 +30,7 @@ class RuleRow:
     sentence: str
     practises: bool
     is_archived: bool
+    is_broken: bool
     is_active: bool
     asks_first: bool
     switch_url: str
@@ -50,17 +51,20 @@ def rule_rows(
     sentence: Callable[[AutomationRule], str],
     figures: Mapping[int, RuleFigures],
     ends: Mapping[int, Sequence[End]],
+    broken: Container[int],
     now: datetime,
 ) -> list[RuleRow]:
-    """The rules with what they have done lately."""
+    """The rules with what they have done lately. broken: ids of those that start nothing until
+    they are repaired."""
     page, switch, run = map(addresses_of, ("automation.rule", "automation.switch", "automation.run"))
     failed = addresses_of("automation.history", "rule", status="failed", since=7)
     write, may_switch = TimeWriter(now), current_person().can(Role.EDITOR)
 
     def row(rule: AutomationRule) -> RuleRow:
         figure = figures[rule.id]
-        last, next_at = figure.last_run, figure.next_run_at if rule.is_active else None
-        waits = rule.is_active and rule.trigger != "schedule"
+        last, works = figure.last_run, rule.is_active and rule.id not in broken
+        next_at = figure.next_run_at if works else None
+        waits = works and rule.trigger != "schedule"
         return RuleRow(
             id=rule.id,
             name=rule.name,
@@ -68,11 +72,16 @@ def rule_rows(
             sentence=sentence(rule),
             practises=rule.mode == "shadow",
             is_archived=rule.archived_at is not None,
+            is_broken=rule.id in broken,
             is_active=rule.is_active,
             asks_first=asks_first(rule),
             switch_url=switch(rule.id) if may_switch else "",
             next_at=write(next_at) if next_at else None,
-            next_word="When it happens" if waits else "–",
+            next_word="When it happens"
+            if waits
+            else "Once repaired"
+            if rule.is_active and not works
+            else "–",
             last_url=run(last.id) if last else "",
             last_state=run_state(last) if last else "",
             last_at=write(last.begins_at) if last else None,
@@ -94,4 +103,4 @@ def _words(ends: Sequence[End]) -> str:
     """`Last 12 runs: 9 completed, 3 skipped`."""
     counts = Counter(map(_state, ends))
     said = ", ".join(f"{number} {STATUSES[state].lower()}" for state, number in counts.most_common())
-    return f"Last {len(ends)} runs: {said}" if ends else ""
+    return f"Last {plural(len(ends), 'run')}: {said}" if ends else ""

@@ -1,4 +1,4 @@
-"""The parts of the help page, and the search in them."""
+"""The parts of help, and the search in them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from app.business.folding import fold
 
 @dataclass(frozen=True)
 class HelpTerm:
-    """One term. anchor: the end of its address · facts: names and values below the text."""
+    """One term. anchor: its place on the page of its section · facts: names and values below the text."""
 
     anchor: str
     title: str
@@ -31,11 +31,12 @@ class Table:
 
 @dataclass(frozen=True)
 class HelpSection:
-    """What belongs together; `lead` explains it."""
+    """What belongs together, on a page of its own. key: the end of its address · lead: explains it."""
 
-    anchor: str
+    key: str
     title: str
-    lead: str = ""
+    icon: str
+    lead: str
     entries: tuple[HelpTerm, ...] = ()
     tables: tuple[Table, ...] = ()
 

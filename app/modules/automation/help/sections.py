@@ -1,6 +1,6 @@
-"""The sections of the help page, in their order."""
+"""The sections of help, in their order."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 
 from app.business.automation.services.catalogue.actions.base import AnyAction
@@ -38,21 +38,34 @@ KINDS = {
 
 @cache
 def sections() -> tuple[HelpSection, ...]:
-    """The whole page; the same for everybody."""
+    """All of help; the same for everybody."""
     return (
-        HelpSection("terms", "Words", "What the pages mean.", _entries("term", texts.TERMS)),
+        HelpSection("terms", "Words", "list-details", "What the pages mean.", _entries("term", texts.TERMS)),
         HelpSection(
-            "steps", "The questions of a rule", "Eight short ones; each can be answered again.", _steps()
+            "steps",
+            "The questions of a rule",
+            "list-numbers",
+            "Eight short ones; each can be answered again.",
+            _steps(),
         ),
         HelpSection(
-            "triggers", "What starts a rule", "A rule can also be run by hand at any time.", _triggers()
+            "triggers",
+            "What starts a rule",
+            "player-play",
+            "A rule can also be run by hand at any time.",
+            _triggers(),
         ),
         HelpSection(
-            "schedules", "Planned times", "", (*_presets(), *_entries("schedule", texts.SCHEDULE_WORDS))
+            "schedules",
+            "Planned times",
+            "calendar",
+            "From common times to cron lines, and what happens when clocks change.",
+            (*_presets(), *_entries("schedule", texts.SCHEDULE_WORDS)),
         ),
         HelpSection(
             "operators",
             "Conditions",
+            "filter",
             "Every condition is true or false, never unknown: a missing field reads as nothing. Texts compare exactly, "
             "unless you tick that upper or lower case does not matter.",
             tuple(_operators()),
@@ -61,21 +74,56 @@ def sections() -> tuple[HelpSection, ...]:
         HelpSection(
             "fields",
             "Fields",
+            "tag",
             "What conditions can ask, and what texts may name in braces, like {title}. Fields of what a record was "
             "made from work too: cluster.name of an idea, idea.title of a task.",
             tables=tuple(_fields()),
         ),
         HelpSection(
-            "actions", "Actions", "From top to bottom, each on what the one before made.", tuple(_actions())
+            "actions",
+            "Actions",
+            "bolt",
+            "From top to bottom, each on what the one before made.",
+            tuple(_actions()),
         ),
         HelpSection(
-            "options", "Options and limits", "Each has a default that suits most rules.", tuple(_options())
+            "options",
+            "Options and limits",
+            "adjustments",
+            "Each has a default that suits most rules.",
+            tuple(_options()),
         ),
-        HelpSection("statuses", "Statuses of records", "", tuple(_record_statuses())),
-        HelpSection("runs", "How runs end", "", tuple(_run_states())),
-        HelpSection("reasons", "Why a run was skipped or failed", "And what you can do.", tuple(_reasons())),
-        HelpSection("keys", "Keys", "They are switched off under Your settings.", tables=tuple(_keys())),
+        HelpSection(
+            "statuses",
+            "Statuses of records",
+            "checklist",
+            "Where a keyword, cluster, idea, task or article stands.",
+            tuple(_record_statuses()),
+        ),
+        HelpSection(
+            "runs", "How runs end", "history", "What the words in the history mean.", tuple(_run_states())
+        ),
+        HelpSection(
+            "reasons",
+            "Why a run was skipped or failed",
+            "alert-triangle",
+            "And what you can do.",
+            tuple(_reasons()),
+        ),
+        HelpSection(
+            "keys",
+            "Keys",
+            "keyboard",
+            "They are switched off under Your settings.",
+            tables=tuple(_keys()),
+        ),
     )
+
+
+@cache
+def section_keys() -> Mapping[str, str]:
+    """The section of each term, by the anchor of the term."""
+    return {entry.anchor: section.key for section in sections() for entry in section.entries}
 
 
 def terms(text: str) -> list[HelpTerm]:

@@ -53,7 +53,7 @@ def of_draft(form: RuleForm, now: datetime) -> RuleCheck | None:
 
     While the rule that it changes is on, only findings that the change causes block saving.
     """
-    if form.first_open():
+    if form.open_steps():
         return None
     session, account, rule, definition = form.session, form.account, form.rule, form.definition
     shown = _shown(preflight_check(session, account, definition, now, rule.id if rule else None))

@@ -124,9 +124,9 @@ class RuleForm:
                 field.errors = []
         return form
 
-    def first_open(self) -> str | None:
-        """The first step without valid answer; None when the rule can be saved."""
-        return next((key for key in KEYS[:-1] if self._is_open(key)), None)
+    def open_steps(self) -> list[str]:
+        """The steps without valid answer; none when the rule can be saved."""
+        return [key for key in KEYS[:-1] if self._is_open(key)]
 
     def reachable(self, key: str) -> str:
         """`key`, or the first step before it without answer."""

@@ -65,9 +65,9 @@ def begin_draft(id: int) -> ResponseReturnValue:
 
 def _draft_page(draft: RuleDraft, form: BackTestForm, status: int = 200) -> ResponseReturnValue:
     preview = rule_form_preview.context(_rule_form(draft), "check", datetime.now(UTC))
-    if "open_step" in preview:
+    if "open_steps" in preview:
         flash("Answer this question before the rule can be tried.", "warning")
-        return see_other(url_for(".wizard", id=draft.id, step=preview["open_step"]))
+        return see_other(url_for(".wizard", id=draft.id, step=preview["open_steps"][0].key))
     return _page(form, draft=draft, sentence=preview["sentence"]), status
 
 

@@ -10,7 +10,6 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.services.preflight.start_price import unsaved_rule
 from app.business.automation.services.rules.cost import most_per_run, most_runs_per_day
 from app.business.automation.services.rules.sentence import summary_of
-from app.business.automation.services.rules.versions import read_definition
 from app.business.automation.services.trials import practice
 from app.business.errors import Conflict
 from app.business.outlets.services.ai_connections import is_connected
@@ -28,17 +27,15 @@ from app.modules.web import see_other
 def ask(id: int) -> ResponseReturnValue:
     """The price and the consequences, to be confirmed."""
     rule, now = _rule(id), datetime.now(UTC)
-    estimated_use = definition(rule)
+    live = definition(rule).model_copy(update={"mode": "live"})
     return render_template(
         "pages/automation/make_real.html",
         rule=rule,
-        sentence=summary_of(read_definition(rule), place_of(rule)),
+        sentence=summary_of(live, place_of(rule)),
         practice=practice.practice_report(db.session(), rule, now),
-        per_run=most_per_run(estimated_use, connected=is_connected(db.session(), rule.account_id)),
-        per_day=most_runs_per_day(estimated_use, now),
-        cost=cost_of_start(
-            unsaved_rule(rule.account_id, estimated_use.model_copy(update={"mode": "live"})), now
-        ),
+        per_run=most_per_run(live, connected=is_connected(db.session(), rule.account_id)),
+        per_day=most_runs_per_day(live, now),
+        cost=cost_of_start(unsaved_rule(rule.account_id, live), now),
     )
 
 

@@ -156,10 +156,10 @@ def save(id: int) -> ResponseReturnValue:
     draft, now, session = _draft(id, "check"), datetime.now(UTC), db.session()
     rule_drafts.keep_step(session, draft, "check", _typed(), now)
     rule_form = _rule_form(draft)
-    open_step = rule_form.first_open()
-    if open_step:
+    if open_steps := rule_form.open_steps():
+        first = open_steps[0]
         flash("Answer this question before the rule can be saved.", "warning")
-        page = _page(rule_form, open_step, rule_form.checked_form(open_step), draft)
+        page = _page(rule_form, first, rule_form.checked_form(first), draft)
         session.commit()
         return page, 422
     definition = rule_form.definition.model_copy(update={"is_active": request.form.get("on") == "1"})

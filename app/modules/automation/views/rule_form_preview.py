@@ -45,8 +45,9 @@ from app.modules.automation import activation_preview
 from app.modules.automation.labels.starts import StartCost, cost_of_start
 from app.modules.automation.rule_form.form import RuleForm
 from app.modules.automation.rule_form.status_choices import RECORD_WORDS
-from app.modules.automation.rule_form.step_table import STEPS
+from app.modules.automation.rule_form.step_table import STEP_OF, STEPS
 from app.modules.automation.rule_form.steps import EVERYWHERE, SCHEDULE
+from app.modules.display import credits, plural
 from app.modules.web import Context
 
 TIMES = 10
@@ -137,8 +138,8 @@ def _answers(rule_form: RuleForm, rule: RuleDefinition) -> dict[str, str]:
         else "All together"
         if together
         else "One by one",
-        "Limits": f"{rule.max_executions_per_day:,} runs a day, {rule.credit_limit_per_execution:,} credits a run, "
-        f"{rule.record_limit:,} records a run",
+        "Limits": f"{plural(rule.max_executions_per_day, 'run')} a day, "
+        f"{credits(rule.credit_limit_per_execution)} a run, {plural(rule.record_limit or 0, 'record')} a run",
     }
 
 
@@ -213,9 +214,8 @@ def _came_meanwhile(edited: AutomationRule, now: datetime, saved: AutomationRule
 
 
 def _check(rule_form: RuleForm, now: datetime) -> Context:
-    open_step = rule_form.first_open()
-    if open_step:
-        return {"open_step": open_step}
+    if open_steps := rule_form.open_steps():
+        return {"open_steps": [STEP_OF[key] for key in open_steps]}
     definition, rule, data = rule_form.definition, rule_form.rule, rule_form.data()
     is_event = definition.trigger != SCHEDULE
     matches = _matching(rule_form, definition, now) if definition.record_type and is_event else None

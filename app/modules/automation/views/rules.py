@@ -83,6 +83,7 @@ def index() -> ResponseReturnValue:
             lambda rule: _sentence(rule, names.get(str(rule.site_id)), others, repairs),
             figures,
             latest_ends(session, scope, [rule.id for rule in page.rows]),
+            {rule.id for rule in page.rows if rule.id in repairs and faults_of(rule)},
             now,
         ),
         next_url=url_for(".rules", cursor=page.next_cursor, **kept) if page.next_cursor else None,

@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
+from app.business.automation.operation_models import ENDED, Operation, OperationState
 from app.business.automation.run_models import CLOSED, ScheduledTask, Status
 from app.business.automation.services.catalogue.triggers import subject_of
 from app.business.automation.services.history.run_page import (
@@ -111,7 +112,9 @@ def _run(id: int) -> ScheduledTask:
 
 def _context(page: RunPage, run: ScheduledTask, now: datetime) -> Context:
     subject = subject_of(page.definition.trigger, page.definition.record_type)
-    left, again = _left_over(run, now)
+    undoing = db.session.get_one(Operation, run.undo_id) if run.undo_id else None
+    is_being_undone = undoing is not None and undoing.state not in ENDED
+    left, again = (None, None) if is_being_undone else _left_over(run, now)
     samples = (run.detail.trace or {}).get("records", [])
     return {
         "page": page,
@@ -123,7 +126,11 @@ def _context(page: RunPage, run: ScheduledTask, now: datetime) -> Context:
         "left": left,
         "review": chain_release.review_of(db.session(), run, now, scope=current_person().scope),
         "waits_until": waits_until(run),
-        "may_undo": run.status in CLOSED and current_person().can(Role.OPERATOR) and _left_something(page),
+        "undoing": undoing,
+        "may_undo": run.status in CLOSED
+        and (undoing is None or undoing.state in (OperationState.FAILED, OperationState.CANCELLED))
+        and current_person().can(Role.OPERATOR)
+        and _left_something(page),
         "questions": _questions(run),
         **_holder(run, now),
         "sentence": summary_of(page.definition, page.site),

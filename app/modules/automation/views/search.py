@@ -15,6 +15,7 @@ from app.business.folding import fold
 from app.business.planner.models import Record, Site
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
+from app.modules.automation.help.addresses import help_address
 from app.modules.automation.help.sections import terms
 from app.modules.automation.labels.runs import outcome, run_state
 from app.modules.display import plural, when
@@ -82,10 +83,9 @@ def _found(text: str) -> list[Hits]:
 
 
 def _explained(text: str) -> list[Hits]:
-    """Terms of the help page with these words in their names."""
+    """Terms of help with these words in their names."""
     entries = terms(text) if service.is_enough(text) else []
-    page = url_for("automation.help")
-    lines = [Hit(entry.title, entry.text, f"{page}#{entry.anchor}") for entry in entries[: service.EACH]]
+    lines = [Hit(entry.title, entry.text, help_address(entry.anchor)) for entry in entries[: service.EACH]]
     rest = url_for("automation.help", q=text) if len(entries) > len(lines) else ""
     return [Hits("Help", "help-circle", lines, rest)] if lines else []
 

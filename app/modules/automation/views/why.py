@@ -9,7 +9,8 @@ from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions.match_preview import title_of
-from app.business.automation.services.rules.sentence import summary_of
+from app.business.automation.services.rules.repair import faults_of
+from app.business.automation.services.rules.sentence import sound_summary
 from app.business.automation.services.rules.versions import read_definition
 from app.business.automation.services.why.explanation import Why, why, why_each
 from app.business.automation.services.why.reading import Reading
@@ -18,6 +19,7 @@ from app.business.planner.models import Record
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.automation.labels.explanations import as_now_words
+from app.modules.automation.labels.repairs import repair_text
 from app.modules.automation.labels.traces import TraceLine, trace_lines
 from app.modules.automation.views.rules import place_of
 
@@ -42,9 +44,7 @@ def index(record_type: str, id: int) -> ResponseReturnValue:
         record_type=record_type,
         title=title_of(record),
         crumbs=_breadcrumbs(record_type, record),
-        answers=[
-            (answer, summary_of(read_definition(answer.rule), place_of(answer.rule))) for answer in answers
-        ],
+        answers=[(answer, _sentence(answer.rule)) for answer in answers],
     )
 
 
@@ -63,9 +63,14 @@ def show(record_type: str, id: int, rule_id: int) -> ResponseReturnValue:
         rule=rule,
         crumbs=_breadcrumbs(record_type, record),
         answer=answer,
-        sentence=summary_of(read_definition(rule), place_of(rule)),
+        sentence=_sentence(rule),
         readings=_readings(answer),
     )
+
+
+def _sentence(rule: AutomationRule) -> str:
+    faults = faults_of(rule)
+    return repair_text(faults) if faults else sound_summary(read_definition(rule), place_of(rule))
 
 
 def record_of(record_type: str, id: int) -> Record:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Notice
@@ -10,19 +10,39 @@ from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_documents import ExhaustedBudget
 from app.business.automation.run_models import ScheduledTask, Status, Waiting
+from app.business.outlets.incident_models import Incident, IncidentFailure, IncidentStatus
 
 MOST_WAITING = 500
 
 
-def failed_since(session: Session, scope: Scope, since: datetime, limit: int) -> list[ScheduledTask]:
-    """Failed runs since then, newest first."""
+def failed_since(
+    session: Session, scope: Scope, since: datetime, limit: int, *, without_incidents: bool = False
+) -> list[ScheduledTask]:
+    """Failed runs since then, newest first. without_incidents: those of open incidents are left out, for the incident
+    says what to do about all of its runs."""
     query = select(ScheduledTask).where(
         scope.sees(ScheduledTask),
         ScheduledTask.status == Status.FAILED,
         ScheduledTask.scheduled_at >= since,
         ScheduledTask.undo_id.is_(None),
     )
+    if without_incidents:
+        query = query.where(ScheduledTask.id.not_in(_of_open_incidents(scope.account_id)))
     return list(session.scalars(query.order_by(ScheduledTask.scheduled_at.desc()).limit(limit)))
+
+
+def _of_open_incidents(account_id: int) -> Select[int | None]:
+    failure = IncidentFailure
+    return (
+        select(failure.run_id)
+        .join(Incident, Incident.id == failure.incident_id)
+        .where(
+            Incident.account_id == account_id,
+            Incident.status == IncidentStatus.OPEN,
+            failure.account_id == account_id,
+            failure.run_id.is_not(None),
+        )
+    )
 
 
 def waiting_counts(session: Session, scope: Scope) -> dict[str, int]:
