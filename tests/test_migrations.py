@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from flask import Flask
 from flask_migrate import downgrade, upgrade
 from sqlalchemy import inspect, text
@@ -14,7 +15,9 @@ from sqlalchemy.exc import DatabaseError
 
 from app import create_app
 from app.business.base import Base
-from app.infrastructure.database import db
+from app.infrastructure.database import db, migrate
+from app.infrastructure.readiness import is_up_to_date, newest_revision
+from app.infrastructure.schema import unprotect_history
 from app.settings import Settings
 from tests import databases
 
@@ -48,11 +51,19 @@ def test_migrations_build_exactly_the_models(empty_app: Flask) -> None:
 
 def test_migrations_go_down_to_nothing_and_up_again(empty_app: Flask) -> None:
     with empty_app.app_context():
+        assert not is_up_to_date()
         upgrade()
+        assert is_up_to_date()
         downgrade(revision="base")
         assert set(inspect(db.engine).get_table_names()) <= {"alembic_version"}
+        assert not is_up_to_date()
         upgrade()
         assert "scheduled_task" in inspect(db.engine).get_table_names()
+
+
+def test_the_newest_revision_is_told_by_its_name(empty_app: Flask) -> None:
+    with empty_app.app_context():
+        assert [newest_revision()] == ScriptDirectory.from_config(migrate.get_config()).get_heads()
 
 
 def test_a_migrated_database_has_statistics_of_every_index(empty_app: Flask) -> None:
@@ -85,3 +96,13 @@ def test_a_migrated_ledger_refuses_changes(empty_app: Flask) -> None:
             )
         with pytest.raises(DatabaseError, match="append-only"), db.engine.begin() as connection:
             connection.execute(text("DELETE FROM credit_entry"))
+
+
+def test_tables_without_their_triggers_are_not_up_to_date(empty_app: Flask) -> None:
+    with empty_app.app_context():
+        upgrade()
+        with db.engine.begin() as connection:
+            unprotect_history(connection)
+        assert not is_up_to_date()
+        upgrade()
+        assert is_up_to_date()

@@ -5,6 +5,7 @@ names columns must name the folded ones too: `with_folded`.
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, TypeVar
 
 from sqlalchemy import Table, event
@@ -40,7 +41,8 @@ def folded_value(value: Any) -> Any:
     return [folded_value(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def folds_of(table: Table) -> dict[str, str]:
+@cache
+def folds_of(table: Table) -> Mapping[str, str]:
     """Folded column -> the column that it folds."""
     return {column.key: column.info[FOLDS] for column in table.columns if FOLDS in column.info}
 

@@ -24,7 +24,7 @@ from app.infrastructure.messaging.scheduler import run_scheduler
 from app.infrastructure.messaging.worker import run_clock_worker, run_step_worker
 from app.infrastructure.process_life import set_title
 from app.infrastructure.process_restarts import Ended, note_restart
-from app.infrastructure.readiness import revision_of_a_newer_version
+from app.infrastructure.readiness import is_up_to_date, revision_of_a_newer_version
 from app.infrastructure.redis_connection import QueueServerAway, become_embedded_server, connect, require
 from app.infrastructure.supervisor import Child, NotStarted, StopRequested, Supervisor
 from app.infrastructure.web_server import CannotListen, WebServer, listen, warn_of_settings
@@ -74,8 +74,7 @@ def _supervise(settings: Settings, demo: bool) -> None:
         require(settings)
         _prepare_database(demo)
         supervisor.go_on()
-        for child in _processes(settings, datetime.now(UTC)):
-            supervisor.start(child)
+        supervisor.start(*_processes(settings, datetime.now(UTC)))
         _announce(settings)
         supervisor.watch()
     except StopRequested:
@@ -109,7 +108,7 @@ def _queue_server(settings: Settings) -> Child:
 
 
 def _processes(settings: Settings, since: datetime) -> list[Child]:
-    """All processes but the queue server, in the order in which they start."""
+    """All processes but the queue server."""
     web = WebServer(current_app.wsgi_app, settings, current_app.extensions["callers"])
 
     def blocking_connection() -> Redis:
@@ -148,6 +147,8 @@ def _prepare_database(demo: bool) -> None:
 
 def _bring_tables_up_to_date() -> None:
     try:
+        if is_up_to_date():
+            return
         if revision := revision_of_a_newer_version():
             raise NotStarted(NEWER.format(revision))
         upgrade()

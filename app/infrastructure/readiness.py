@@ -19,6 +19,7 @@ from app.business.database_faults import AWAY, BY_ERRNO, READ_ONLY, fault_of, in
 from app.infrastructure.database import db, hardly_waiting, migrate, only_reading
 from app.infrastructure.messaging import heartbeats, queues
 from app.infrastructure.redis_connection import connect
+from app.infrastructure.schema import is_protected
 from app.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -134,9 +135,24 @@ def _revisions() -> Revisions:
     return Revisions(frozenset(scripts.get_heads()), known)
 
 
+def is_up_to_date() -> bool:
+    """Whether the tables and their triggers are those of this version."""
+    with only_reading(), db.engine.connect() as connection:
+        return _heads(connection) == (newest_revision(),) and is_protected(connection)
+
+
+def newest_revision() -> str:
+    """Told by its file's name: reading all migrations takes longer than everything else of a start."""
+    return max(path.name.partition("_")[0] for path in Path(migrate.directory, "versions").glob("[0-9]*.py"))
+
+
 def _present() -> tuple[str, ...]:
     with only_reading(), db.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_heads()
+        return _heads(connection)
+
+
+def _heads(connection: Connection) -> tuple[str, ...]:
+    return MigrationContext.configure(connection).get_current_heads()
 
 
 def _queue(settings: Settings) -> str:

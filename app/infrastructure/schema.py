@@ -29,6 +29,15 @@ def protect_history(connection: Connection) -> None:
         run_triggers.create_run_triggers(connection)
 
 
+def is_protected(connection: Connection) -> bool:
+    """Whether all triggers are there, by their names."""
+    present = (
+        "SELECT tgname FROM pg_trigger" if connection.dialect.name == "postgresql" else _TRIGGERS_OF_SQLITE
+    )
+    wanted = {name for table in APPEND_ONLY for name in trigger_names(table)}
+    return wanted.union(run_triggers.NAMES) <= set(connection.scalars(text(present)))
+
+
 def unprotect_history(connection: Connection) -> None:
     """Remove the triggers (only a downgrade that drops the tables needs it)."""
     for table in APPEND_ONLY:
@@ -39,6 +48,7 @@ def unprotect_history(connection: Connection) -> None:
         connection.execute(text("DROP FUNCTION IF EXISTS refuse_change_of_history"))
 
 
+_TRIGGERS_OF_SQLITE = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
 _REFUSE = """
 CREATE OR REPLACE FUNCTION refuse_change_of_history() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

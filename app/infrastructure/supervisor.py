@@ -1,4 +1,4 @@
-"""Runs the processes of one installation: starts them in order, restarts what dies, stops them in reverse order.
+"""Runs the processes of one installation: starts them, restarts what dies, stops them in reverse order.
 
 A process that was stopped by a signal keeps its work from all others, and the lock of a SQLite file with it: it is
 killed, and restarted like any that has died.
@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +25,7 @@ from app.infrastructure.process_life import die_with_parent, family_of, is_stopp
 from app.infrastructure.process_restarts import STOOD_STILL, Ended, cause_of
 
 TICK_SECONDS = 0.05
+READY_TICK_SECONDS = 0.02
 READY_WITHIN_SECONDS = 60.0
 LIVED_LONG_SECONDS = 60.0
 LONGEST_BACK_OFF_SECONDS = 30.0
@@ -115,12 +116,13 @@ class Supervisor:
         # What is loaded by now is shared with the children as long as the collector does not touch it.
         gc.freeze()
 
-    def start(self, child: Child) -> None:
-        """Start the next child, and wait until it is ready. Raises NotStarted or StopRequested."""
-        self.report(f"Starting {child.name}")
-        self.children.append(child)
-        child.start()
-        self._await_ready(child)
+    def start(self, *children: Child) -> None:
+        """Start the next children, all at once, and wait until each is ready. Raises NotStarted or StopRequested."""
+        for child in children:
+            self.report(f"Starting {child.name}")
+            self.children.append(child)
+            child.start()
+        self._await_ready(children)
 
     def watch(self) -> None:
         """Restart what dies or is stopped, until asked to stop."""
@@ -148,13 +150,15 @@ class Supervisor:
     def _ask_to_stop(self, _signal: int, _frame: object) -> None:
         self.asked_to_stop += 1
 
-    def _await_ready(self, child: Child) -> None:
+    def _await_ready(self, children: Sequence[Child]) -> None:
         until = time.monotonic() + READY_WITHIN_SECONDS
-        while not child.is_ready(child.pid):
+        while waiting := [child for child in children if not child.is_ready(child.pid)]:
             self.go_on()
-            if child.has_ended() or time.monotonic() > until:
-                raise NotStarted(f"The {child.name} did not start. The lines above say why.")
-            time.sleep(TICK_SECONDS)
+            is_over = time.monotonic() > until
+            if missing := next((child for child in waiting if is_over or child.has_ended()), None):
+                raise NotStarted(f"The {missing.name} did not start. The lines above say why.")
+            children = waiting
+            time.sleep(READY_TICK_SECONDS)
 
     def _kill_what_stands_still(self) -> None:
         now = time.monotonic()

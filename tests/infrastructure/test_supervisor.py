@@ -12,7 +12,7 @@ import pytest
 from app.infrastructure import supervisor
 from app.infrastructure.process_life import family_of, is_stopped
 from app.infrastructure.process_restarts import STOOD_STILL, Ended
-from app.infrastructure.supervisor import Child, Supervisor
+from app.infrastructure.supervisor import Child, NotStarted, Supervisor
 from tests.processes import eventually
 
 
@@ -22,14 +22,14 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "LOOK_SECONDS", 0.05)
 
 
-def supervise(child: Child, record: Callable[[Ended], object] = lambda _ended: None) -> list[str]:
-    """The reports until the child asked for an end; the signal handlers are restored afterwards."""
+def supervise(*children: Child, record: Callable[[Ended], object] = lambda _ended: None) -> list[str]:
+    """The reports until a child asked for an end; the signal handlers are restored afterwards."""
     lines: list[str] = []
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.getsignal(number) for number in numbers]
     try:
         watching = Supervisor(lines.append, record)
-        watching.start(child)
+        watching.start(*children)
         watching.watch()
         watching.stop()
     finally:
@@ -41,6 +41,34 @@ def supervise(child: Child, record: Callable[[Ended], object] = lambda _ended: N
 def ask_for_an_end() -> None:
     os.kill(os.getppid(), signal.SIGTERM)
     time.sleep(60)
+
+
+def test_processes_start_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "READY_WITHIN_SECONDS", 5.0)
+    runs, seen = tmp_path / "runs", tmp_path / "seen"
+
+    def sees_the_other(_pid: int) -> bool:
+        if runs.exists():
+            seen.touch()
+        return runs.exists()
+
+    def live() -> None:
+        runs.touch()
+        eventually(seen.exists, what="the first one is ready")
+        ask_for_an_end()
+
+    first = Child("first", lambda: time.sleep(60), sees_the_other)
+    lines = supervise(first, Child("second", live, lambda _pid: True))
+    assert lines == ["Starting first", "Starting second", "Stopping second", "Stopping first"]
+
+
+def test_one_that_ends_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "READY_WITHIN_SECONDS", 60.0)
+    slow = Child("slow", lambda: time.sleep(60), lambda _pid: False)
+    with pytest.raises(NotStarted, match="The broken did not start"):
+        supervise(slow, Child("broken", lambda: sys.exit(1), lambda _pid: False))
+    os.kill(slow.pid, signal.SIGKILL)
+    os.waitpid(slow.pid, 0)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +97,7 @@ def test_a_restart_is_reported_and_recorded_with_its_cause(tmp_path: Path, numbe
         (tmp_path / "draft").write_text(f"{ended.process} {ended.pid} {ended.cause}")
         (tmp_path / "draft").rename(recorded)
 
-    lines = supervise(Child("worker", live, lambda _pid: True), record)
+    lines = supervise(Child("worker", live, lambda _pid: True), record=record)
     assert recorded.read_text() == f"worker {lives.read_text()} {cause}"
     assert any(line.endswith(cause) for line in lines)
 

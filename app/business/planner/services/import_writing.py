@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, bindparam, select, update
 from sqlalchemy.orm import Session
@@ -50,33 +50,40 @@ class Written:
     sectors: Sequence[int]
 
 
-@dataclass(frozen=True)
-class ReadyRow:
-    """A row with all values of its keyword but the sector: built before the transaction, to keep that short."""
+class ReadyRow(NamedTuple):
+    """A row with all values of its keyword but the sector: built before the transaction, to keep that short.
 
-    row: ImportRow
+    sector, place: the name of its sector, and site and fold of that name.
+    """
+
+    key: Key
+    figures: Values
     sector: str
+    place: Key
     values: Values
-
-    @property
-    def key(self) -> Key:
-        return self.row.site_id, self.row.key
 
 
 def make_ready(rows: Iterable[ImportRow], target: Target, now: datetime) -> list[ReadyRow]:
     """The rows in their order, with everything that can be computed before the transaction."""
-    return [ReadyRow(row, row.sector or GENERAL, _values(row, target, now)) for row in rows]
+    common: dict[int, RowValues] = {}
+    ready = []
+    for row in rows:
+        if row.site_id not in common:
+            common[row.site_id] = _common_values(row.site_id, target, now)
+        own = with_folded(Keyword, {"text": row.text, **row.figures})
+        values = {**common[row.site_id], **own, "text_key": own["text_folded"]}
+        sector = row.sector or GENERAL
+        ready.append(
+            ReadyRow((row.site_id, row.key), row.figures, sector, (row.site_id, fold(sector)), values)
+        )
+    return ready
 
 
 def write_rows(session: Session, rows: Sequence[ReadyRow], target: Target, now: datetime) -> Written:
     """Write the rows; an existing keyword is updated or left. The caller reports the new ones."""
     places, made = _sectors(session, rows, target, now)
     known = _known(session, [row.key for row in rows])
-    new = [
-        {**row.values, "sector_id": places[row.row.site_id, fold(row.sector)]}
-        for row in rows
-        if row.key not in known
-    ]
+    new = [{**row.values, "sector_id": places[row.place]} for row in rows if row.key not in known]
     place = Keyword.id, Keyword.site_id, Keyword.sector_id, Keyword.text_key
     added = sorted(insert_many_new(session, Keyword, new, *place)) if new else []
     if len(added) < len(new):
@@ -97,17 +104,17 @@ class _Place:
         self.account_id, self.site_id, self.id = account_id, site_id, None
 
 
-def _values(row: ImportRow, target: Target, now: datetime) -> RowValues:
-    place = _Place(target.account_id, row.site_id)
-    values = with_folded(Keyword, new_keyword(place, row.text, row.figures, target.origin, now))
-    return {**values, "text_key": values["text_folded"]}
+def _common_values(site_id: int, target: Target, now: datetime) -> RowValues:
+    """Those of a new keyword of the site without figures."""
+    place = _Place(target.account_id, site_id)
+    return with_folded(Keyword, new_keyword(place, "", {}, target.origin, now))
 
 
 def _sectors(
     session: Session, rows: Sequence[ReadyRow], target: Target, now: datetime
 ) -> tuple[dict[Key, int], list[int]]:
     """(site, folded name) -> sector, and the ids of those created."""
-    wanted = {(row.row.site_id, fold(row.sector)): row.sector for row in rows}
+    wanted = {row.place: row.sector for row in rows}
     if target.sector_id is not None:
         return dict.fromkeys(wanted, target.sector_id), []
     places = _find_sectors(session, wanted)
@@ -157,7 +164,7 @@ def _update(session: Session, rows: Sequence[ReadyRow], known: Mapping[Key, Any]
         found = known.get(row.key)
         if found is None:
             continue
-        figures = row.row.figures
+        figures = row.figures
         if different := {name: value for name, value in figures.items() if getattr(found, name) != value}:
             changes.append({"id": found.id, "updated_at": now} | different)
     # Rows with the same fields are grouped, so that they go out as one statement.

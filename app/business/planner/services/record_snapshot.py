@@ -72,10 +72,11 @@ def snapshot_of_new(model: type[Record], values: Values, at: datetime) -> Snapsh
 
 def _snapshot(values: Iterable[tuple[str, Any]], at: datetime) -> Snapshot:
     # An empty value is stored by its absence.
-    kept = {name: value for name, value in values if value is not None and value != "" and value != []}
-    if kept["status_since"] == at:
-        del kept["status_since"]
-    return {name: value.isoformat() if isinstance(value, date) else value for name, value in kept.items()}
+    return {
+        name: value.isoformat() if isinstance(value, date) else value
+        for name, value in values
+        if value is not None and value != "" and value != [] and not (name == "status_since" and value == at)
+    }
 
 
 def _defaults(model: type[Record]) -> Mapping[str, Any]:
