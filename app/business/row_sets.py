@@ -14,6 +14,7 @@ from sqlalchemy import (
     JSON,
     BindParameter,
     ColumnElement,
+    FromClause,
     Select,
     String,
     Table,
@@ -24,12 +25,14 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.business.base import Base, RowValues, Values
+from app.business.prepared_rows import RowStatement, inserting, updating
 from app.business.updates import changed_rows, table_of
 
 Columns = tuple[str, ...]
@@ -46,9 +49,10 @@ def insert_each(session: Session, model: type[Base], rows: Sequence[RowValues]) 
         return
     table, columns = table_of(model), tuple(rows[0])
     if is_on_postgresql(session):
-        session.execute(_inserting(table, columns), document(rows))
+        same, given = document(rows)
+        session.execute(_inserting(table, columns, same), given)
     else:
-        session.execute(insert(table), rows)
+        _inserting_one(table, columns).execute(session, rows)
 
 
 def update_each(
@@ -63,11 +67,13 @@ def update_each(
     if not rows:
         return 0
     table, columns = table_of(model), tuple(rows[0])
-    is_one = is_on_postgresql(session)
-    statement = (_updating_all if is_one else _updating_one)(table, columns, key)
+    if not is_on_postgresql(session):
+        return _updating_one(table, columns, key, where).execute(session, rows)
+    same, given = document(rows)
+    statement = _updating_all(table, columns, same, key)
     if where is not None:
         statement = statement.where(where)
-    return changed_rows(session, statement, document(rows) if is_one else [_as_bound(row) for row in rows])
+    return changed_rows(session, statement, given)
 
 
 def upsert_each(
@@ -85,64 +91,111 @@ def upsert_each(
         return 0
     table, columns = table_of(model), tuple(rows[0])
     if is_on_postgresql(session):
-        adding = postgresql.insert(table).from_select(list(columns), given_rows(table, columns))
-        changes = {name: adding.excluded[name] for name in change}
-        adding = adding.on_conflict_do_update(index_elements=list(unique), set_=changes, where=where)
-        return changed_rows(session, adding, document(rows))
+        same, given = document(rows)
+        adding = _setting_all(table, columns, same, tuple(unique), tuple(change), where)
+        return changed_rows(session, adding, given)
+    return _setting_one(table, columns, tuple(unique), tuple(change), where).execute(session, rows)
+
+
+@lru_cache(maxsize=256)
+def given_rows(table: Table, columns: Columns, same: Columns) -> Select[Any]:
+    """The rows of a `document`, with the types of the table's columns. same: the columns of which it has one value for
+    all rows. PostgreSQL only."""
+    values: dict[str, ColumnElement[Any]] = {}
+    tables: list[FromClause] = []
+    for function, bound, names in (
+        (func.json_to_recordset, "given_rows", [name for name in columns if name not in same]),
+        (func.json_to_record, "given_for_all", [name for name in columns if name in same]),
+    ):
+        if names:
+            document = cast(bindparam(bound, type_=String), JSON)
+            given = function(document).table_valued(*(column(name, table.c[name].type) for name in names))
+            found = given.render_derived(name=bound, with_types=True)
+            values.update({name: found.c[name] for name in names})
+            tables.append(found)
+    one, *others = tables
+    for other in others:
+        one = one.join(other, true())
+    rows = select(*(values[name] for name in columns)).select_from(one)
+    if "account_id" in columns:
+        # Change hints read the accounts from the parameters of the statement.
+        rows = rows.where(values["account_id"].in_(bindparam("account_id_1", expanding=True)))
+    return rows
+
+
+def document(rows: Sequence[Values]) -> tuple[Columns, RowValues]:
+    """The columns that have the same value in several rows, and the parameters of a statement over `given_rows`."""
+    first = rows[0]
+    same = {
+        name: value
+        for name, value in first.items()
+        if len(rows) > 1 and all(row[name] == value for row in rows)
+    }
+    if len(same) == len(first):
+        same.popitem()
+    differing = [{name: value for name, value in row.items() if name not in same} for row in rows]
+    accounts = {account for row in rows if isinstance(account := row.get("account_id"), int)}
+    given: RowValues = {"given_rows": _as_json(differing), "account_id_1": sorted(accounts)}
+    return tuple(same), given | ({"given_for_all": _as_json(same)} if same else {})
+
+
+@lru_cache(maxsize=256)
+def _inserting(table: Table, columns: Columns, same: Columns) -> postgresql.Insert:
+    return postgresql.insert(table).from_select(list(columns), given_rows(table, columns, same))
+
+
+@lru_cache(maxsize=256)
+def _setting_all(
+    table: Table,
+    columns: Columns,
+    same: Columns,
+    unique: Columns,
+    change: Columns,
+    where: ColumnElement[bool],
+) -> postgresql.Insert:
+    setting = _inserting(table, columns, same)
+    changes = {name: setting.excluded[name] for name in change}
+    return setting.on_conflict_do_update(index_elements=list(unique), set_=changes, where=where)
+
+
+@lru_cache(maxsize=256)
+def _updating_all(table: Table, columns: Columns, same: Columns, key: str) -> Update:
+    given = given_rows(table, columns, same).subquery("given")
+    is_its = table.c[key] == given.c[key], table.c.account_id == given.c.account_id
+    changes = {name: given.c[name] for name in columns if name not in (key, "account_id")}
+    return update(table).where(*is_its).values(changes)
+
+
+@lru_cache(maxsize=256)
+def _inserting_one(table: Table, columns: Columns) -> RowStatement:
+    return inserting(table, columns, insert(table))
+
+
+@lru_cache(maxsize=256)
+def _updating_one(
+    table: Table, columns: Columns, key: str, where: ColumnElement[bool] | None
+) -> RowStatement:
+    # Names of columns stand for what is set.
+    given: dict[str, BindParameter[Any]] = {name: bindparam(f"given_{name}") for name in columns}
+    is_its = table.c[key] == given[key], table.c.account_id == given["account_id"]
+    changes = {name: value for name, value in given.items() if name not in (key, "account_id")}
+    statement = update(table).where(*is_its).values(changes)
+    statement = statement if where is None else statement.where(where)
+    return updating(statement, {value.key: name for name, value in given.items()})
+
+
+@lru_cache(maxsize=256)
+def _setting_one(
+    table: Table, columns: Columns, unique: Columns, change: Columns, where: ColumnElement[bool]
+) -> RowStatement:
     setting = sqlite.insert(table)
     changes = {name: setting.excluded[name] for name in change}
     setting = setting.on_conflict_do_update(index_elements=list(unique), set_=changes, where=where)
-    return changed_rows(session, setting, rows)
+    return inserting(table, columns, setting)
 
 
-@lru_cache(maxsize=256)
-def given_rows(table: Table, columns: Columns) -> Select[Any]:
-    """The rows of a `document`, with the types of the table's columns. PostgreSQL only."""
-    given = func.json_to_recordset(cast(bindparam("given_rows", type_=String), JSON)).table_valued(
-        *(column(name, table.c[name].type) for name in columns)
-    )
-    rows = given.render_derived(with_types=True).c
-    found = select(*(rows[name] for name in columns))
-    if "account_id" in columns:
-        # Change hints read the accounts from the parameters of the statement.
-        found = found.where(rows.account_id.in_(bindparam("account_id_1", expanding=True)))
-    return found
-
-
-def document(rows: Sequence[Values]) -> RowValues:
-    """The parameters of a statement over `given_rows`."""
-    accounts = {account for row in rows if isinstance(account := row.get("account_id"), int)}
-    text = json.dumps([dict(row) for row in rows], default=_as_text)
-    return {"given_rows": text, "account_id_1": sorted(accounts)}
-
-
-@lru_cache(maxsize=256)
-def _inserting(table: Table, columns: Columns) -> postgresql.Insert:
-    return postgresql.insert(table).from_select(list(columns), given_rows(table, columns))
-
-
-@lru_cache(maxsize=256)
-def _updating_all(table: Table, columns: Columns, key: str) -> Update:
-    given = given_rows(table, columns).subquery("given")
-    same = table.c[key] == given.c[key], table.c.account_id == given.c.account_id
-    changes = {name: given.c[name] for name in columns if name not in (key, "account_id")}
-    return update(table).where(*same).values(changes)
-
-
-@lru_cache(maxsize=256)
-def _updating_one(table: Table, columns: Columns, key: str) -> Update:
-    same = table.c[key] == bindparam(f"given_{key}"), table.c.account_id == bindparam("account_id_1")
-    changes: dict[str, BindParameter[Any]] = {
-        name: bindparam(f"given_{name}") for name in columns if name not in (key, "account_id")
-    }
-    return update(table).where(*same).values(changes)
-
-
-def _as_bound(row: RowValues) -> RowValues:
-    """Under the names of `_updating_one`. In an UPDATE names of columns stand for what is set."""
-    bound = {f"given_{name}": value for name, value in row.items() if name != "account_id"}
-    bound["account_id_1"] = row["account_id"]
-    return bound
+def _as_json(value: object) -> str:
+    return json.dumps(value, default=_as_text)
 
 
 def _as_text(value: date) -> str:

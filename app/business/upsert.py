@@ -45,7 +45,8 @@ def insert_many_new(
     statement = inserting(session, table)
     given: RowValues | list[Values] = list(rows)
     if is_on_postgresql(session):
-        statement, given = statement.from_select(list(names), given_rows(table, names)), document(rows)
+        same, given = document(rows)
+        statement = statement.from_select(list(names), given_rows(table, names, same))
     columns = [table.c[attribute.key] for attribute in returning]
     inserted = statement.on_conflict_do_nothing().returning(*columns)
     return session.execute(inserted, given, execution_options={"is_shown": is_shown}).all()

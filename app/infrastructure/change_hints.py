@@ -18,7 +18,7 @@ import re
 import secrets
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from functools import partial
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -177,8 +177,14 @@ def _note_statement(
     table = getattr(getattr(context.compiled, "compile_state", None), "dml_table", None)
     name = table.name if table is not None else None
     if name not in SHOWN_NOWHERE:
-        named = set(_named(context, "id" if name == Account.__tablename__ else "account_id"))
+        named = set(_accounts_of(context, name))
         connection.info.setdefault("written", set()).update(named or {EVERYBODY})
+
+
+def _accounts_of(context: DefaultExecutionContext, table: str | None) -> Iterable[int]:
+    """Those that whoever executes the statement says, else those among its values."""
+    said: Iterable[int] | None = context.execution_options.get("accounts")
+    return _named(context, "id" if table == Account.__tablename__ else "account_id") if said is None else said
 
 
 def _named(context: DefaultExecutionContext, column: str) -> Iterator[int]:

@@ -1,7 +1,12 @@
-"""One JSON line for each event, on standard error, with its context: request, account, run, job."""
+"""One JSON line for each event, on standard error, with its context: request, account, run, job.
 
+Many events of one kind, at one moment, are logged by one call, with `each`.
+"""
+
+import json
 import logging
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -36,6 +41,12 @@ def keep_cause_only(
     return event
 
 
+def in_json(_logger: Any, _method: str, event: structlog.typing.EventDict) -> str:
+    """One line, or one for each of the entries that many events have in `each`."""
+    entries: Sequence[Mapping[str, object]] = event.pop("each", [{}])
+    return "\n".join(json.dumps({**entry, **event}, default=str) for entry in entries)
+
+
 SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
@@ -66,7 +77,7 @@ def configure(level: str) -> None:
             foreign_pre_chain=SHARED,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(default=str),
+                in_json,
             ],
         )
     )

@@ -36,9 +36,8 @@ def _has_news(session: Session, run: ScheduledTask) -> bool:
 
 def _write_lines(session: Session) -> None:
     # SQLAlchemy calls this when a savepoint is released, too: nothing has committed yet.
-    if not session.in_nested_transaction():
-        for line in take_ends(session):
-            log.info("run_ended", **line)
+    if not session.in_nested_transaction() and (ends := take_ends(session)):
+        log.info("run_ended", each=ends)
 
 
 listen(db.session)

@@ -1,5 +1,6 @@
 """One log line for each run that has ended: after the commit, and never for what was rolled back."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from app.business.automation.services.runs.gate_verdict import Stop
 from app.business.automation.services.runs.missed_times import missed_runs
 from app.business.automation.services.runs.opening import Opening, Skip, open_run, skip_instead
 from app.business.automation.services.runs.planned_runs import open_planned
+from app.infrastructure.logs import in_json
 from tests.business.automation.run_rows import make_rule
 from tests.factories import NOW, make_account, make_sector, make_site
 
@@ -99,9 +101,13 @@ def test_every_way_to_end_is_one_line(
         assert lines == []
         session.commit()
         session.commit()
-    assert [f"{line['status']}/{line['reason']}" for line in lines] == said
+    assert [f"{end['status']}/{end['reason']}" for end in ends_in(lines)] == said
     assert {line["log_level"] for line in lines} == {"info"}
     assert SECRET not in str(lines)
+
+
+def ends_in(lines: list[Any]) -> list[Any]:
+    return [end for line in lines for end in line["each"]]
 
 
 def test_a_line_names_run_rule_account_credits_and_duration(session: Session, rule: AutomationRule) -> None:
@@ -109,19 +115,18 @@ def test_a_line_names_run_rule_account_credits_and_duration(session: Session, ru
     with capture_logs() as lines:
         ended(session, run, Status.COMPLETED, None)
         session.commit()
-    assert lines == [
-        {
-            "event": "run_ended",
-            "log_level": "info",
-            "run": run.id,
-            "rule": rule.id,
-            "account": rule.account_id,
-            "status": "completed",
-            "reason": None,
-            "credits": 0,
-            "milliseconds": 1500,
-        }
-    ]
+    said = {
+        "run": run.id,
+        "rule": rule.id,
+        "account": rule.account_id,
+        "status": "completed",
+        "reason": None,
+        "credits": 0,
+        "milliseconds": 1500,
+    }
+    assert lines == [{"event": "run_ended", "log_level": "info", "each": [said]}]
+    written = in_json(None, "info", {"event": "run_ended", "each": [said, said]}).splitlines()
+    assert [json.loads(line) for line in written] == [said | {"event": "run_ended"}] * 2
 
 
 def test_a_rolled_back_end_leaves_no_line(session: Session, rule: AutomationRule) -> None:
@@ -137,7 +142,10 @@ def test_a_rolled_back_end_leaves_no_line(session: Session, rule: AutomationRule
         with session.begin_nested():
             ended(session, session.get_one(ScheduledTask, one.id), Status.FAILED, Reason.BUDGET)
         session.commit()
-    assert [(line["run"], line["status"]) for line in lines] == [(two.id, "completed"), (one.id, "failed")]
+    assert [(end["run"], end["status"]) for end in ends_in(lines)] == [
+        (two.id, "completed"),
+        (one.id, "failed"),
+    ]
 
 
 def test_the_line_costs_no_statement(session: Session, rule: AutomationRule) -> None:

@@ -34,7 +34,8 @@ AT_ALL_TIMES = {name: query for name, (_, query) in invariants.QUERIES.items() i
     "SUM(c.held) FROM spend_counter c WHERE c.account_id = a.id AND c.scope = 'account'), 0)",
     "legal moves of a run": "SELECT run_id, was, became FROM moved WHERE was || '-' || became NOT IN ("
     "'pending-running', 'pending-completed', 'pending-skipped', 'running-pending', 'running-completed', "
-    "'running-failed', 'running-skipped', 'failed-pending', 'new-pending', 'new-skipped', 'new-failed')",
+    "'running-failed', 'running-skipped', 'failed-pending', 'new-pending', 'new-completed', 'new-skipped', "
+    "'new-failed')",
 }
 """Queries that must return no row, whatever was killed or hangs at that moment."""
 
@@ -129,7 +130,8 @@ def broken_at_the_end(session: Session, now: datetime, answered: set[str], retri
 
 def wrong_lines(session: Session, lines: list[Any]) -> list[str]:
     """Each real end of a run is one line of the log, and each line a real end."""
-    said = Counter((line["run"], line["status"]) for line in lines if line["event"] == "run_ended")
+    ends = [end for line in lines if line["event"] == "run_ended" for end in line["each"]]
+    said = Counter((end["run"], end["status"]) for end in ends)
     moves = session.execute(text("SELECT run_id, became FROM moved")).all()
     ended = Counter((run_id, status) for run_id, status in moves if status in CLOSED)
     return [f"ends without a line: {ended - said}, lines without an end: {said - ended}"] * (said != ended)

@@ -19,6 +19,7 @@ from app.business.automation.services import attention, rule_engine
 from app.business.automation.services.action_executor import ActionExecutor
 from app.business.automation.services.actions.registry import make_works
 from app.business.automation.services.automation_service import AutomationService
+from app.business.automation.services.draining.at_once import AtOnce
 from app.business.automation.services.draining.drain import drain
 from app.business.automation.services.draining.pace import Pace
 from app.business.automation.services.rules.naming import free_name
@@ -175,16 +176,16 @@ class World:
         self.run(f"the worker of {queue}", lambda process: self._drain(process, queue))
 
     def _drain(self, process: Process, queue: str) -> None:
-        taken = Taken()
-        if queue == EVENTS_QUEUE:
-            _dispatch(process, self.now, taken)
         works = make_works(Connection(process, self.provider))
         executor = ActionExecutor(process.transaction, works, self.clock, lambda: self.chances.happens(0.003))
         engine = rule_engine.RuleEngine(
             process.transaction, executor, self.clock, lambda _lease: nullcontext(), process.name
         )
-        first = taken.reservation
-        drain(engine, queue, most_runs=100, most_seconds=500, pace=Pace(timer=lambda: 0.0), first=first)
+        pace = Pace(timer=lambda: 0.0)
+        taken = Taken(AtOnce(works, process.name, self.clock, pace))
+        if queue == EVENTS_QUEUE:
+            _dispatch(process, self.now, taken)
+        drain(engine, queue, most_runs=100, most_seconds=500, pace=pace, first=taken.reservation)
 
     def someone_acts(self) -> None:
         self.run("a web process", self._act)

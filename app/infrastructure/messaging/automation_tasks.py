@@ -10,6 +10,7 @@ import structlog
 
 from app.business.automation.services import rule_engine
 from app.business.automation.services.backtest import back_test
+from app.business.automation.services.draining.at_once import AtOnce
 from app.business.automation.services.draining.drain import drain as drain_runs
 from app.business.automation.services.draining.pace import Pace
 from app.business.automation.services.operation_registry import KINDS
@@ -95,11 +96,15 @@ def drain(queue: str) -> None:
 
 def _execute(queue: str, most_runs: int, most_seconds: float, behind: Sequence[str] = ()) -> bool:
     """Execute due runs of the queue; returns whether some are left."""
-    taken = Taken()
+    engine = _engine()
+    at_once = AtOnce(engine.executor.works, engine.worker, engine.clock, _pace())
+    taken = Taken(at_once)
     if queue == EVENTS_QUEUE:
         sweep_steps.dispatch_events(utc_now(), taken)
+    if at_once.failed:
+        log.warning("runs_opened_after_all", runs=at_once.failed, exc_info=at_once.cause)
     drained = drain_runs(
-        _engine(),
+        engine,
         queue,
         most_runs=most_runs,
         most_seconds=most_seconds,

@@ -8,13 +8,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import Status
+from app.business.automation.run_models import CLOSED, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.draining.at_once import AtOnce
+from app.business.automation.services.draining.pace import Pace
 from app.business.automation.services.rule_engine import RuleEngine
 from app.business.automation.services.runs import commands
 from app.business.automation.services.runs.opening import RUN_QUEUES
 from app.business.automation.services.runs.unit_receipts import Unit
 from app.business.automation.services.triggering.dispatch import dispatch_batches
+from app.business.automation.services.triggering.small_batches import Taken
 from app.business.base import Base
 from app.business.errors import Conflict
 from app.business.planner.models import Keyword, Sector
@@ -87,6 +90,11 @@ class BatchWorld(Machine):
     they only label."""
 
     rng: Random
+    promptly: bool = False
+    """Whether runs of events are executed as soon as they are there, before anything else happens."""
+    ended_at_once: int = 0
+    at_once: bool = False
+    """Whether that is done in the transactions that open them."""
 
     @property
     def engine(self) -> RuleEngine:
@@ -103,13 +111,20 @@ class BatchWorld(Machine):
         for step in range(2):
             for sector in self.sectors:
                 self._import(sector, step)
-            dispatch_batches(self.transaction, self.now)
+            self._dispatch()
             self._measure()
             for _ in range(3):
                 self._drain_some(self.rng.choice([3, 11, 40]))
                 self._somebody_acts()
             self.pass_time(hours=self.rng.choice([1, 15]))
         self.settle()
+
+    def _dispatch(self) -> None:
+        at_once = AtOnce(self.engine.executor.works, "test", self.clock, Pace(timer=lambda: 0.0))
+        dispatch_batches(self.transaction, self.now, taken=Taken(at_once) if self.at_once else None)
+        self.ended_at_once += sum(run.started_at == self.now for run in self.runs(*CLOSED))
+        if self.promptly:
+            self.drain("events")
 
     def _account(self, number: int) -> list[Sector]:
         account = make_account(self.session, name=f"Account {number}", credits=30)

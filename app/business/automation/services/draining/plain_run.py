@@ -4,9 +4,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 
+from app.business.automation.run_models import Cause
 from app.business.automation.services.catalogue.field_types import RuleScope
 from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.opening import Opening, values_of_rule
 from app.business.automation.services.runs.steps import Step, steps_of
+from app.business.base import RowValues
 
 
 @dataclass(eq=False)
@@ -19,6 +22,11 @@ class RunKind:
     @cached_property
     def steps(self) -> list[Step]:
         return steps_of(self.context)
+
+    @cached_property
+    def values(self) -> RowValues:
+        """The columns that are the same in the rows of all its runs."""
+        return values_of_rule(self.context.rule, Cause(self.context.run.cause))
 
     @cached_property
     def record_type(self) -> str:
@@ -42,7 +50,7 @@ class RunKind:
 @dataclass(frozen=True, slots=True)
 class PlainRun:
     """A run of a set. started_at: when it was claimed before, and given back · promised: records that its start has to
-    process (None: nothing was promised)."""
+    process (None: nothing was promised) · opening: of a run that has no row yet."""
 
     id: int
     kind: RunKind
@@ -50,6 +58,7 @@ class PlainRun:
     root_id: int | None
     promised: int | None
     started_at: datetime | None
+    opening: Opening | None = None
 
     @property
     def keys(self) -> set[tuple[str, int]]:

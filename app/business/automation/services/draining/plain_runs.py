@@ -38,6 +38,8 @@ IsOfPlainRule = Callable[[RunContext, Works], bool]
 OWN_EDITS = ("keyword", "cluster", "task")
 """Record types of which an edit of labels changes nothing but the record."""
 MOST_RECORDS = 5
+DEEPEST = 2
+"""Runs that so many others have led to are looked at one by one."""
 
 
 def first_plain_runs(
@@ -58,7 +60,7 @@ def first_plain_runs(
     if not rows:
         chosen.others = len(run_ids)
         return chosen
-    kinds = _plain_kinds(session, rows, works, is_of_plain_rule or _edits_own_records, now)
+    kinds = _plain_kinds(session, rows, works, is_of_plain_rule or edits_own_records, now)
     found = {run.id: run for run in _plain(rows, kinds, most_records)}
     taken: set[tuple[str, int]] = set()
     left = list(run_ids)
@@ -86,7 +88,7 @@ _IS_NEW = and_(
     _run.split_site_id == 0,
     _run.max_credits.is_(None),
     _run.cause.in_([Cause.EVENT, Cause.MANUAL, Cause.API]),
-    _run.depth < 2,
+    _run.depth < DEEPEST,
 )
 _RESERVED = (
     select(
@@ -132,7 +134,7 @@ def _plain_kinds(
     now: datetime,
 ) -> dict[Hashable, RunKind]:
     """The kinds of runs of which all can be plain."""
-    entangled = _entangled_accounts(session, {row.account_id for row in rows})
+    entangled = entangled_accounts(session, {row.account_id for row in rows})
     busy = _busy_rules(session, {row.automation_rule_id for row in rows})
     firsts: dict[int, Hashable] = {}
     known: set[Hashable] = set()
@@ -144,7 +146,7 @@ def _plain_kinds(
     for context in load_runs(session, list(firsts), now) if firsts else ():
         # A rule that needs repair is not: its runs end as failed, each by itself.
         with suppress(Invalid):
-            if _is_plain_kind(session, context) and is_of_plain_rule(context, works):
+            if is_plain_kind(session, context) and is_of_plain_rule(context, works):
                 plain[firsts[context.run.id]] = RunKind(context)
     return plain
 
@@ -155,8 +157,13 @@ def _plain(
     for row in rows:
         kind = kinds.get(_kind(row)) if _is_usual(row) else None
         size = len(row.records or ())
-        if kind and (size == 1 or (1 < size <= most_records and kind.context.definition.order == OLDEST)):
+        if kind and has_plain_size(kind, size, most_records):
             yield PlainRun(row.id, kind, row.records, row.root_id, row.promised, row.started_at)
+
+
+def has_plain_size(kind: RunKind, records: int, most: int = MOST_RECORDS) -> bool:
+    """Whether a run takes so many given records in the order in which they are given."""
+    return records == 1 or (1 < records <= most and kind.context.definition.order == OLDEST)
 
 
 def _still(run_ids: Sequence[int], token: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
@@ -166,7 +173,7 @@ def _still(run_ids: Sequence[int], token: str, now: datetime) -> tuple[ColumnEle
     return (*mine, run.waiting_for.is_(None), begins_at <= now)
 
 
-def _entangled_accounts(session: Session, account_ids: Collection[int]) -> set[int]:
+def entangled_accounts(session: Session, account_ids: Collection[int]) -> set[int]:
     """Accounts in which the end of a run starts, sends or wakes something."""
     return set(session.scalars(_ENTANGLED, {"accounts": list(account_ids)}))
 
@@ -200,7 +207,8 @@ _BUSY = select(_run.automation_rule_id).where(
 )
 
 
-def _is_plain_kind(session: Session, context: RunContext) -> bool:
+def is_plain_kind(session: Session, context: RunContext) -> bool:
+    """Whether its runs can be plain, if their steps can."""
     rule = context.rule
     return (
         not (context.has_unfinished or rule.failures_in_a_row)
@@ -220,7 +228,8 @@ def _has_plain_definition(context: RunContext) -> bool:
     )
 
 
-def _edits_own_records(context: RunContext, works: Works) -> bool:
+def edits_own_records(context: RunContext, works: Works) -> bool:
+    """Whether its steps do nothing but change labels of the run's own records."""
     return all(_edits_own_record(step, works) for step in steps_of(context))
 
 

@@ -93,8 +93,9 @@ class SetExecution:
             if ending:
                 self._execute(ending)
             for kind in self.plain.kinds:
-                self.session.expire(kind.context.run)
-                self.session.expire(kind.context.detail)
+                if kind.context.run in self.session:
+                    self.session.expire(kind.context.run)
+                    self.session.expire(kind.context.detail)
         return [run.id for run in ending]
 
     def _execute(self, runs: Sequence[PlainRun]) -> None:
@@ -147,7 +148,7 @@ class SetExecution:
         """Of runs that are executed one at a time the first one takes the place of the running one for all."""
         firsts: dict[int, int] = {}
         for run in runs:
-            if run.kind.context.run.cause in SERIAL_CAUSES:
+            if run.opening is None and run.kind.context.run.cause in SERIAL_CAUSES:
                 firsts.setdefault(run.kind.context.rule.id, run.id)
         if firsts:
             row = ScheduledTask

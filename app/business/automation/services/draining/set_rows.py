@@ -12,6 +12,7 @@ from app.business.automation.run_models import Reason, RunAttempt, RunDetail, Sc
 from app.business.automation.services.draining.plain_run import PlainRun
 from app.business.automation.services.runs.ended_runs import LogLine, note_lines
 from app.business.automation.services.runs.gate_verdict import Admission
+from app.business.automation.services.runs.opening import detail_values, values_of_opening
 from app.business.automation.unit_models import ActionRun
 from app.business.base import RowValues
 from app.business.row_sets import insert_each, update_each
@@ -64,18 +65,36 @@ def write(
     require_time: Callable[[], None],
 ) -> int:
     """Write the runs as they have ended, their details, attempts and receipts; returns the number of runs written."""
+    written = _write_runs(session, ended, now, worker)
+    require_time()
     for rows in _of_same_columns(receipts):
         insert_each(session, ActionRun, rows)
         require_time()
-    update_each(session, RunDetail, [_of_detail(one) for one in ended], key="run_id")
+    insert_each(session, RunDetail, [row for one in ended if (row := _new_detail(one))])
+    update_each(session, RunDetail, [_of_detail(one) for one in ended if not one.run.opening], key="run_id")
     require_time()
     insert_each(session, RunAttempt, [_attempt(one, now, worker) for one in ended])
-    require_time()
-    written = update_each(
-        session, ScheduledTask, [_of_run(one, now, worker) for one in ended], where=_IS_OPEN
-    )
     note_lines(session, [_line(one, now) for one in ended])
     return written
+
+
+def _write_runs(session: Session, ended: Sequence[EndedRun], now: datetime, worker: str) -> int:
+    new = [row for one in ended if (row := _new_run(one, now, worker))]
+    insert_each(session, ScheduledTask, new)
+    known = [_of_run(one, now, worker) for one in ended if not one.run.opening]
+    return len(new) + update_each(session, ScheduledTask, known, where=_IS_OPEN)
+
+
+def _new_run(one: EndedRun, now: datetime, worker: str) -> RowValues | None:
+    opening, kind = one.run.opening, one.run.kind
+    if opening is None:
+        return None
+    return kind.values | values_of_opening(kind.context.rule, opening, one.status) | _of_run(one, now, worker)
+
+
+def _new_detail(one: EndedRun) -> RowValues | None:
+    opening, account_id = one.run.opening, one.run.kind.scope.account_id
+    return None if opening is None else detail_values(account_id, one.run.id, opening) | _of_detail(one)
 
 
 def _of_run(one: EndedRun, now: datetime, worker: str) -> RowValues:

@@ -201,19 +201,20 @@ def load_context(session: Session, run: ScheduledTask, now: datetime) -> RunCont
     """Load the context of `run`. The live rule is reloaded, because it may have been switched off since."""
     row = session.execute(_PARTS, {"runs": [run.id]}, execution_options=_FRESH).one()
     detail, rule, account, site, stored, most, has_unfinished = row
-    return _context(run, (detail, rule, account, site, stored, most, has_unfinished), now)
+    return context_of_parts(run, (detail, rule, account, site, stored, most, has_unfinished), now)
 
 
 def load_runs(session: Session, run_ids: Sequence[int], now: datetime) -> list[RunContext]:
     """The contexts of runs, with their rows, in one statement."""
     rows = session.execute(_WHOLE, {"runs": list(run_ids)}, execution_options=_FRESH)
-    return [_context(row[-1], tuple(row[:-1]), now) for row in rows]
+    return [context_of_parts(row[-1], tuple(row[:-1]), now) for row in rows]
 
 
 _FRESH = {"populate_existing": True}
 
 
-def _context(run: ScheduledTask, parts: RunParts, now: datetime) -> RunContext:
+def context_of_parts(run: ScheduledTask, parts: RunParts, now: datetime) -> RunContext:
+    """The context of a run from what belongs to it. Raises Invalid where the definition is not valid any more."""
     detail, rule, account, site, stored, max_credits, has_unfinished = parts
     parsed = _parsed(stored)
     context = RunContext(run, detail, rule, parsed.definition, account, site, now, max_credits)

@@ -1,16 +1,23 @@
 """The gate of the daily limit: a rule's runs of a local day are counted by guarded updates."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 
-from sqlalchemy import ColumnElement, literal_column, select
+from sqlalchemy import ColumnElement, bindparam, literal_column, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningInsert
 
 from app.business.automation.models import AutomationRule, RuleDay
 from app.business.automation.run_models import Reason, Waiting
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.gate_verdict import Admission, Stop
 from app.business.base import RowValues
-from app.business.upsert import Given, upserting_as_given
+from app.business.row_sets import is_on_postgresql
+from app.business.updates import table_of
+from app.business.upsert import Given
+
+Guard = Callable[[Given], ColumnElement[bool]]
 
 UNIQUE = ("rule_id", "local_day", "split_site_id")
 
@@ -32,18 +39,38 @@ def take_slots(session: Session, wanted: Sequence[tuple[RunContext, int]]) -> di
     """
     fitting = [(one, runs) for one, runs in wanted if runs <= one.rule.max_executions_per_day]
     # In one order, so that two workers never wait for each other.
-    rows = [_row(context, runs) for context, runs in sorted(fitting, key=lambda pair: pair[0].rule.id)]
-    if not rows:
-        return {}
-    counted = upserting_as_given(
-        session,
-        RuleDay,
-        rows,
-        unique=UNIQUE,
-        change={"used": lambda new: RuleDay.used + new.used},
-        where=has_slots,
-    )
-    return dict(session.execute(counted.returning(RuleDay.rule_id, RuleDay.used)).all())
+    found = {}
+    for context, runs in sorted(fitting, key=lambda pair: pair[0].rule.id):
+        used = session.scalar(_counting(is_on_postgresql(session), has_slots), _row(context, runs))
+        if used is not None:
+            found[context.rule.id] = used
+    return found
+
+
+@lru_cache(maxsize=8)
+def _counting(on_postgresql: bool, guard: Guard) -> ReturningInsert[int]:
+    table = table_of(RuleDay)
+    adding = postgresql.insert(table) if on_postgresql else sqlite.insert(table)
+    new = adding.excluded
+    change = {"used": table.c.used + new.used}
+    counted = adding.on_conflict_do_update(index_elements=UNIQUE, set_=change, where=guard(new))
+    return counted.returning(table.c.used)
+
+
+def used_today(session: Session, contexts: Sequence[RunContext]) -> dict[int, int]:
+    """The number of runs counted today of each context's rule, without its sites, as far as there are any."""
+    found: dict[int, int] = {}
+    for day in {context.local_day for context in contexts}:
+        rules = [context.rule.id for context in contexts if context.local_day == day]
+        found |= dict(session.execute(_USED, {"day": day, "rules": rules}).all())
+    return found
+
+
+_USED = select(RuleDay.rule_id, RuleDay.used).where(
+    RuleDay.rule_id.in_(bindparam("rules", expanding=True)),
+    RuleDay.local_day == bindparam("day"),
+    RuleDay.split_site_id == 0,
+)
 
 
 def has_slots(new: Given) -> ColumnElement[bool]:

@@ -60,6 +60,10 @@ class Opening:
     options: RunOptions = field(default_factory=RunOptions)
 
 
+Openings = Sequence[tuple[AutomationRule, Opening]]
+"""Runs to be opened, each of the present version of its rule."""
+
+
 def open_run(session: Session, rule: AutomationRule, opening: Opening) -> ScheduledTask:
     """Add a pending run of the rule's present version, and wake its queue after the commit."""
     run = _row(rule, opening, Status.PENDING)
@@ -68,11 +72,7 @@ def open_run(session: Session, rule: AutomationRule, opening: Opening) -> Schedu
     return run
 
 
-def open_runs(
-    session: Session,
-    openings: Sequence[tuple[AutomationRule, Opening]],
-    reservation: Reservation | None = None,
-) -> None:
+def open_runs(session: Session, openings: Openings, reservation: Reservation | None = None) -> None:
     """Bulk version of `open_run` for runs over events, identified by batch, rule and part.
 
     reservation: of the worker that executes them next; it takes them if all belong to its queue, and is not woken for
@@ -81,9 +81,9 @@ def open_runs(
     if not openings:
         return
     firsts = {(rule.id, opening.cause): rule for rule, opening in openings}
-    of_rules = {key: _of_rule(rule, key[1]) for key, rule in firsts.items()}
+    of_rules = {key: values_of_rule(rule, key[1]) for key, rule in firsts.items()}
     rows = [
-        of_rules[rule.id, opening.cause] | _of_opening(rule, opening, Status.PENDING)
+        of_rules[rule.id, opening.cause] | values_of_opening(rule, opening, Status.PENDING)
         for rule, opening in openings
     ]
     if reservation and all(row["queue"] == EVENTS_QUEUE for row in rows):
@@ -105,7 +105,7 @@ def open_runs(
 
 
 def _insert(
-    session: Session, openings: Sequence[tuple[AutomationRule, Opening]], rows: Sequence[RowValues]
+    session: Session, openings: Openings, rows: Sequence[RowValues]
 ) -> dict[tuple[int | None, int, int | None], int]:
     """Returns the ids by batch, rule and part."""
     if len(rows) == 1:
@@ -117,9 +117,7 @@ def _insert(
     return _ids(session, openings)
 
 
-def _ids(
-    session: Session, openings: Sequence[tuple[AutomationRule, Opening]]
-) -> dict[tuple[int | None, int, int | None], int]:
+def _ids(session: Session, openings: Openings) -> dict[tuple[int | None, int, int | None], int]:
     run, batch_ids = ScheduledTask, {opening.batch_id for _, opening in openings}
     parts = [opening.part for _, opening in openings if opening.part is not None]
     query = select(run.batch_id, run.automation_rule_id, run.part, run.id).where(
@@ -187,10 +185,10 @@ def _row(rule: AutomationRule, opening: Opening, status: Status) -> ScheduledTas
 
 def run_values(rule: AutomationRule | DueRule, opening: Opening, status: Status) -> RowValues:
     """The columns of a run's row that follow from its rule and its opening."""
-    return _of_rule(rule, opening.cause) | _of_opening(rule, opening, status)
+    return values_of_rule(rule, opening.cause) | values_of_opening(rule, opening, status)
 
 
-def _of_rule(rule: AutomationRule | DueRule, cause: Cause) -> RowValues:
+def values_of_rule(rule: AutomationRule | DueRule, cause: Cause) -> RowValues:
     """Those that are the same for all runs that the cause opens of the rule."""
     return {
         "account_id": rule.account_id,
@@ -204,7 +202,8 @@ def _of_rule(rule: AutomationRule | DueRule, cause: Cause) -> RowValues:
     }
 
 
-def _of_opening(rule: AutomationRule | DueRule, opening: Opening, status: Status) -> RowValues:
+def values_of_opening(rule: AutomationRule | DueRule, opening: Opening, status: Status) -> RowValues:
+    """Those that differ between them."""
     return {
         "site_id": opening.site_id or rule.site_id,
         "split_site_id": opening.split_site_id,

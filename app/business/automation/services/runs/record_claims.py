@@ -174,8 +174,10 @@ def claim_as_handled(session: Session, records: Sequence[Handled], now: datetime
         for record in sorted(records)
     ]
     changed = ("state", "run_id", "failures", "handled_at", "updated_at")
-    is_free = and_(RuleRecord.state != "claimed", RuleRecord.unfinished_run_id.is_(None))
-    return upsert_each(session, RuleRecord, rows, unique=UNIQUE, change=changed, where=is_free)
+    return upsert_each(session, RuleRecord, rows, unique=UNIQUE, change=changed, where=_IS_FREE)
+
+
+_IS_FREE = and_(RuleRecord.state != "claimed", RuleRecord.unfinished_run_id.is_(None))
 
 
 def claim_again(session: Session, context: RunContext, ids: list[int]) -> dict[int, int]:

@@ -1,6 +1,6 @@
 """Delivers batches to rules: opens the runs of a match once for each batch and rule, in bulk per batch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -21,13 +21,13 @@ from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.rules.zone import rule_scope, rule_zone
 from app.business.automation.services.runs.opening import (
     Opening,
+    Openings,
     Skip,
     open_runs,
     record_skip,
     reopen,
     skip_instead,
 )
-from app.business.automation.services.runs.reservations import Reservation
 from app.business.automation.services.triggering.event_matching import UNSPLIT, Match, parts
 from app.business.automation.services.triggering.failed_deliveries import run_of
 from app.business.base import RowValues
@@ -40,6 +40,7 @@ MOST_RUNS = 400
 """Runs opened in one transaction: others wait to write until it ends."""
 
 
+Opener = Callable[[Session, Openings], None]
 RunRecords = tuple[int, list[int] | None]
 """Of one run: its site (0 where the rule is not split) and its records (None: without records)."""
 
@@ -138,12 +139,11 @@ def deliver_all(
     session: Session,
     pairs: Sequence[DeliveryPlan],
     now: datetime,
-    reservation: Reservation | None = None,
+    opener: Opener | None = None,
 ) -> None:
     """Open the runs of these pairs of batch and rule. The unique delivery row prevents a second delivery.
 
-    Pairs with too many runs for this transaction keep their plan, and are due at once. reservation: for whom the runs
-    are opened.
+    Pairs with too many runs for this transaction keep their plan, and are due at once.
     """
     if not pairs:
         return
@@ -151,7 +151,7 @@ def deliver_all(
     new = _add_deliveries(session, pairs, whole, now)
     fresh = [pair for pair in whole if (pair.batch.id, pair.rule.id) in new]
     openings = [(pair.rule, opening) for pair in fresh for opening in pair.openings()]
-    open_runs(session, openings, reservation)
+    (opener or open_runs)(session, openings)
     for pair in fresh:
         if pair.unmatched:
             _skip_unmatched(session, pair, None, now)

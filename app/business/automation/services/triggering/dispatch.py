@@ -28,6 +28,7 @@ from app.business.automation.services.triggering.closed_batches import (
 )
 from app.business.automation.services.triggering.deliveries import (
     DeliveryPlan,
+    Opener,
     deliver_again,
     deliver_all,
     plan_delivery,
@@ -95,6 +96,7 @@ def dispatch_batches(
     first, then the rest of large ones. taken: gets runs that the caller executes next.
     """
     done, reading = Dispatched(), reading or transaction
+    opener = taken.open_large if taken else None
     with reading() as session:
         page = first_page(session, now, most)
         is_any_due = bool(session.scalar(select(_due_again(now).exists())))
@@ -104,7 +106,7 @@ def dispatch_batches(
             return done
         if closed.is_large or not _dispatch_small(transaction, closed, now, taken, done):
             is_any_due = True
-            _dispatch_by_rule(transaction, reading, closed.id, now, done)
+            _dispatch_by_rule(transaction, reading, closed.id, now, done, opener)
     if not is_any_due:
         return done
     for delivery_id in _pages(reading, _due_again(now), BatchDelivery.id, most):
@@ -163,13 +165,18 @@ def _dispatch_small(
 
 
 def _dispatch_by_rule(
-    transaction: Transaction, reading: Transaction, batch_id: int, now: datetime, done: Dispatched
+    transaction: Transaction,
+    reading: Transaction,
+    batch_id: int,
+    now: datetime,
+    done: Dispatched,
+    opener: Opener | None,
 ) -> None:
     try:
         with reading() as session:
             plan = plan_batch(session, batch_id, now)
         with transaction() as session:
-            failures = dispatch_batch(session, plan, now)
+            failures = dispatch_batch(session, plan, now, opener)
     except Exception as error:
         if stops_all(error):
             raise
@@ -211,13 +218,15 @@ def plan_batch(session: Session, batch_id: int, now: datetime) -> BatchPlan:
     return plan
 
 
-def dispatch_batch(session: Session, plan: BatchPlan, now: datetime) -> Failures:
+def dispatch_batch(
+    session: Session, plan: BatchPlan, now: datetime, opener: Opener | None = None
+) -> Failures:
     """Dispatch the batch to its rules, once. Failures are stored for a retry, and returned."""
     if not _take_batch(session, plan.batch.id, now):
         return []
     _plan_changed(session, plan, now)
     failures = plan.failures
-    if _within(session, partial(deliver_all, session, plan.pairs, now)):
+    if _within(session, partial(deliver_all, session, plan.pairs, now, opener)):
         for pair in plan.pairs:
             if error := _within(session, partial(deliver_all, session, [pair], now)):
                 failures.append((pair.rule.id, error))

@@ -5,14 +5,17 @@ would wait for the transactions. Where anything fails, nothing was done, and the
 """
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import bindparam, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
+from app.business.automation.services.runs.opening import Openings, open_runs
 from app.business.automation.services.runs.reservations import Reservation, is_any_due
 from app.business.automation.services.triggering.deliveries import MOST_RUNS, deliver_all, plan_delivery
 from app.business.automation.services.triggering.event_matching import (
@@ -33,18 +36,36 @@ class NotSmall(Exception):
     """It starts more than one transaction should, while others wait."""
 
 
+AtOnce = Callable[[Session, Openings], Openings]
+"""Executes the first of these runs where they are to be opened; returns the others."""
+
+
 @dataclass
 class Taken:
     """The runs of small batches that the worker which dispatches them executes next. It is not woken for them, and no
-    other worker takes them; they are opened like that only while nothing else is due in their queue."""
+    other worker takes them; they are opened like that only while nothing else is due in their queue.
 
+    at_once: executes runs, of batches of any size, before they are opened.
+    """
+
+    at_once: AtOnce | None = None
     reservation: Reservation = field(default_factory=lambda: Reservation(secrets.token_hex(8)))
 
-    def next_part(self, session: Session, most: int, now: datetime) -> Reservation | None:
-        """Where so many more runs are put; None where they must wait for their turn."""
-        fits = len(self.reservation.rules) + most <= MOST_TAKEN
-        has_turn = fits and not is_any_due(session, EVENTS_QUEUE, now)
-        return Reservation(self.reservation.token) if has_turn else None
+    def open_large(self, session: Session, openings: Openings) -> None:
+        """Open the runs of a batch that is not small, which wait for their turn."""
+        open_runs(session, self._left(session, openings))
+
+    def open_small(self, session: Session, openings: Openings, part: Reservation, now: datetime) -> None:
+        """Open the runs of a small batch. part: gets those that the worker executes next."""
+        left = self._left(session, openings)
+        open_runs(session, left, part if left and self._has_turn(session, len(left), now) else None)
+
+    def _left(self, session: Session, openings: Openings) -> Openings:
+        return self.at_once(session, openings) if self.at_once and openings else openings
+
+    def _has_turn(self, session: Session, runs: int, now: datetime) -> bool:
+        fits = len(self.reservation.rules) + runs <= MOST_TAKEN
+        return fits and not is_any_due(session, EVENTS_QUEUE, now)
 
     def add(self, part: Reservation) -> None:
         """Its runs are there: what opened them is committed."""
@@ -89,6 +110,9 @@ def dispatch_small(
     runs = sum(len(pair.runs) for pair in pairs)
     if runs > MOST_RUNS:
         raise NotSmall
-    part = taken.next_part(session, runs, now) if taken and runs else None
-    deliver_all(session, pairs, now, part)
+    if taken is None:
+        deliver_all(session, pairs, now)
+        return None
+    part = Reservation(taken.reservation.token)
+    deliver_all(session, pairs, now, partial(taken.open_small, part=part, now=now))
     return part
