@@ -9,6 +9,7 @@ top-level UNION, or `select(exists(...))` without an entity; no query over these
 """
 
 from datetime import datetime
+from typing import TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Executable, Index, event, text
@@ -41,15 +42,17 @@ def _leave_out_archived(state: ORMExecuteState) -> None:
     # A column load reads more columns of a row that is loaded already.
     finds_rows = (state.is_select or state.is_update or state.is_delete) and not state.is_column_load
     if state.is_orm_statement and finds_rows and not state.execution_options.get("with_archived"):
-        state.statement = _in_use(state.statement)
+        state.statement = in_use(state.statement)
 
 
+Statement = TypeVar("Statement", bound=Executable)
 _narrowed: WeakKeyDictionary[Executable, Executable] = WeakKeyDictionary()
 """Statements that are kept ready are narrowed once: SQLAlchemy keeps with a statement what it found out about it."""
 
 
-def _in_use(statement: Executable) -> Executable:
+def in_use(statement: Statement) -> Statement:
+    """The statement without archived rows, for where no session executes it."""
     narrowed = _narrowed.get(statement)
     if narrowed is None:
         narrowed = _narrowed[statement] = statement.options(IN_USE)
-    return narrowed
+    return cast(Statement, narrowed)

@@ -2,7 +2,19 @@
 
 from flask import Flask
 
-from app.modules import access, callers, compression, errors, hosts, live, quotas, sent_once, throttle, web
+from app.modules import (
+    access,
+    callers,
+    compression,
+    errors,
+    forms,
+    hosts,
+    live,
+    quotas,
+    sent_once,
+    throttle,
+    web,
+)
 from app.modules.accounts import urls as accounts
 from app.modules.automation import pages as automation
 from app.modules.automation.api import urls as automation_api
@@ -24,6 +36,7 @@ def register(app: Flask, settings: Settings) -> None:
     hosts.init_hosts(app, settings)
     web.init_web(app, settings)
     app.add_template_global(sent_once.request_key)
+    app.add_template_global(forms.options_of)
     live.init_short_answer(app)
     throttle.init_throttle(app, settings)
     callers.init_callers(app, settings)

@@ -11,6 +11,7 @@ from app.business.language_model import ModelUse
 from app.business.outlets.services.ai_spending import money_words
 
 NOTHING = "–"
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 HALF_A_YEAR = timedelta(days=182)
 STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86_400, 3600, "hour"), (2_592_000, 86_400, "day"))
 
@@ -76,7 +77,7 @@ def exact(at: datetime, zone: str | None = None) -> str:
 
 def instant(at: datetime) -> str:
     """ISO 8601 in UTC, for programs."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{at.astimezone(UTC).isoformat(timespec='seconds')[:19]}Z"
 
 
 def relative(at: datetime | None, now: datetime | None = None) -> str:
@@ -93,7 +94,7 @@ def relative(at: datetime | None, now: datetime | None = None) -> str:
 
 def day(on: date | None) -> str:
     """`24 Nov 2026`."""
-    return f"{on.day} {on:%b %Y}" if on else NOTHING
+    return f"{on.day} {MONTHS[on.month - 1]} {on.year}" if on else NOTHING
 
 
 def number(value: float | None) -> str:
@@ -146,13 +147,16 @@ def duration(seconds: float | None) -> str:
 
 def _when(at: datetime, zone: ZoneInfo, *, with_year: bool = True) -> str:
     local = at.astimezone(zone)
-    on = f"{local.day} {local:%b %Y}" if with_year else f"{local.day} {local:%b}"
-    return f"{on}, {local:%H:%M} {_zone_name(local)}"
+    on = f"{local.day} {MONTHS[local.month - 1]}"
+    year = f" {local.year}" if with_year else ""
+    return f"{on}{year}, {local.hour:02}:{local.minute:02} {_zone_name(local)}"
 
 
 def _exact(at: datetime, zone: ZoneInfo) -> str:
-    local = f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S} {zone.key}"
-    return local if zone.key == "UTC" else f"{local} ({at.astimezone(UTC):%H:%M:%S} UTC)"
+    local = f"{at.astimezone(zone).isoformat(' ', 'seconds')[:19]} {zone.key}"
+    return (
+        local if zone.key == "UTC" else f"{local} ({at.astimezone(UTC).isoformat(' ', 'seconds')[11:19]} UTC)"
+    )
 
 
 def _zone_name(local: datetime) -> str:

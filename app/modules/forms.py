@@ -1,12 +1,23 @@
 """Shared by all forms: clean text, one set of messages, the choice of a time zone."""
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from flask import request
 from flask_wtf import FlaskForm
-from wtforms import DecimalField, Field, FloatField, IntegerField, PasswordField, StringField, TextAreaField
+from markupsafe import Markup
+from wtforms import (
+    DecimalField,
+    Field,
+    FloatField,
+    IntegerField,
+    PasswordField,
+    SelectField,
+    SelectMultipleField,
+    StringField,
+    TextAreaField,
+)
 from wtforms.fields.core import UnboundField
 from wtforms.form import BaseForm
 from wtforms.validators import DataRequired, Length, NumberRange, StopValidation, ValidationError
@@ -16,6 +27,9 @@ from app.business.folding import without_invisible
 from app.business.plain_characters import CONTROL, fault_of_body, fault_of_line
 from app.business.time_zones import check_time_zone, time_zones, zone_of_place
 from app.modules.gate.numbers import is_decimal, is_whole
+
+SELECTS = 64
+"""Of which a process keeps the options."""
 
 
 class Required(DataRequired):
@@ -79,10 +93,36 @@ class FilterForm(ConsoleForm):
     def chosen(self) -> dict[str, Any]:
         """The valid, non-empty values by field name."""
         if self._chosen is None:
-            self.validate()
-            found = self._fields.items()
-            self._chosen = {name: field.data for name, field in found if field.data and not field.errors}
+            # What the address leaves out needs no check, which would go through all that a select offers.
+            sent = {
+                name: field for name, field in self._fields.items() if field.data or any(field.raw_data or ())
+            }
+            self._chosen = {
+                name: field.data for name, field in sent.items() if field.validate(self) and field.data
+            }
         return dict(self._chosen)
+
+
+def options_of(field: Field) -> Markup | None:
+    """The options of a select; None for other fields, and for one with groups, which WTForms draws."""
+    if not isinstance(field, SelectField) or isinstance(field, SelectMultipleField):
+        return None
+    choices = field.choices or ()
+    if any(choice.optgroup for choice in choices):
+        return None
+    chosen = next((choice.value for choice in choices if field.coerce(choice.value) == field.data), None)
+    return _options(tuple((choice.value, choice.label) for choice in choices), chosen)
+
+
+@lru_cache(maxsize=SELECTS)
+def _options(offered: tuple[tuple[str, str], ...], chosen: str | None) -> Markup:
+    """Kept, for the same thousand rules are offered to everybody of an account on each page."""
+    return Markup().join(
+        Markup('<option {}value="{}">{}</option>').format(
+            "selected " if value == chosen else "", value, label
+        )
+        for value, label in offered
+    )
 
 
 class TimezoneField(StringField):

@@ -1,5 +1,6 @@
 """What a process works out once is the same for everybody who gets it, and nobody gets another's."""
 
+from enum import StrEnum
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -7,11 +8,11 @@ from typing import Any
 import pytest
 from flask import Flask, g
 from jinja2 import DictLoader
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from app.business.accounts.models import Role
 from app.modules import once as module
-from app.modules.drawings import drawn, init_drawings
+from app.modules.drawings import drawn, init_drawings, written
 from app.modules.navigation import address_of, navigation, shortcuts
 from app.modules.once import init_once, once
 
@@ -90,3 +91,28 @@ def test_what_is_kept_has_a_bound(app: Flask, monkeypatch: pytest.MonkeyPatch) -
 
 def double(number: int) -> int:
     return 2 * number
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "plain words, 24 Nov",
+        "",
+        "<b>\"a\" & 'b'</b>",
+        Markup("<b>&amp;</b>"),
+        Markup(""),
+        7,
+        1.5,
+        None,
+        True,
+        SimpleNamespace(__html__=lambda: "<i>own</i>"),
+        StrEnum("Kind", {"A": "<a>"}).A,
+        ["<li>"],
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_value_is_written_as_it_is_escaped(app: Flask, value: object) -> None:
+    assert type(written(value)) in (str, Markup)
+    assert str(written(value)) == str(escape(value))
+    template = app.jinja_env.from_string("<p title='{{ value }}'>{{ value }}{% set v = value %}{{ v }}</p>")
+    assert template.render(value=value) == f"<p title='{escape(value)}'>{escape(value)}{escape(value)}</p>"

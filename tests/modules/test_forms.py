@@ -1,16 +1,20 @@
 """Forms: clean text, plain refusals, filters in the address."""
 
+import re
+
 import pytest
 from flask import Flask
-from wtforms import IntegerField, PasswordField, StringField, TextAreaField
+from wtforms import IntegerField, PasswordField, SelectField, StringField, TextAreaField
 
 from app.business.plain_characters import CONTROL
+from app.modules.automation.rule_form.base import offered
 from app.modules.forms import (
     ConsoleForm,
     FilterForm,
     TimezoneField,
     at_most,
     between,
+    options_of,
     required,
 )
 
@@ -98,3 +102,33 @@ def test_a_filter_leaves_out_what_is_empty_or_wrong(app: Flask) -> None:
         assert Runs().chosen() == {"limit": 7}
     with app.test_request_context("/?text=+ab+&limit="):
         assert Runs().chosen() == {"text": "ab"}
+
+
+def number_or_none(value: str) -> int | None:
+    return int(value) if value else None
+
+
+class Offering(FilterForm):
+    status = SelectField("Status", choices=offered([("", "Any"), ("a&b", "A <b>"), ("c", "C")]))
+    place = SelectField("Place", choices=offered({"One": [("1", "A")], "": [("2", "B")]}))
+    number = SelectField("Number", choices=offered([("", "None"), ("7", "Seven")]), coerce=number_or_none)
+
+
+@pytest.mark.parametrize(
+    "address", ["/", "/?status=", "/?status=a%26b", "/?status=forged", "/?number=7&status=c"]
+)
+def test_options_are_those_that_wtforms_draws(app: Flask, address: str) -> None:
+    with app.test_request_context(address):
+        form = Offering()
+        assert options_of(form.place) is None
+        for field in (form.status, form.number):
+            by_wtforms = re.sub(r"</?select[^>]*>", "", field())
+            assert str(options_of(field)) == by_wtforms
+
+
+def test_a_field_that_the_address_leaves_out_is_not_checked(app: Flask) -> None:
+    with app.test_request_context("/?limit=0&text=abcdefg"):
+        form = Runs()
+        assert form.chosen() == {}
+        assert form.text.errors
+        assert not form.limit.errors

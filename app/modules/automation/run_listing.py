@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Role, User
 from app.business.accounts.services.scope import Scope
-from app.business.automation.run_models import ScheduledTask, Status
-from app.business.automation.services.history.run_list import runs_page, sentences_of
+from app.business.automation.run_models import Status
+from app.business.automation.services.history.listed_runs import ListedRun, sentences_of
+from app.business.automation.services.history.run_list import listed_page
+from app.business.plain_rows import plain_rows
 from app.infrastructure.database import db
 from app.infrastructure.table_files import TYPES
 from app.modules.access import current_person
@@ -42,7 +44,7 @@ def run_listing(
     session = db.session()
     form, names = history_filter(session)
     cursor, own = request.args.get("cursor"), own or {}
-    page = runs_page(session, scope, form.chosen_runs(now), cursor, limit, now)
+    page = listed_page(session, scope, form.chosen_runs(now), cursor, limit, now)
     kept: dict[str, Any] = {name: value for name, value in kept_filters().items() if name not in own}
     said = sentences_of(session, scope.account_id, page.rows)
 
@@ -93,7 +95,7 @@ def chosen_columns() -> list[str]:
     return [name for name in COLUMNS if name in chosen]
 
 
-def retry_url(runs: Iterable[ScheduledTask], kept: Mapping[str, Any]) -> str | None:
+def retry_url(runs: Iterable[ListedRun], kept: Mapping[str, Any]) -> str | None:
     """Address of the retry of all failed runs of the filter; None if none is shown, or for people without
     permission."""
     if not current_person().can(Role.OPERATOR) or not any(run.status == Status.FAILED for run in runs):
@@ -103,5 +105,5 @@ def retry_url(runs: Iterable[ScheduledTask], kept: Mapping[str, Any]) -> str | N
 
 
 def _people(session: Session, scope: Scope) -> Named:
-    found = session.execute(_PEOPLE, {"account_id": scope.account_id})
+    found = plain_rows(session, _PEOPLE, {"account_id": scope.account_id})
     return [(str(id), name or email) for id, name, email in found]

@@ -7,7 +7,8 @@ from datetime import datetime
 from markupsafe import Markup
 
 from app.business.accounts.models import Role
-from app.business.automation.run_models import Cause, ScheduledTask, Status
+from app.business.automation.run_models import Cause, Status
+from app.business.automation.services.history.listed_runs import AnyRun
 from app.modules.access import current_person
 from app.modules.automation.labels.runs import CAUSES, outcome, run_state
 from app.modules.display import ShownTime, TimeWriter, duration, number
@@ -35,7 +36,7 @@ Sentences = Mapping[tuple[int, int], str]
 class RunLine:
     """A line of a table of runs; `count` consecutive skipped runs of one rule and reason share one line."""
 
-    run: ScheduledTask
+    run: AnyRun
     count: int = 1
     oldest_at: datetime | None = None
 
@@ -78,7 +79,7 @@ class RunRow:
     request_key: Markup
 
 
-def folded(runs: Iterable[ScheduledTask]) -> list[RunLine]:
+def folded(runs: Iterable[AnyRun]) -> list[RunLine]:
     lines: list[RunLine] = []
     for run in runs:
         last = lines[-1] if lines else None
@@ -133,16 +134,16 @@ def run_rows(
     return [row(line) for line in lines]
 
 
-def _took(run: ScheduledTask) -> str:
+def _took(run: AnyRun) -> str:
     if run.status == Status.SKIPPED or not (run.finished_at and run.started_at):
         return ""
     return duration((run.finished_at - run.started_at).total_seconds())
 
 
-def _times(run: ScheduledTask) -> int:
+def _times(run: AnyRun) -> int:
     """The number of planned times of the row; the count of an event's row is a number of records."""
     return (run.count or 1) if run.cause == Cause.SCHEDULE else 1
 
 
-def _key(run: ScheduledTask) -> tuple[int, str, str | None]:
+def _key(run: AnyRun) -> tuple[int, str, str | None]:
     return run.automation_rule_id, run.status, run.reason

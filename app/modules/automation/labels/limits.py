@@ -9,6 +9,7 @@ from flask import url_for
 from app.business.accounts.models import Role
 from app.business.automation.run_documents import ExhaustedBudget
 from app.business.automation.run_models import Reason, ScheduledTask, Waiting
+from app.business.automation.services.history.listed_runs import AnyRun
 from app.business.billing.models import BudgetScope
 from app.business.billing.services.ledger import next_grant_on
 from app.business.time_zones import start_of_day
@@ -46,7 +47,7 @@ class Remedy:
         return who if self.is_seen else f"{who} who sees all sites"
 
 
-def waits_for_budget(run: ScheduledTask) -> str:
+def waits_for_budget(run: AnyRun) -> str:
     """`Waits for the account's daily ceiling until 29 Nov 2026, 00:00 UTC`."""
     if run.budget is None:
         return "Waits for budget"
@@ -58,7 +59,7 @@ def waits_for_budget(run: ScheduledTask) -> str:
     return f"Waits for {name}" + (f" until {when(end)}" if end else "")
 
 
-def waits_for_credits(run: ScheduledTask) -> str:
+def waits_for_credits(run: AnyRun) -> str:
     """`Waits for 40 credits of the account, next grant on 1 Dec 2026`."""
     account = current_person().account
     grant = f", next grant on {day(next_grant_on(account.timezone, datetime.now(UTC)))}"

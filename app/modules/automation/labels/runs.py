@@ -1,6 +1,7 @@
 """Words for runs: causes, reasons, waits and checks, and what to do next."""
 
-from app.business.automation.run_models import Reason, ScheduledTask, Status, Waiting
+from app.business.automation.run_models import Reason, Status, Waiting
+from app.business.automation.services.history.listed_runs import AnyRun
 from app.business.automation.services.triggering.failed_deliveries import TO_DO
 from app.modules.automation.labels.limits import waits_for_budget, waits_for_credits
 
@@ -92,14 +93,14 @@ ADVICE = {
 }
 
 
-def run_state(run: ScheduledTask) -> str:
+def run_state(run: AnyRun) -> str:
     """The key of STATUSES for a run, an attempt or a step."""
     if is_practised(run):
         return "practised"
     return "waiting" if getattr(run, "waiting_for", None) else str(run.status)
 
 
-def is_practised(run: ScheduledTask) -> bool:
+def is_practised(run: AnyRun) -> bool:
     """Whether it is a run in practice mode that passed its checks.
 
     In the API it is skipped, with a reason of its own.
@@ -107,7 +108,7 @@ def is_practised(run: ScheduledTask) -> bool:
     return run.status == Status.SKIPPED and run.reason == Reason.SHADOW
 
 
-def outcome(run: ScheduledTask) -> str:
+def outcome(run: AnyRun) -> str:
     """One line on the run's result, or what it waits for."""
     if run.status == Status.COMPLETED:
         return str(run.result.get("summary") or "Done.")
@@ -122,7 +123,7 @@ def outcome(run: ScheduledTask) -> str:
     return run.error_message or REASONS.get(run.reason or "", "")
 
 
-def _to_come(run: ScheduledTask) -> str:
+def _to_come(run: AnyRun) -> str:
     if run.reason == Reason.CLOSED_DAY:
         return f"Will be left out: {run.error_message}"
     if goes_on_later(run):
@@ -130,18 +131,18 @@ def _to_come(run: ScheduledTask) -> str:
     return "Tries again" if run.attempt else "Planned"
 
 
-def goes_on_later(run: ScheduledTask) -> bool:
+def goes_on_later(run: AnyRun) -> bool:
     """Whether nothing has failed: the turn of its other records comes at `not_before`, as its message says."""
     is_tried_again = run.auto_retries or run.rescues
     return bool(run.status == Status.PENDING and run.attempt and run.error_message and not is_tried_again)
 
 
-def _wait(run: ScheduledTask) -> str:
+def _wait(run: AnyRun) -> str:
     if run.waiting_for == Waiting.BUDGET:
         return waits_for_budget(run)
     return waits_for_credits(run) if run.waiting_for == Waiting.CREDITS else WAITS[run.waiting_for or ""]
 
 
-def advice(run: ScheduledTask) -> str:
+def advice(run: AnyRun) -> str:
     """What a person can do about a failed or skipped run; empty when there is nothing to do."""
     return ADVICE.get(run.reason or "", "") if run.status in (Status.FAILED, Status.SKIPPED) else ""

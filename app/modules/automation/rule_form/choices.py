@@ -12,6 +12,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.schedules.cron_grammar import WEEKDAYS
 from app.business.outlets.services.webhooks import webhooks_of
+from app.business.plain_rows import plain_rows
 from app.business.planner.models import Site
 from app.business.planner.services.record_lists import places
 
@@ -83,7 +84,7 @@ def load_choices(session: Session, scope: Scope) -> Choices:
 
 
 def load_sites(session: Session, scope: Scope) -> Named:
-    return [(str(site_id), name) for site_id, name in session.execute(_sites(scope))]
+    return [(str(site_id), name) for site_id, name in plain_rows(session, _sites(scope))]
 
 
 @lru_cache(maxsize=SCOPES)
@@ -93,7 +94,7 @@ def _sites(scope: Scope) -> Select[int, str]:
 
 def rule_names(session: Session, scope: Scope) -> Named:
     """The rules in scope that are not archived, by name."""
-    return [(str(rule_id), name) for rule_id, name in session.execute(_rules(scope))]
+    return [(str(rule_id), name) for rule_id, name in plain_rows(session, _rules(scope))]
 
 
 @lru_cache(maxsize=SCOPES)

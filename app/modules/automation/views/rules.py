@@ -16,7 +16,7 @@ from app.business.automation.services.catalogue.record_order import OLDEST, orde
 from app.business.automation.services.conditions.match_preview import Matches, preview_matches
 from app.business.automation.services.history.rule_days import DAYS, ends_by_day, latest_ends
 from app.business.automation.services.history.rule_figures import rule_figures
-from app.business.automation.services.history.run_list import RunFilters, runs_page
+from app.business.automation.services.history.run_list import RunFilters, listed_page
 from app.business.automation.services.history.run_page import record_names
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.listing import rules_page, rules_waited_for, versions_of
@@ -96,7 +96,7 @@ def show(id: int) -> ResponseReturnValue:
     rule, session, now = owned_or_404(AutomationRule, id), db.session(), datetime.now(UTC)
     place = place_of(rule)
     others = rules_waited_for(session, current_person().scope, [rule])
-    runs = runs_page(session, current_person().scope, RunFilters(rules=[rule.id]), None, RUNS, now).rows
+    runs = listed_page(session, current_person().scope, RunFilters(rules=[rule.id]), None, RUNS, now).rows
     aside, repairs = set_aside_of(session, rule), faults_of_rules(session, rule.account_id, [rule])
     ids = {rule.record_type: [record.record_id for record in aside]} if rule.record_type else {}
     return render_template(

@@ -1,12 +1,11 @@
 """Lists of runs with filters; always within a scope."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from itertools import product
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import (
     BindParameter,
@@ -27,21 +26,18 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased
 
 from app.business.accounts.services.scope import Scope
-from app.business.automation.models import RuleVersion
 from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status
-from app.business.automation.services.rules.definition import definition_from
-from app.business.automation.services.rules.sentence import summary_of
+from app.business.automation.services.history.listed_runs import LISTED, ListedRun, listed_runs
 from app.business.base import UtcDateTime
 from app.business.likelihood import unindexed
 from app.business.paging import Page, count_of, encode, first_part, keyset_page, page_of
+from app.business.plain_rows import plain_rows
 from app.business.settled_ids import all_committed
 from app.business.sql_functions import position, seconds_between
 
 SEARCHED = 10_000
 """Runs that one page of a search looks at."""
 MOST_DIGITS = 19
-SENTENCES = 2000
-"""Definitions of which a process remembers the sentence."""
 BY_RARER_CAUSE = ScheduledTask.cause != literal_column("'event'")
 """The condition of the index of rules and causes, word for word: else SQLite cannot tell that it may use it."""
 KEYS = (ScheduledTask.scheduled_at, ScheduledTask.id)
@@ -52,6 +48,7 @@ QUERIES = 512
 Moment = datetime | BindParameter[datetime]
 Of = Any
 """Runs or columns of them: SQLAlchemy gives those of a query by name only."""
+Shown = TypeVar("Shown")
 
 
 @dataclass(frozen=True)
@@ -97,26 +94,52 @@ def runs_page(
     """
     if filters.by_id:
         return _page_by_id(session, scope, filters, cursor, limit, now)
-    if filters.is_search:
-        return _searched_page(session, scope, filters, cursor, limit, now)
-    if cursor is None:
+    return _page(session, scope, filters, cursor, limit, now, ENTITIES)
+
+
+def listed_page(
+    session: Session, scope: Scope, filters: RunFilters, cursor: str | None, limit: int, now: datetime
+) -> Page[ListedRun]:
+    """`runs_page` for pages, by time only."""
+    return _page(session, scope, filters, cursor, limit, now, LINES)
+
+
+class _Form(NamedTuple, Generic[Shown]):
+    """How runs are read: as what columns, and by whom."""
+
+    columns: tuple[Of, ...]
+    read: Callable[[Session, Select[Of], dict[str, datetime]], Sequence[Shown]]
+
+
+ENTITIES = _Form((ScheduledTask,), lambda session, query, values: session.scalars(query, values).all())
+LINES = _Form(LISTED, listed_runs)
+
+
+def _page(
+    session: Session,
+    scope: Scope,
+    filters: RunFilters,
+    cursor: str | None,
+    limit: int,
+    now: datetime,
+    form: _Form[Shown],
+) -> Page[Shown]:
+    also, following = _searched(session, scope, filters, cursor, now) if filters.is_search else ((), None)
+    if cursor is None and not filters.is_search:
         # Lists are no keys.
         key = replace(filters, status=(*filters.status,), rules=(*filters.rules,))
-        found = session.scalars(_first_page(scope, key, limit), {"now": now})
+        found = form.read(session, _first_page(scope, key, limit, form.columns), {"now": now})
     else:
-        found = session.scalars(page_query(scope, filters, cursor, limit, now))
-    return page_of(
-        found.all(),
-        keys=KEYS,
-        limit=limit,
-        count=lambda: _number(session, scope, filters, now),
-    )
+        query = page_query(scope, filters, cursor, limit, now, columns=form.columns, also=also)
+        found = form.read(session, query, {})
+    page = page_of(found, keys=KEYS, limit=limit, count=lambda: _number(session, scope, filters, now))
+    return page if page.next_cursor else replace(page, next_cursor=following)
 
 
 @lru_cache(maxsize=QUERIES)
-def _first_page(scope: Scope, filters: RunFilters, limit: int) -> Select[ScheduledTask]:
+def _first_page(scope: Scope, filters: RunFilters, limit: int, columns: tuple[Of, ...]) -> Select[Of]:
     """The query of a first page, as of the parameter `now`."""
-    return page_query(scope, filters, None, limit, bindparam("now", type_=UtcDateTime()))
+    return page_query(scope, filters, None, limit, bindparam("now", type_=UtcDateTime()), columns=columns)
 
 
 def _page_by_id(
@@ -141,24 +164,21 @@ def _page_by_id(
     return Page(page.rows, following, lambda: count_of(session, query, run.id.expression))
 
 
-def _searched_page(
-    session: Session, scope: Scope, filters: RunFilters, cursor: str | None, limit: int, now: datetime
-) -> Page[ScheduledTask]:
-    """Those of the next SEARCHED runs that match. The page may be short, or empty, and the search go on after it."""
+def _searched(
+    session: Session, scope: Scope, filters: RunFilters, cursor: str | None, now: datetime
+) -> tuple[list[ColumnElement[bool]], str | None]:
+    """The clauses of those of the next SEARCHED runs that match, and the cursor from which the search can go on.
+
+    So a page may be short, or empty, and be followed by others.
+    """
     passed = page_query(scope, filters, cursor, SEARCHED, now, columns=KEYS).offset(SEARCHED - 1).limit(2)
-    last = session.execute(passed).all()
+    last = plain_rows(session, passed)
     matching = [*_matching(filters, ScheduledTask)]
-    if len(last) > 1:
-        end = tuple(last[0])
-        matching.append(tuple_(*KEYS) <= end if filters.oldest else tuple_(*KEYS) >= end)
-    found = session.scalars(page_query(scope, filters, cursor, limit, now, also=matching)).all()
-
-    def count() -> int:
-        return _number(session, scope, filters, now)
-
-    if len(found) > limit:
-        return page_of(found, keys=KEYS, limit=limit, count=count)
-    return Page(found, encode(list(last[0])) if len(last) > 1 else None, count)
+    if len(last) < 2:
+        return matching, None
+    end = tuple(last[0])
+    matching.append(tuple_(*KEYS) <= end if filters.oldest else tuple_(*KEYS) >= end)
+    return matching, encode(list(last[0]))
 
 
 def _ordered(run: Of, *, oldest: bool) -> tuple[ColumnElement[datetime], ColumnElement[int]]:
@@ -210,28 +230,6 @@ def failed_runs(scope: Scope, filters: RunFilters, failed_by: datetime) -> list[
         *_matching(filters, ScheduledTask),
         *([] if asked_for else [false()]),
     ]
-
-
-def sentences_of(
-    session: Session, account_id: int, runs: Sequence[ScheduledTask]
-) -> dict[tuple[int, int], str]:
-    """(rule, version) -> the rule in words when these runs were opened; one query."""
-    pairs = {(run.automation_rule_id, run.rule_version) for run in runs}
-    wanted = {"account_id": account_id, "pairs": list(pairs)}
-    rows = session.execute(_DEFINITIONS, wanted) if pairs else ()
-    return {(rule_id, number): _sentence(said) for rule_id, number, said in rows}
-
-
-_DEFINITIONS = select(RuleVersion.rule_id, RuleVersion.version, cast(RuleVersion.definition, String)).where(
-    RuleVersion.account_id == bindparam("account_id"),
-    tuple_(RuleVersion.rule_id, RuleVersion.version).in_(bindparam("pairs", expanding=True)),
-)
-
-
-@lru_cache(maxsize=SENTENCES)
-def _sentence(definition: str) -> str:
-    """Of a definition as it is stored: reading and checking one takes longer than drawing its run."""
-    return summary_of(definition_from(json.loads(definition)))
 
 
 def _narrowed(filters: RunFilters) -> Iterator[ColumnElement[bool]]:

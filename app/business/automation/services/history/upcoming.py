@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, func, select
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.services.scope import Scope
 from app.business.automation.run_models import ScheduledTask, Status
+from app.business.automation.services.history.listed_runs import LISTED, ListedRun
 from app.business.base import UtcDateTime
+from app.business.plain_rows import AnyColumns, plain_rows
 
 SCOPES = 256
 """For which a process keeps the query ready."""
@@ -20,7 +22,7 @@ SCOPES = 256
 class Upcoming:
     """The next runs, and the total number."""
 
-    runs: Sequence[ScheduledTask]
+    runs: Sequence[ListedRun]
     count: int
 
 
@@ -31,14 +33,14 @@ def is_upcoming(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
 
 def upcoming(session: Session, scope: Scope, now: datetime, limit: int) -> Upcoming:
     """The next `limit` of them by their start, the earliest first; one query."""
-    rows = session.execute(_upcoming(scope, limit), {"now": now}).all()
-    return Upcoming([run for run, _ in rows], rows[0][1] if rows else 0)
+    rows = plain_rows(session, _upcoming(scope, limit), {"now": now})
+    return Upcoming([ListedRun(*row[1:]) for row in rows], rows[0][0] if rows else 0)
 
 
 @lru_cache(maxsize=SCOPES)
-def _upcoming(scope: Scope, limit: int) -> Select[ScheduledTask, int]:
+def _upcoming(scope: Scope, limit: int) -> AnyColumns:
     return (
-        select(ScheduledTask, func.count().over())
+        select(func.count().over(), *LISTED)
         .where(scope.sees(ScheduledTask), is_upcoming(bindparam("now", type_=UtcDateTime())))
         .order_by(ScheduledTask.begins_at, ScheduledTask.id)
         .limit(limit)

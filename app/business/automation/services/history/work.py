@@ -14,6 +14,7 @@ from app.business.accounts.services.scope import Scope
 from app.business.automation.run_models import ScheduledTask, Status, Waiting
 from app.business.automation.services.history.run_attention import notices_seen
 from app.business.paging import Order
+from app.business.plain_rows import plain_rows
 from app.business.planner.services.record_lists import RecordList
 from app.business.writer.models import Content, ContentStatus, Task, TaskStatus
 
@@ -74,7 +75,7 @@ def work_counts(
 ) -> WorkCounts:
     """All in one query, for it is asked on every page."""
     reader = Reader(user.id, user.account_id, user.role)
-    return WorkCounts(*session.execute(_counts(reader, scope, due_by, failed_since)).one())
+    return WorkCounts(*plain_rows(session, _counts(reader, scope, due_by, failed_since))[0])
 
 
 @lru_cache(maxsize=PEOPLE)

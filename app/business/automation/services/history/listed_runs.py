@@ -1,0 +1,89 @@
+"""Runs as lists show them: the columns of a line, and what their rules said then."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from functools import lru_cache
+
+from sqlalchemy import String, bindparam, cast, select, tuple_
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import RuleVersion
+from app.business.automation.run_documents import ExhaustedBudget, RunResult
+from app.business.automation.run_models import ScheduledTask
+from app.business.automation.services.rules.definition import definition_from
+from app.business.automation.services.rules.sentence import summary_of
+from app.business.plain_rows import AnyColumns, Values, plain_rows
+
+SENTENCES = 2000
+"""Definitions of which a process remembers the sentence."""
+
+
+@dataclass(slots=True)
+class ListedRun:
+    """A run that is read for a list, by the names of its columns."""
+
+    id: int
+    automation_rule_id: int
+    rule_name: str
+    rule_version: int
+    site_id: int | None
+    user_id: int | None
+    cause: str
+    status: str
+    reason: str | None
+    waiting_for: str | None
+    waits_for_run_id: int | None
+    credits_needed: int | None
+    budget: ExhaustedBudget | None
+    scheduled_at: datetime
+    moved_to_at: datetime | None
+    not_before: datetime | None
+    first_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    attempt: int
+    rescues: int
+    auto_retries: int
+    count: int | None
+    record_count: int
+    credits_used: int
+    result: RunResult
+    error_message: str
+
+    @property
+    def begins_at(self) -> datetime:
+        """When it was to start: its planned time, or the one it was moved to."""
+        return self.moved_to_at or self.scheduled_at
+
+
+AnyRun = ScheduledTask | ListedRun
+
+LISTED = tuple(getattr(ScheduledTask, field.name) for field in fields(ListedRun))
+"""The columns of a `ListedRun`."""
+
+
+def listed_runs(session: Session, query: AnyColumns, values: Values) -> list[ListedRun]:
+    """The runs of a query of the columns LISTED."""
+    return [ListedRun(*row) for row in plain_rows(session, query, values)]
+
+
+def sentences_of(session: Session, account_id: int, runs: Sequence[AnyRun]) -> dict[tuple[int, int], str]:
+    """(rule, version) -> the rule in words when these runs were opened; one query."""
+    pairs = {(run.automation_rule_id, run.rule_version) for run in runs}
+    wanted = {"account_id": account_id, "pairs": list(pairs)}
+    rows = plain_rows(session, _DEFINITIONS, wanted) if pairs else ()
+    return {(rule_id, number): _sentence(said) for rule_id, number, said in rows}
+
+
+_DEFINITIONS = select(RuleVersion.rule_id, RuleVersion.version, cast(RuleVersion.definition, String)).where(
+    RuleVersion.account_id == bindparam("account_id"),
+    tuple_(RuleVersion.rule_id, RuleVersion.version).in_(bindparam("pairs", expanding=True)),
+)
+
+
+@lru_cache(maxsize=SENTENCES)
+def _sentence(definition: str) -> str:
+    """Of a definition as it is stored: reading and checking one takes longer than drawing its run."""
+    return summary_of(definition_from(json.loads(definition)))
