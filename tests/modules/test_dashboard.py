@@ -17,7 +17,7 @@ from app.business.automation.services.auditing.invariants import Breach, notify_
 from app.business.automation.services.triggering.watch import KEY as LATE
 from app.business.outlets.services.incidents import recover
 from tests.factories import make_content, make_incident, make_keyword, make_sector, make_site
-from tests.modules.automation_pages import counted, make_rule, make_run
+from tests.modules.automation_pages import ON_KEYWORDS, counted, make_rule, make_run
 from tests.people import People, browser_of, make_people
 
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
@@ -89,6 +89,22 @@ def test_a_failed_run_of_an_open_incident_counts_once(
     session.commit()
     assert needs_of(owner).count("Open the incident") == 3
     assert 'href="/incidents?status=open"' in needs_of(owner)
+
+
+def test_while_all_is_paused_no_page_promises_a_start(
+    app: Flask, owner: FlaskClient, session: Session, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.extensions["machinery"], "silent", lambda: "")
+    rule = make_rule(session, people.account)
+    on_event = make_rule(session, people.account, **ON_KEYWORDS, schedule={}, conditions={})
+    owner.post("/pause-all")
+    page = owner.get("/").text
+    assert "All is well" not in page
+    assert "Times are planned again when somebody resumes it." in page
+    assert "No times are planned while all automation is paused" in owner.get("/calendar").text
+    assert owner.get("/rules").text.count("Once resumed") == 2
+    for one in (rule, on_event):
+        assert "Once all automation is resumed" in owner.get(f"/rules/{one.id}").text
 
 
 def needs_of(browser: FlaskClient) -> str:

@@ -84,8 +84,11 @@ def test_the_last_step_offers_nothing_that_an_open_question_refuses(editor: Flas
     assert "2 questions need an answer first" in page
     for offered in ("Save and switch on", "Save, switched off", "Try it on the past", "practice"):
         assert offered not in page
-    assert f'href="{draft}/which"' in page
     assert "Answer “Which records”" in page
+    assert f'href="{draft}/which?faults=1"' in page
+    for step, marked in (("which", "field-error"), ("limits", "error-summary")):
+        assert marked in editor.get(f"{draft}/{step}?faults=1").text
+        assert marked not in editor.get(f"{draft}/{step}").text
 
 
 def test_back_keeps_what_was_typed_even_when_it_is_wrong(editor: FlaskClient) -> None:

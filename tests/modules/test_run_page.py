@@ -248,7 +248,8 @@ def test_a_running_one_says_how_far_it_is(session: Session, people: People, owne
         session.add(
             ActionRun(
                 account_id=run.account_id, run_id=run.id, step=0, type="generate_content", record_type="task",
-                record_id=number + 1, status="started" if number == 31 else "done", provider_key=f"k{number}",
+                record_id=number + 1, provider_key=f"k{number}",
+                status="started" if number == 31 else "failed" if number == 5 else "done",
                 started_at=begun, finished_at=None if number == 31 else now,
             )
         )  # fmt: skip
@@ -256,3 +257,6 @@ def test_a_running_one_says_how_far_it_is(session: Session, people: People, owne
     shown = owner.get(f"/runs/{run.id}").text
     assert re.search(r"31 of 50, about \d+ min", shown)
     assert "so far" in shown
+    step = shown.partition("run-step-head")[2].partition("</div>")[0]
+    assert "Running" in step
+    assert "Failed" not in step

@@ -59,12 +59,12 @@ def rule_rows(
     page, switch, run = map(addresses_of, ("automation.rule", "automation.switch", "automation.run"))
     failed = addresses_of("automation.history", "rule", status="failed", since=7)
     write, may_switch = TimeWriter(now), current_person().can(Role.EDITOR)
+    is_paused = current_person().account.paused_at is not None
 
     def row(rule: AutomationRule) -> RuleRow:
         figure = figures[rule.id]
         last, works = figure.last_run, rule.is_active and rule.id not in broken
         next_at = figure.next_run_at if works else None
-        waits = works and rule.trigger != "schedule"
         return RuleRow(
             id=rule.id,
             name=rule.name,
@@ -77,11 +77,7 @@ def rule_rows(
             asks_first=asks_first(rule),
             switch_url=switch(rule.id) if may_switch else "",
             next_at=write(next_at) if next_at else None,
-            next_word="When it happens"
-            if waits
-            else "Once repaired"
-            if rule.is_active and not works
-            else "–",
+            next_word=_next_word(rule, works=works, is_paused=is_paused),
             last_url=run(last.id) if last else "",
             last_state=run_state(last) if last else "",
             last_at=write(last.begins_at) if last else None,
@@ -93,6 +89,16 @@ def rule_rows(
         )
 
     return list(map(row, rules))
+
+
+def _next_word(rule: AutomationRule, *, works: bool, is_paused: bool) -> str:
+    if not rule.is_active:
+        return "–"
+    if not works:
+        return "Once repaired"
+    if is_paused:
+        return "Once resumed"
+    return "–" if rule.trigger == "schedule" else "When it happens"
 
 
 def _state(end: End) -> str:

@@ -83,6 +83,7 @@ def show() -> ResponseReturnValue:
         earlier=first - timedelta(days=4 * WEEK),
         later=first + timedelta(days=4 * WEEK),
         is_now=is_now,
+        has_closed_days=any(day.closed for day in found.days),
         is_bare=is_now and not overview.site and not says_something and not has_runs,
     )
 

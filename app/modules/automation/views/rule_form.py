@@ -12,6 +12,7 @@ from app.business.automation.models import AutomationRule, RuleDraft
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rules import drafts as rule_drafts
 from app.business.automation.services.rules.definition import RuleDefinition
+from app.business.automation.services.rules.repair import faults_of
 from app.business.automation.services.rules.versions import definition_of
 from app.business.errors import Blocked, Conflict, NotFound, Refusal, Stale, TooLarge
 from app.infrastructure.database import db, only_reading
@@ -80,7 +81,8 @@ def edit(id: int) -> ResponseReturnValue:
     choices = load_choices(db.session(), current_person().scope)
     draft = start_draft(steps_of_rule(definition_of(rule), choices), rule)
     step = request.args.get("step")
-    return see_other(url_for(".wizard", id=draft.id, step=step if step in KEYS else "check"))
+    step = step if step in KEYS else "check"
+    return see_other(url_for(".wizard", id=draft.id, step=step, faults=1 if faults_of(rule) else None))
 
 
 @allow(Role.EDITOR)
@@ -91,7 +93,9 @@ def show(id: int, step: str) -> ResponseReturnValue:
     reachable = rule_form.reachable(step)
     if reachable != step:
         return see_other(url_for(".wizard", id=id, step=reachable))
-    return _page(rule_form, step, draft=draft)
+    # Who comes from what needs an answer sees why; elsewhere nothing is wrong before it is sent.
+    form = rule_form.checked_form(step) if "faults" in request.args and step in draft.steps else None
+    return _page(rule_form, step, form, draft)
 
 
 @allow(Role.EDITOR)
