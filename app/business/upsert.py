@@ -40,16 +40,43 @@ def insert_many_new(
     All rows must have the same columns; the others take the model's defaults. is_shown: False where a statement beside
     it names the accounts whose rows change.
     """
-    # By the table: for a model the rows that differ in what they leave out would be statements of their own.
-    table, names = table_of(model), tuple(rows[0])
-    statement = inserting(session, table)
-    given: RowValues | list[Values] = list(rows)
-    if is_on_postgresql(session):
-        same, given = document(rows)
-        statement = statement.from_select(list(names), given_rows(table, names, same))
-    columns = [table.c[attribute.key] for attribute in returning]
-    inserted = statement.on_conflict_do_nothing().returning(*columns)
+    table = table_of(model)
+    statement, given = _inserting_all(session, table, rows)
+    inserted = statement.on_conflict_do_nothing().returning(*(table.c[one.key] for one in returning))
     return session.execute(inserted, given, execution_options={"is_shown": is_shown}).all()
+
+
+def upsert_many(
+    session: Session,
+    model: type[Base],
+    rows: Sequence[RowValues],
+    *returning: InstrumentedAttribute[Any],
+    unique: Sequence[str],
+    change: Sequence[str],
+    where: ColumnElement[bool],
+) -> Sequence[Any]:
+    """Insert the rows; existing ones take the `change` columns of the row that was given for them, where `where`
+    holds. Returns `returning` of the rows written."""
+    if not rows:
+        return []
+    table = table_of(model)
+    statement, given = _inserting_all(session, table, rows)
+    changes = {name: statement.excluded[name] for name in change}
+    statement = statement.on_conflict_do_update(index_elements=list(unique), set_=changes, where=where)
+    return session.execute(statement.returning(*(table.c[one.key] for one in returning)), given).all()
+
+
+def _inserting_all(
+    session: Session, table: Table, rows: Sequence[Values]
+) -> tuple[Insert, RowValues | list[Values]]:
+    """The statement, and its parameters."""
+    # By the table: for a model the rows that differ in what they leave out would be statements of their own.
+    statement = inserting(session, table)
+    if not is_on_postgresql(session):
+        return statement, list(rows)
+    names = tuple(rows[0])
+    same, given = document(rows)
+    return statement.from_select(list(names), given_rows(table, names, same)), given
 
 
 def upsert(
@@ -61,24 +88,9 @@ def upsert(
     change: Mapping[str, Assigned],
 ) -> None:
     """Insert the row, or apply `change` (values or expressions) to the one with the same `unique` columns."""
-    session.execute(
-        upserting(session, model, [values], unique=unique, change=change),
-        execution_options={"synchronize_session": False},
-    )
-
-
-def upserting(
-    session: Session,
-    model: type[Base],
-    rows: Sequence[Values],
-    *,
-    unique: Sequence[str],
-    change: Mapping[str, Assigned],
-    where: ColumnElement[bool] | None = None,
-) -> Insert:
-    """The statement of `upsert`, for many rows; existing ones are changed only where `where` holds."""
-    statement = inserting(session, model).values(_given(rows))
-    return statement.on_conflict_do_update(index_elements=list(unique), set_=dict(change), where=where)
+    statement = inserting(session, model).values(**values)
+    statement = statement.on_conflict_do_update(index_elements=list(unique), set_=dict(change))
+    session.execute(statement, execution_options={"synchronize_session": False})
 
 
 def upserting_as_given(
@@ -90,7 +102,8 @@ def upserting_as_given(
     change: Mapping[str, Callable[[Given], ClauseElement]],
     where: Callable[[Given], ColumnElement[bool]],
 ) -> Insert:
-    """The same where `change` and `where` depend on the row that was given for the existing one."""
+    """The statement of `upsert` for many rows, where `change` and `where` depend on the row that was given for the
+    existing one."""
     statement = inserting(session, model).values(_given(rows))
     new = statement.excluded
     values = {name: value(new) for name, value in change.items()}

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from app.business.automation.services.actions.handler import AnyWork, Works
+from app.business.automation.services.actions.handler import AnyWork, SetWork, Works
 from app.business.automation.services.runs import unit_parts, unit_receipts
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.lease import Lease, LeaseLost, renew
@@ -36,8 +36,9 @@ from app.business.events import close_batches_of_run
 Answer = TypeVar("Answer")
 
 FAULTS_IN_A_ROW_TO_STOP = 3
-LOCAL_CHUNK = 20
-"""Units of one transaction: other writers wait until it ends."""
+LOCAL_CHUNK, SET_CHUNK = 20, 100
+"""Units of one transaction, and of one that does them by common statements: other writers wait until it ends."""
+FEWEST_TOGETHER = 2
 
 
 class Cancelled(Exception):
@@ -133,12 +134,39 @@ class ActionExecutor:
 
     def _do_local(self, context: RunContext, lease: Lease, units: list[Unit]) -> list[Failure]:
         failures: list[Failure] = []
-        for start in range(0, len(units), LOCAL_CHUNK):
+        left = units
+        while left:
             with self._writing(context, lease, between_units=True) as session:
-                failures += self._do_units(session, context, units[start : start + LOCAL_CHUNK])
+                done = left[:SET_CHUNK]
+                if not self._do_together(session, context, done):
+                    done = left[:LOCAL_CHUNK]
+                    failures += self._do_one_by_one(session, context, done)
+            left = left[len(done) :]
         return failures
 
     def _do_units(self, session: Session, context: RunContext, units: list[Unit]) -> list[Failure]:
+        """Do a few units in the caller's transaction."""
+        if self._do_together(session, context, units):
+            return []
+        return self._do_one_by_one(session, context, units)
+
+    def _do_together(self, session: Session, context: RunContext, units: list[Unit]) -> bool:
+        """Whether all of them were done by common statements; else nothing was."""
+        if len(units) < FEWEST_TOGETHER or not all(unit.is_new for unit in units):
+            return False
+        work = self._work_of(units[0])
+        if not isinstance(work, SetWork) or not work.takes(units[0].step):
+            return False
+        try:
+            with session.begin_nested():
+                ends = work.save_all(session, context, units)
+                unit_receipts.finish_all_at_once(session, context, units, ends, context.now)
+        except Exception:
+            # Which of them it was, and that it stops no other, shows when each is done by itself.
+            return False
+        return True
+
+    def _do_one_by_one(self, session: Session, context: RunContext, units: list[Unit]) -> list[Failure]:
         failures: list[Failure] = []
         for unit in units:
             try:

@@ -11,6 +11,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import CLOSED, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.draining.at_once import AtOnce
+from app.business.automation.services.draining.drain import Drained, drain
 from app.business.automation.services.draining.pace import Pace
 from app.business.automation.services.rule_engine import RuleEngine
 from app.business.automation.services.runs import commands
@@ -245,3 +246,27 @@ def everything(session: Session) -> dict[str, list[str]]:
         rows = [repr(tuple(row)) for row in session.execute(select(*columns))]
         found[table.name] = sorted(rows)
     return found
+
+
+def five_due(session: Session) -> Machine:
+    """Five runs of one rule are due, each over one new keyword."""
+    machine = Machine(session)
+    account = make_account(session)
+    machine.make_rule(account, actions=[LABEL], batching="each", max_executions_per_day=1000)
+    import_texts(session, make_sector(session, make_site(session, account)), [f"lamp {n}" for n in range(5)])
+    session.commit()
+    dispatch_batches(machine.transaction, machine.now)
+    return machine
+
+
+def labelled(machine: Machine) -> int:
+    """Number of labelled keywords, each in its second version: labelled once."""
+    seen = [
+        row for row in machine.session.scalars(select(Keyword)) if "seen" in row.labels and row.version == 2
+    ]
+    return len(seen)
+
+
+def drain_all(machine: Machine) -> Drained:
+    """Of runs that events have started."""
+    return drain(machine.engine, "events", most_runs=100, most_seconds=60, pace=Pace(timer=lambda: 0.0))

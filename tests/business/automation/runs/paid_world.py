@@ -4,14 +4,17 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import Status
+from app.business.automation.run_models import RunAttempt, Status
+from app.business.automation.services.draining.drain import Drained, drain
+from app.business.automation.services.draining.pace import Pace
 from app.business.automation.services.runs import commands
-from app.business.automation.services.runs.opening import RUN_QUEUES
+from app.business.automation.services.runs.opening import LONG_QUEUE, RUN_QUEUES
 from app.business.automation.services.triggering.dispatch import dispatch_batches
-from app.business.billing.models import EntryKind
+from app.business.billing.models import CreditEntry, EntryKind
 from app.business.billing.services.credit_service import CreditService
 from app.business.events import EventType, Origin, close_batch, open_batch, record_events
 from app.business.language_model import Completion, Prompt, ProviderFault
@@ -157,3 +160,35 @@ class PaidWorld(Machine):
     def _some(self, model: Any) -> Any:
         rows = select(model).order_by(model.id).execution_options(populate_existing=True)
         return self.rng.choice(self.session.scalars(rows).all())
+
+
+def six_due(session: Session) -> PaidWorld:
+    """Six runs of one rule are due, each over one new cluster; a budget at each level."""
+    machine = PaidWorld(session, rng=Random(1), model=OfflineModel(), halts=False)
+    account = make_account(session, daily_ceiling=900)
+    machine.make_rule(
+        account, trigger="cluster_created", batching="each", actions=[IDEAS], monthly_budget=500,
+        max_executions_per_day=1000,
+    )  # fmt: skip
+    make_sector(session, make_site(session, account, monthly_budget=700))
+    due_again(machine, 6)
+    return machine
+
+
+def due_again(machine: Machine, runs: int) -> None:
+    assert isinstance(machine, PaidWorld)
+    machine._add_clusters(machine.session.scalars(select(Sector)).one(), runs)
+    dispatch_batches(machine.transaction, machine.now)
+
+
+def drain_all(machine: Machine) -> Drained:
+    pace = Pace(timer=lambda: 0.0)
+    return drain(machine.engine, LONG_QUEUE, most_runs=100, most_seconds=60, pace=pace)
+
+
+def spent(machine: Machine) -> tuple[int, int, int]:
+    """Charges, runs charged, and attempts: each the same number when everything was done once."""
+    session = machine.session
+    charges = session.scalar(select(func.count(CreditEntry.id)).where(CreditEntry.run_id.is_not(None)))
+    runs = session.scalar(select(func.count(func.distinct(CreditEntry.run_id))))
+    return charges or 0, runs or 0, session.scalar(select(func.count(RunAttempt.id))) or 0

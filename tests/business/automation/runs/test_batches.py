@@ -1,28 +1,25 @@
 """Runs executed together in one transaction end as they do one by one, whatever meets them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
 from itertools import count
 from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import event, func, select, update
+from sqlalchemy import event, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import Reason, RunAttempt, RunDetail, ScheduledTask, Status
+from app.business.automation.run_models import Reason, RunDetail, ScheduledTask, Status
 from app.business.automation.services import rule_engine
 from app.business.automation.services.draining import drain as drain_module
-from app.business.automation.services.draining import plain_runs, set_execution, set_rows
+from app.business.automation.services.draining import set_execution, set_rows
 from app.business.automation.services.draining.drain import drain
 from app.business.automation.services.draining.pace import Pace
-from app.business.automation.services.draining.plain_runs import first_plain_runs
-from app.business.automation.services.runs import closing, commands, lease, record_claims
-from app.business.automation.services.runs.lease import claim_run
-from app.business.automation.services.runs.reservations import RESERVED_FOR, reserve
+from app.business.automation.services.runs import closing, lease, record_claims
+from app.business.automation.services.runs.reservations import RESERVED_FOR
 from app.business.automation.services.triggering.dispatch import dispatch_batches
 from app.business.planner.models import Keyword, Sector
 from app.infrastructure.database import db
@@ -37,10 +34,13 @@ from tests.business.automation.runs.batch_world import (
     SEEN,
     UNMEASURED,
     BatchWorld,
-    everything,
+    drain_all,
+    five_due,
+    labelled,
 )
-from tests.business.automation.runs.test_engine_cost import TRANSACTION_WORDS, statements
-from tests.factories import NOW, make_account, make_sector, make_site
+from tests.business.automation.runs.set_trials import attempts, killed_at, never_rolled_back, whole_life
+from tests.business.automation.runs.test_engine_cost import statements
+from tests.factories import make_account, make_sector, make_site
 from tests.sampling import times
 
 SEEDS = times(full=range(60), sample=range(1))
@@ -51,28 +51,16 @@ SEEDS = times(full=range(60), sample=range(1))
 def test_a_world_ends_the_same_with_its_runs_executed_together(
     session: Session, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alone = life(session, seed, together=False)
+    alone = whole_life(BatchWorld(session, rng=Random(seed), together=False))
     databases.empty(db.engine)
     break_some_sets(monkeypatch)
-    common = life(session, seed, together=None)
+    world = BatchWorld(session, rng=Random(seed), together=None)
+    common = whole_life(world)
+    counted = f"{world.as_set} runs in sets, {world.singly} singly after a failed set"
+    assert world.singly < len(common["scheduled_task"]) / 2, counted
+    assert world.singly or db.engine.dialect.name == "postgresql", counted
     for table, rows in alone.items():
         assert common[table] == rows, table
-
-
-def life(session: Session, seed: int, *, together: bool | None) -> dict[str, list[str]]:
-    world = BatchWorld(session, rng=Random(seed), together=together)
-    world.live()
-    assert world.breaches() == []
-    assert not world.runs(Status.RUNNING)
-    if together is None:
-        counted = f"{world.as_set} runs in sets, {world.singly} singly after a failed set"
-        assert world.as_set, counted
-        assert world.singly < len(world.runs()) / 2, counted
-        assert world.singly or db.engine.dialect.name == "postgresql", counted
-    rows = everything(session)
-    session.rollback()
-    session.expunge_all()
-    return rows
 
 
 def break_some_sets(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,22 +83,7 @@ def break_some_sets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def machine(session: Session) -> Machine:
-    """Five runs of one rule are due, each over one new keyword."""
-    machine = Machine(session)
-    account = make_account(session)
-    machine.make_rule(account, actions=[LABEL], batching="each", max_executions_per_day=1000)
-    import_texts(session, make_sector(session, make_site(session, account)), [f"lamp {n}" for n in range(5)])
-    session.commit()
-    dispatch_batches(machine.transaction, machine.now)
-    return machine
-
-
-def labelled(machine: Machine) -> int:
-    """Number of labelled keywords, each in its second version: labelled once."""
-    seen = [
-        row for row in machine.session.scalars(select(Keyword)) if "seen" in row.labels and row.version == 2
-    ]
-    return len(seen)
+    return five_due(session)
 
 
 def due_again(machine: Machine, trial: str) -> None:
@@ -119,10 +92,6 @@ def due_again(machine: Machine, trial: str) -> None:
     import_texts(machine.session, sector, [f"desk {trial} {n}" for n in range(5)])
     machine.session.commit()
     dispatch_batches(machine.transaction, machine.now)
-
-
-def attempts(machine: Machine) -> int:
-    return machine.session.scalar(select(func.count(RunAttempt.id))) or 0
 
 
 @pytest.mark.both_databases
@@ -145,74 +114,6 @@ def test_runs_of_a_transaction_that_failed_are_executed_one_by_one(
     assert {run.status for run in machine.runs()} == {Status.COMPLETED}
     assert (labelled(machine), attempts(machine)) == (5, 5)
     assert machine.breaches() == []
-
-
-def test_reserved_runs_are_left_to_whoever_has_reserved_them(machine: Machine) -> None:
-    session = machine.session
-    mine = reserve(session, "events", 3, NOW)
-    others = reserve(session, "events", 3, NOW)
-    assert (len(mine.rules), len(others.rules)) == (3, 2)
-    assert not mine.rules.keys() & others.rules.keys()
-    first = next(iter(mine.rules))
-    assert claim_run(session, first, "another", NOW) is None
-    assert claim_run(session, first, "another", NOW, others.token) is None
-    assert claim_run(session, first, "mine", NOW, mine.token)
-
-
-def test_a_worker_that_dies_with_reserved_runs_delays_them_for_a_moment(machine: Machine) -> None:
-    session = machine.session
-    assert len(reserve(session, "events", 2, NOW).rules) == 2
-    session.commit()
-    assert (
-        drain(machine.engine, "events", most_runs=100, most_seconds=60, pace=Pace(timer=lambda: 0.0)).executed
-        == 3
-    )
-    machine.now += RESERVED_FOR + timedelta(seconds=1)
-    left = reserve(session, "events", 5, machine.now)
-    assert left.left_behind == set(left.rules)
-    session.rollback()
-    assert (
-        drain(machine.engine, "events", most_runs=100, most_seconds=60, pace=Pace(timer=lambda: 0.0)).executed
-        == 2
-    )
-    assert (labelled(machine), machine.breaches()) == (5, [])
-
-
-def test_a_run_left_behind_by_a_dead_worker_is_executed_alone(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reserve(machine.session, "events", 1, NOW)
-    machine.session.commit()
-    machine.now += RESERVED_FOR + timedelta(seconds=1)
-    alone: list[int] = []
-    execute = rule_engine.RuleEngine.execute
-
-    def note(engine: Any, run_id: int, reserved: str = "") -> bool:
-        alone.append(run_id)
-        return execute(engine, run_id, reserved)
-
-    monkeypatch.setattr(rule_engine.RuleEngine, "execute", note)
-    drain(machine.engine, "events", most_runs=100, most_seconds=60, pace=Pace(timer=lambda: 0.0))
-    assert (alone, labelled(machine)) == ([machine.runs()[0].id], 5)
-
-
-def test_a_reserved_run_can_be_cancelled(machine: Machine) -> None:
-    reserve(machine.session, "events", 1, NOW)
-    run = machine.runs()[0]
-    commands.cancel(machine.session, run, NOW)
-    machine.session.commit()
-    assert (run.status, run.lease_token) == (Status.SKIPPED, None)
-    machine.settle()
-    assert labelled(machine) == 4
-
-
-def test_what_a_drain_does_not_come_to_is_free_at_once(machine: Machine) -> None:
-    assert (
-        drain(machine.engine, "events", most_runs=2, most_seconds=60, pace=Pace(timer=lambda: 0.0)).executed
-        == 2
-    )
-    held = select(func.count(ScheduledTask.id)).where(ScheduledTask.lease_token.is_not(None))
-    assert machine.session.scalar(held) == 0
 
 
 @pytest.mark.both_databases
@@ -294,8 +195,8 @@ def test_a_worker_killed_within_a_set_with_conditions_loses_nothing_and_repeats_
     points = times(full=range(1, whole + 1), sample=range(3, whole + 1, whole // 3))
     for number, point in enumerate(points, 2):
         due_to_choose(choosy, str(number), 5)
-        with pytest.raises(Killed):
-            _drain_until_killed(choosy, point)
+        with pytest.raises(Killed), killed_at(point):
+            choosy.drain("events")
         choosy.session.rollback()
         choosy.now += RESERVED_FOR + timedelta(seconds=1)
         choosy.settle()
@@ -304,26 +205,11 @@ def test_a_worker_killed_within_a_set_with_conditions_loses_nothing_and_repeats_
     assert choosy.breaches() == []
 
 
-def test_a_reservation_that_is_not_checked_is_found(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(plain_runs, "_still", lambda run_ids, *_: (ScheduledTask.id.in_(run_ids),))
-    with pytest.raises(AssertionError):
-        test_runs_that_another_worker_has_reserved_meanwhile_are_in_no_set(machine)
-
-
 def test_a_fallback_that_executes_its_runs_again_is_found(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise OSError("All is done but for the rows of the attempts.")
-
-    @contextmanager
-    def keeping() -> Iterator[Session]:
-        try:
-            yield machine.session
-        finally:
-            machine.session.commit()
 
     def take(session: Session, run_id: int, *_: Any) -> ScheduledTask:
         values = {"status": Status.RUNNING, "attempt": ScheduledTask.attempt + 1, "lease_token": "again"}
@@ -331,25 +217,13 @@ def test_a_fallback_that_executes_its_runs_again_is_found(
         return session.get_one(ScheduledTask, run_id, populate_existing=True)
 
     monkeypatch.setattr(set_rows, "_attempt", fail)
-    monkeypatch.setattr(machine, "transaction", keeping)
+    monkeypatch.setattr(machine, "transaction", never_rolled_back(machine))
     monkeypatch.setattr(lease, "_take", take)
     with suppress(SQLAlchemyError):
-        drain(machine.engine, "events", most_runs=100, most_seconds=60, pace=Pace(timer=lambda: 0.0))
+        drain_all(machine)
     machine.session.rollback()
     done = {run.status for run in machine.runs()} == {Status.COMPLETED}
     assert not (done and labelled(machine) == 5 and not machine.breaches())
-
-
-def test_runs_that_another_worker_has_reserved_meanwhile_are_in_no_set(machine: Machine) -> None:
-    session, works = machine.session, machine.engine.executor.works
-    mine = reserve(session, "events", 5, NOW)
-    later = NOW + RESERVED_FOR + timedelta(seconds=1)
-    others = reserve(session, "events", 2, later)
-    assert not first_plain_runs(session, list(mine.rules), mine.token, works, later).runs
-    assert (
-        first_plain_runs(session, list(others.rules), others.token, works, later).runs.keys()
-        == others.rules.keys()
-    )
 
 
 @pytest.mark.both_databases
@@ -358,7 +232,7 @@ def test_a_set_whose_records_somebody_took_meanwhile_is_executed_one_by_one(
 ) -> None:
     claim = record_claims.claim_as_handled
     monkeypatch.setattr(record_claims, "claim_as_handled", lambda *given: claim(*given) - 1)
-    drained = drain(machine.engine, "events", most_runs=100, most_seconds=60, pace=Pace(timer=lambda: 0.0))
+    drained = drain_all(machine)
     assert (drained.executed, drained.as_set, drained.singly) == (5, 0, 5)
     assert (labelled(machine), attempts(machine), machine.breaches()) == (5, 5, [])
 
@@ -370,7 +244,7 @@ def test_a_run_that_is_executed_although_its_rule_is_off_stands_for_no_other(mac
     chosen = update(RunDetail).where(RunDetail.run_id == first.id).values(options={"even_if_off": True})
     machine.session.execute(chosen)
     machine.session.commit()
-    drain(machine.engine, "events", most_runs=100, most_seconds=60, pace=Pace(timer=lambda: 0.0))
+    drain_all(machine)
     ends = {run.id: (run.status, run.reason) for run in machine.runs()}
     assert ends.pop(first.id) == (Status.COMPLETED, None)
     assert ends == {run.id: (Status.SKIPPED, Reason.INACTIVE) for run in others}
@@ -403,8 +277,8 @@ def test_a_worker_killed_at_any_statement_of_a_batch_loses_nothing_and_repeats_n
     points = times(full=range(1, whole + 1), sample=range(2, whole + 1, whole // 4))
     for number, point in enumerate(points, 2):
         due_again(machine, str(number))
-        with pytest.raises(Killed):
-            _drain_until_killed(machine, point)
+        with pytest.raises(Killed), killed_at(point):
+            machine.drain("events")
         machine.session.rollback()
         machine.now += RESERVED_FOR + timedelta(seconds=1)
         machine.settle()
@@ -419,17 +293,3 @@ def _count_of_a_batch(machine: Machine) -> int:
     with statements() as seen:
         assert machine.drain("events") == 5
     return len(seen)
-
-
-def _drain_until_killed(machine: Machine, point: int) -> None:
-    passed = count(1)
-
-    def kill(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if not statement.startswith(TRANSACTION_WORDS) and next(passed) == point:
-            raise Killed
-
-    event.listen(db.engine, "before_cursor_execute", kill)
-    try:
-        machine.drain("events")
-    finally:
-        event.remove(db.engine, "before_cursor_execute", kill)

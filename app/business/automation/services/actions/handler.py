@@ -4,12 +4,14 @@
 results and their events. Local actions do everything in `save`.
 """
 
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy.orm import Session
 
 from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.steps import Step
 from app.business.automation.services.runs.unit_parts import Part
 from app.business.automation.services.runs.unit_receipts import Ask, Done, Later, LeftOut, Unit
 from app.business.language_model import LanguageModel
@@ -61,3 +63,15 @@ class LocalWork:
 
     def give_up(self, session: Session, context: RunContext, unit: Unit) -> None:
         """Nothing was reserved."""
+
+
+class SetWork(LocalWork, ABC):
+    """Base of those that save the units of some steps by common statements, free of charge."""
+
+    @abstractmethod
+    def takes(self, step: Step) -> bool:
+        """Whether the step is one of these."""
+
+    @abstractmethod
+    def save_all(self, session: Session, context: RunContext, units: Sequence[Unit]) -> list[Done | LeftOut]:
+        """What `save` would return for each of them. Raises what one of them would fail with."""

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.services.audit_log import AuditActor, record
 from app.business.accounts.services.scope import Scope, owned, owned_and_locked
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.actions.handler import Handlers, LocalWork
+from app.business.automation.services.actions.handler import Handlers, LocalWork, SetWork
 from app.business.automation.services.actions.inheritance import Inherited, inherited
 from app.business.automation.services.actions.templates import fill
 from app.business.automation.services.catalogue.actions.create_record import CREATE_RECORD, CreateRecord
@@ -22,23 +22,46 @@ from app.business.automation.services.catalogue.field_types import FieldValue
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.catalogue.record_models import MODELS, record_type_of
 from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.steps import Step
 from app.business.automation.services.runs.unit_receipts import Done, LeftOut, Refused, Unit
 from app.business.automation.services.triggering.rule_switch import switch
 from app.business.errors import Conflict, NotFound
 from app.business.events import Origin
 from app.business.planner.models import Idea, Record, Sector
 from app.business.planner.services.idea_service import create_idea
+from app.business.planner.services.record_labels import relabel
 from app.business.writer.services import task_service
 from app.business.writer.services.record_editors import update_record
 
 LONGEST_NOTE = 2000
+OWN_LABELS = ("keyword", "cluster", "task")
+"""Record types of which an edit of labels changes nothing but the record."""
 UPDATED = Done(message="Updated")
 GONE = LeftOut("It was archived or removed before its turn came.")
 SWITCHED = {True: "switched on", False: "switched off"}
 
 
-class UpdateRecordsWork(LocalWork):
+class UpdateRecordsWork(SetWork):
     """Sets labels, person, note, due day and status of one record."""
+
+    def takes(self, step: Step) -> bool:
+        """Whether it changes labels only, of records of which nothing follows from them."""
+        params: UpdateRecords = step.params
+        return params.changes_labels_only and step.record_type in OWN_LABELS
+
+    def save_all(self, session: Session, context: RunContext, units: Sequence[Unit]) -> list[Done | LeftOut]:
+        """Left out where a record is gone."""
+        step = units[0].step
+        found = relabel(
+            session,
+            MODELS[step.record_type or ""],
+            context.account.id,
+            [unit.record_id for unit in units],
+            lambda present: changed_labels(present, step.params),
+            run_id=context.run.id,
+            now=context.now,
+        )
+        return [UPDATED if unit.record_id in found else GONE for unit in units]
 
     def save(self, session: Session, context: RunContext, unit: Unit, answer: None) -> Done | LeftOut:
         """Left out when the record's present status does not allow the change."""

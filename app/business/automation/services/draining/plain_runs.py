@@ -16,8 +16,7 @@ from sqlalchemy.orm import Session
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, RunDetail, ScheduledTask, Status, Waiting
 from app.business.automation.services.actions.handler import Works
-from app.business.automation.services.actions.local_handlers import UpdateRecordsWork
-from app.business.automation.services.catalogue.actions.update_records import UpdateRecords
+from app.business.automation.services.actions.local_handlers import OWN_LABELS, UpdateRecordsWork
 from app.business.automation.services.catalogue.record_order import OLDEST
 from app.business.automation.services.conditions.nodes import field_names
 from app.business.automation.services.draining.plain_run import PlainRun, PlainRuns, RunKind
@@ -35,8 +34,6 @@ from app.business.outlets.incident_models import Incident, IncidentStatus
 from app.business.outlets.webhook_models import Webhook
 
 IsOfPlainRule = Callable[[RunContext, Works], bool]
-OWN_EDITS = ("keyword", "cluster", "task")
-"""Record types of which an edit of labels changes nothing but the record."""
 MOST_RECORDS = 5
 DEEPEST = 2
 """Runs that so many others have led to are looked at one by one."""
@@ -222,7 +219,7 @@ def _has_plain_definition(context: RunContext) -> bool:
     definition, record_type = context.definition, context.run.record_type
     return (
         definition.mode == "live"
-        and record_type in OWN_EDITS
+        and record_type in OWN_LABELS
         and definition.record_type == record_type
         and reads_own_columns(context.conditions, record_type)
     )
@@ -235,13 +232,9 @@ def edits_own_records(context: RunContext, works: Works) -> bool:
 
 def _edits_own_record(step: Step, works: Works) -> bool:
     """Whether the step does nothing but change labels of the run's own records."""
-    if not isinstance(works[step.entry.key], UpdateRecordsWork):
-        return False
-    if step.source != "records":
-        return False
-    params: UpdateRecords = step.params
-    others = (params.status, params.assignee, params.due_in_days, params.note)
-    return all(other is None for other in others) and _has_plain_condition(step)
+    work = works[step.entry.key]
+    is_edit = isinstance(work, UpdateRecordsWork) and work.takes(step)
+    return is_edit and step.source == "records" and _has_plain_condition(step)
 
 
 def _has_plain_condition(step: Step) -> bool:

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Select, Update, and_, case, false, func, not_, or_, select, true, update
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.dml import ReturningInsert
 
 from app.business.automation.models import RuleRecord, RuleVersion
 from app.business.automation.run_models import Cause, ScheduledTask
@@ -15,7 +14,7 @@ from app.business.automation.services.runs.context import RunContext
 from app.business.base import Assigned, RowValues
 from app.business.planner.models import Record
 from app.business.row_sets import upsert_each
-from app.business.upsert import upserting
+from app.business.upsert import upsert_many
 
 FAILURES_TO_SET_ASIDE = 3
 CHUNK = 500
@@ -120,13 +119,6 @@ def _handled(context: RunContext) -> ColumnElement[bool]:
 
 def claim(session: Session, context: RunContext, ids: list[int]) -> dict[int, int | None]:
     """Claim the records for this run; returns those it got, in the order of `ids`: record -> run that began it."""
-    got: dict[int, int | None] = {}
-    for chunk in _chunks(ids):
-        got |= dict(session.execute(_upsert(session, context, chunk)).all())
-    return {record_id: got[record_id] for record_id in ids if record_id in got}
-
-
-def _upsert(session: Session, context: RunContext, ids: Iterable[int]) -> ReturningInsert[int, int | None]:
     rows: list[RowValues] = [
         {
             "account_id": context.account.id,
@@ -140,14 +132,13 @@ def _upsert(session: Session, context: RunContext, ids: Iterable[int]) -> Return
         }
         for record_id in ids
     ]
-    return upserting(
-        session,
-        RuleRecord,
-        rows,
-        unique=UNIQUE,
-        change={"state": "claimed", "run_id": context.run.id, "updated_at": context.now},
-        where=or_(not_(_taken(context)), RuleRecord.run_id == context.run.id),
-    ).returning(RuleRecord.record_id, RuleRecord.unfinished_run_id)
+    is_free = or_(not_(_taken(context)), RuleRecord.run_id == context.run.id)
+    wanted = RuleRecord.record_id, RuleRecord.unfinished_run_id
+    changed = ("state", "run_id", "updated_at")
+    got: dict[int, int | None] = dict(
+        upsert_many(session, RuleRecord, rows, *wanted, unique=UNIQUE, change=changed, where=is_free)
+    )
+    return {record_id: got[record_id] for record_id in ids if record_id in got}
 
 
 class Handled(NamedTuple):

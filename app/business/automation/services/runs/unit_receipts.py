@@ -14,6 +14,7 @@ from app.business.automation.unit_models import ActionRun
 from app.business.base import Assigned, RowValues
 from app.business.language_model import ModelUse
 from app.business.outlets.services import ai_spending
+from app.business.row_sets import insert_each
 
 SKIPPED = "The step's own condition does not hold for it."
 
@@ -164,6 +165,19 @@ def receipt_of_done(account_id: int, run_id: int, unit: Unit, done: Done, now: d
     return _new_row(account_id, run_id, unit, now) | {"finished_at": now} | _done(done, done.credits)
 
 
+def finish_all_at_once(
+    session: Session,
+    context: RunContext,
+    units: Sequence[Unit],
+    ends: Sequence[Done | LeftOut],
+    now: datetime,
+) -> None:
+    """The receipts of new units that are done free of charge, or left out."""
+    common: RowValues = {"finished_at": now, "credits": 0, "near_doubles": 0}
+    rows = [_row(context, unit, now) | common | _ended(end) for unit, end in zip(units, ends, strict=True)]
+    insert_each(session, ActionRun, rows)
+
+
 def leave_out(session: Session, context: RunContext, unit: Unit, reason: LeftOut, now: datetime) -> None:
     """Record that the action does not accept the record; counted in the result."""
     _write_at_once(session, context, unit, {"status": "left_out", "message": reason.message}, now)
@@ -255,6 +269,12 @@ def _done(done: Done, credits: int) -> RowValues:
         "message": done.message,
         "near_doubles": done.near_doubles,
     }
+
+
+def _ended(end: Done | LeftOut) -> RowValues:
+    if isinstance(end, Done):
+        return _done(end, 0)
+    return {"status": "left_out", "made": {}, "records": 0, "message": end.message}
 
 
 def _write_at_once(

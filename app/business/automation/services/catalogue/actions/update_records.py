@@ -67,6 +67,11 @@ class UpdateRecords(Params):
         ),
     ] = None
 
+    @property
+    def changes_labels_only(self) -> bool:
+        others = (self.status, self.assignee, self.due_in_days, self.note)
+        return bool(self.labels_add or self.labels_remove) and all(other is None for other in others)
+
 
 class UpdateRecordsAction(ActionType[UpdateRecords]):
     key = "update_records"
