@@ -15,6 +15,8 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from app.modules.web import csrf
 
 SECRET_FIELDS = ("password", "token", "secret")
+OWN_FIELDS = ("version", "read", "request_key", "seen")
+"""Of our forms, but typed by nobody."""
 GOOD_FOR = 3600
 """Seconds between the refused form and the sign-in."""
 

@@ -87,7 +87,9 @@ def _form_too_old(error: HTTPException) -> ResponseReturnValue:
     if htmx():
         return _message(code, _signed_out() if code == 401 else RELOAD)
     page, kept = own_path(urlsplit(request.referrer or "").path), carry_over.pack() if code == 401 else None
-    typed = [(name, text) for name, text in carry_over.typed_now() if text]
+    typed = [
+        (name, text) for name, text in carry_over.typed_now() if text and name not in carry_over.OWN_FIELDS
+    ]
     shown = render_template("pages/errors/form_too_old.html", typed=typed, code=code, page=page, kept=kept)
     return shown, code, {"Cache-Control": "no-store"}
 
@@ -145,10 +147,21 @@ def _answer(code: int, message: str | None, errors: Mapping[str, Sequence[str]] 
         return _message(code, message or HTTPStatus(code).phrase)
     # The menu is read from the database, which may be what is broken.
     is_framed = g.get("person") is not None and code < HTTPStatus.INTERNAL_SERVER_ERROR
+    again = own_path(request.full_path.removesuffix("?")) if _may_open_later(code) else None
     page = render_template(
-        "pages/errors/error.html", code=code, message=message, is_framed=is_framed, back=_form_page()
+        "pages/errors/error.html",
+        code=code,
+        message=message,
+        is_framed=is_framed,
+        back=_form_page(),
+        again=again,
     )
     return make_response(page, code)
+
+
+def _may_open_later(code: int) -> bool:
+    passes = code == HTTPStatus.TOO_MANY_REQUESTS or code >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return passes and request.method in SAFE_METHODS
 
 
 def _form_page() -> str | None:

@@ -39,6 +39,9 @@ document.addEventListener("keydown", (event) => {
   popup.querySelector("summary").focus();
 });
 
+// Tabs that do not fit: the chosen one is in sight.
+for (const tab of document.querySelectorAll(".tab[aria-current]")) tab.parentElement.scrollLeft = tab.offsetLeft - 32;
+
 // "Select all" in the head of a table.
 document.addEventListener("change", (event) => {
   const name = event.target.dataset.selects;

@@ -4,6 +4,7 @@ One in 28 of the pages in everyday runs, all of them with TRIALS=full.
 """
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,12 @@ from flask import Flask
 from playwright.sync_api import Page
 from sqlalchemy.orm import Session
 
+from app.business.accounts.services.audit_log import AuditActor
+from app.business.accounts.services.notice_choices import NoticeKind
+from app.business.accounts.services.welcome import issue_for
+from app.business.writer.models import Content
+from app.business.writer.services import content_shares
+from app.infrastructure.mail.unsubscribing import Subscription, token_for
 from app.modules.automation.rule_form.step_table import STEPS
 from tests.browser.conftest import AXE
 from tests.modules.permissions import FIXED, address, make_rows
@@ -50,6 +57,22 @@ def pages(app: Flask, ids: dict[str, str]) -> Iterator[str]:
     yield from FURTHER
 
 
+def opened_by_links(app: Flask, session: Session, people: People, ids: dict[str, str]) -> list[str]:
+    """Pages that open without a sign-in, for whoever has their address."""
+    now, content = datetime.now(UTC), session.get_one(Content, int(ids["content"]))
+    share = content_shares.make_share(session, content, AuditActor(people.owner.id), now)
+    mails = Subscription(people.account.id, people.owner.email, NoticeKind.INCIDENT, int(ids["site"]))
+    unsubscribe = token_for(app.extensions["settings"], mails)
+    welcome = issue_for(session, people.viewer, now)
+    return [
+        f"/shared/{share}",
+        f"/unsubscribe/{unsubscribe}",
+        f"/welcome/{welcome}",
+        "/shared/ended",
+        "/welcome/used",
+    ]
+
+
 def faults(page: Page, path: str) -> list[str]:
     """Of the page in both schemes, and of its layout on the narrowest phone."""
     found = []
@@ -72,7 +95,8 @@ def faults(page: Page, path: str) -> list[str]:
 def test_no_page_is_hard_to_read(
     app: Flask, session: Session, people: People, open_page: Any, part: int
 ) -> None:
-    paths = list(pages(app, make_rows(app, session, people)))[part::PARTS]
+    ids = make_rows(app, session, people)
+    paths = [*pages(app, ids), *opened_by_links(app, session, people, ids)][part::PARTS]
     session.commit()
     page: Page = open_page(people.owner, bypass_csp=True, color_scheme="light")
     found = [fault for path in paths for fault in faults(page, path)]

@@ -26,6 +26,21 @@ def test_it_shows_balance_and_use(app: Flask, session: Session, people: People) 
         assert shown in text
 
 
+def test_an_empty_account_says_what_waits_and_until_when(
+    app: Flask, session: Session, people: People
+) -> None:
+    viewer = browser_of(app, session, people.viewer)
+    assert "No credits are left" not in viewer.get("/credits").text
+    CreditService().add(
+        session, account_id=people.account.id, kind=EntryKind.ADJUST, amount=-1_000,
+        key="a", reason="Gone", now=people.account.created_at,
+    )  # fmt: skip
+    session.commit()
+    text = viewer.get("/credits").text
+    assert "No credits are left for new runs" in text
+    assert "until the next grant on" in text
+
+
 def test_older_entries_have_pages_of_their_own(app: Flask, session: Session, people: People) -> None:
     for number in range(51):
         CreditService().add(

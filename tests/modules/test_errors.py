@@ -72,6 +72,14 @@ def test_a_refused_form_leads_back_to_its_page_and_to_no_foreign_one(client: Fla
     assert "Back to the page" not in client.get("/missing", headers=own).text
 
 
+def test_a_page_that_may_open_later_is_offered_again(client: FlaskClient) -> None:
+    for name in ("away", "broken"):
+        assert f'href="/{name}?site=2"' in client.get(f"/{name}?site=2").text
+        assert "Try again</span>" not in client.post(f"/{name}").text
+    for name in ("conflict", "missing", "invalid"):
+        assert "Try again</span>" not in client.get(f"/{name}").text
+
+
 @pytest.mark.parametrize("code", [409, 422, 500])
 def test_htmx_gets_a_message_and_the_page_stays(client: FlaskClient, code: int) -> None:
     name = {409: "conflict", 422: "invalid", 500: "broken"}[code]

@@ -112,6 +112,15 @@ def test_passwords_are_never_kept(browser: FlaskClient, session: Session) -> Non
     assert "a new secret phrase" not in refused
 
 
+def test_only_what_somebody_typed_is_shown(browser: FlaskClient, session: Session) -> None:
+    begin_draft(browser)
+    expire(session)
+    refused = too_late(
+        browser, "/keywords/1/edit", note="Mine", version="2", read="note:12ae", csrf_token="forged"
+    )
+    assert re.findall(r'<label[^>]*for="typed-\d+">([^<]+)<', refused) == ["Note"]
+
+
 def test_a_manipulated_form_is_refused(browser: FlaskClient, session: Session, people: People) -> None:
     draft, token = begin_draft(browser)
     expire(session)

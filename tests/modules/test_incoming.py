@@ -1,6 +1,7 @@
 """The address for messages from other systems: signed, limited, each id once, renewed and ended by owners."""
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 import time_machine
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 from standardwebhooks import Webhook
 from werkzeug.test import TestResponse
@@ -22,6 +23,7 @@ from app.infrastructure.secret_box import SecretBox
 from app.modules.outlets import incoming_api
 from app.modules.quotas import Quota
 from tests.fuzz.world import fingerprint
+from tests.modules.automation_pages import make_rule, make_run
 from tests.people import People, browser_of, make_people
 
 
@@ -190,3 +192,22 @@ def test_owners_make_renew_and_end_the_address(app: Flask, session: Session, peo
     actions = session.scalars(select(AuditEntry.action).order_by(AuditEntry.id)).all()
     assert actions == ["incoming.made", "incoming.renewed", "incoming.ended"]
     assert owner.post("/incoming/end").status_code == 404
+
+
+def test_the_page_says_what_the_latest_messages_started(
+    app: Flask, session: Session, people: People, sender: Sender
+) -> None:
+    for number in range(12):
+        sender.post({"order": {"total": number}}, id=f"msg_{number:02}")
+    batch = session.scalar(select(Event.batch_id).order_by(Event.id.desc()).limit(1))
+    rule = make_rule(session, people.account, name="Thank for the order")
+    make_run(session, rule, "completed", batch_id=batch, part=0)
+    session.execute(delete(Event).where(Event.batch_id != batch))
+    session.commit()
+    page = browser_of(app, session, people.owner).get("/incoming").text
+    assert re.findall(r"<code>(msg_\d+)</code>", page) == [f"msg_{number:02}" for number in range(11, 1, -1)]
+    newest, *older = re.findall(r'<tr role="row">(.*?)</tr>', page.partition("Latest messages")[2], re.S)[1:]
+    assert "Thank for the order" in newest
+    assert "total&#34;: 11" in newest
+    assert all("No rule listens" in line for line in older)
+    assert "msg_" not in browser_of(app, session, people.stranger).get("/incoming").text

@@ -39,13 +39,13 @@ STAY_AS_READ = {
                  "second_factor_off", "sessions", "settings"),
     "automation": ("back_test", "import_look", "import_rules", "make_real", "resume", "retry_all", "rule_form",
                    "run_now", "site_calendar", "switch_on", "test", "undo"),
-    "outlets": ("ai", "incoming", "webhook_form", "webhook_secret", "wordpress"),
+    "outlets": ("ai", "webhook_form", "webhook_secret", "wordpress"),
     "planner": ("grouping", "import_file", "import_preview", "site"),
     "records": ("edit",),
     ".": ("ask_first",),
 }  # fmt: skip
 NEVER_CHANGE = {
-    "automation": ("help", "templates", "version"),
+    "automation": ("help", "help_section", "templates", "version"),
     "errors": ("error",),
     "openapi": ("call", "docs"),
     "planner": ("import_gone",),

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Notice
 from app.business.accounts.services.notice_choices import NoticeKind, Way, choices_of, choose
-from app.business.accounts.services.notices import notices_for, unread_notices
+from app.business.accounts.services.notices import notices_page, unread_notices
 from app.business.automation.report_models import DailyReport
 from app.business.automation.services.reports import daily
 from app.business.automation.services.reports.morning_line import sentences
@@ -75,10 +75,10 @@ def test_a_choice_for_a_site_goes_before_the_general_one(session: Session, peopl
         tell(session, people, NoticeKind.INCIDENT, about)
     named = [f"incident {about}" for about in (site.id, other.id, None)]
     assert mailed(session) == {people.owner.email: named[:1], people.editor.email: named[1:]}
-    assert [notice.title for notice in notices_for(session, people.owner)] == named[:1]
-    assert {notice.title for notice in notices_for(session, people.editor)} == set(named[1:])
+    assert [notice.title for notice in notices_page(session, people.owner).rows] == named[:1]
+    assert {notice.title for notice in notices_page(session, people.editor).rows} == set(named[1:])
     choose(session, people.owner, {NoticeKind.INCIDENT: None}, site.id)
-    assert notices_for(session, people.owner) == []
+    assert notices_page(session, people.owner).rows == []
 
 
 def test_the_page_keeps_choices_in_general_and_for_a_site(

@@ -9,8 +9,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.business.outlets.wordpress_models import WordPressConnection
 from app.business.planner.models import Cluster, Idea, Keyword, Sector, Site
-from tests.factories import make_cluster, make_content, make_idea, make_keyword, make_sector, make_site
+from tests.factories import NOW, make_cluster, make_content, make_idea, make_keyword, make_sector, make_site
 from tests.people import People, browser_of, make_people
 
 SURE = {"confirmed": "1"}
@@ -273,3 +274,35 @@ def test_strangers_find_nothing_and_viewers_change_nothing(
     assert stranger.post(f"/clusters/{cluster.id}/merge", data={"cluster": cluster.id}).status_code == 404
     session.expire_all()
     assert (keyword.status, idea.status) == ("new", "new")
+
+
+def test_the_page_of_a_site_counts_its_own_pipeline(
+    app: Flask, session: Session, people: People, sector: Sector
+) -> None:
+    other = make_sector(session, make_site(session, people.account, name="Elsewhere"))
+    for place, count in ((sector, 3), (other, 5)):
+        for _ in range(count):
+            make_keyword(session, place)
+    session.commit()
+    page = browser_of(app, session, people.viewer).get(f"/sites/{sector.site_id}").text
+    stage = re.search(r'href="(/keywords\?site=\d+)">Keywords</a>\s*<span class="funnel-count">(\d+)<', page)
+    assert stage
+    assert stage.groups() == (f"/keywords?site={sector.site_id}", "3")
+
+
+def test_the_list_of_sites_says_where_a_wordpress_is_connected(
+    app: Flask, session: Session, people: People, sector: Sector
+) -> None:
+    make_site(session, people.account, name="Elsewhere")
+    session.add(
+        WordPressConnection(
+            account_id=people.account.id, site_id=sector.site_id, url="https://blog.example", username="press",
+            password_sealed="", created_at=NOW, updated_at=NOW,
+        )
+    )  # fmt: skip
+    session.commit()
+    page = browser_of(app, session, people.viewer).get("/sites").text
+    found = re.findall(
+        r'row-link"[^>]*>([^<]+)<.*?data-label="WordPress"[^>]*>\s*<div class="cell">([^<]+)<', page, re.S
+    )
+    assert dict(found) == {"Sock Republic": "Connected", "Elsewhere": "Not connected"}

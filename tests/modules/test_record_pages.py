@@ -111,6 +111,15 @@ def test_a_record_without_others_says_what_is_not_there(app: Flask, session: Ses
     assert shown == ["This one", *["None yet"] * 4]
 
 
+def test_an_article_that_stands_alone_shows_no_way(app: Flask, session: Session, people: People) -> None:
+    content = make_content(session, make_sector(session, make_site(session, people.account)))
+    session.commit()
+    assert (
+        'class="record-path"'
+        not in browser_of(app, session, people.viewer).get(f"/content/{content.id}").text
+    )
+
+
 def test_what_lies_on_other_sites_is_neither_named_nor_counted(
     app: Flask, session: Session, people: People, way: dict[str, Record]
 ) -> None:

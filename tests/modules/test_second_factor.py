@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from urllib.parse import unquote
 
 import pyotp
 import pytest
@@ -69,6 +70,12 @@ def post(client: FlaskClient, path: str, **form: str) -> tuple[int, str, str]:
     return answer.status_code, answer.location or "", answer.text
 
 
+def codes_on(page: str) -> list[str]:
+    """The recovery codes that the page shows."""
+    shown = page.partition('id="recovery_codes">')[2].partition("</pre>")[0]
+    return re.findall(r"(?:[a-z2-7]{4}-){3}[a-z2-7]{4}", shown)
+
+
 def give_password(client: FlaskClient, user: User, next: str = "") -> tuple[int, str, str]:
     return post(client, f"/sign-in?next={next}", email=user.email, password=PASSWORD)
 
@@ -97,7 +104,9 @@ def test_set_up_on_the_page_then_asked_for_at_the_next_sign_in(
     assert browser.post(f"{PAGE}/on", data=sent | {"code": device.now(), "password": "no"}).status_code == 422
     assert session.scalar(select(func.count(SecondFactor.id))) == 0
     done = browser.post(f"{PAGE}/on", data=sent | {"code": device.now()})
-    codes = re.findall(r"(?:[a-z2-7]{4}-){3}[a-z2-7]{4}", done.text)
+    codes = codes_on(done.text)
+    file = unquote(re.findall(r'href="data:text/plain;charset=utf-8,([^"]+)"', done.text)[0])
+    assert file.split("\n") == codes
     assert len(codes) == second_factor.RECOVERY_CODES
     assert (is_in(browser), is_in(other)) == (True, False)
     kept = session.scalars(select(SecondFactor)).one()
@@ -166,7 +175,7 @@ def test_a_recovery_code_is_spent_once_and_new_ones_replace_all(
     assert entry.data["second_factor"] == "recovery code"
     status, _, text = post(client, f"{PAGE}/codes", code=device.now())
     assert status == 200
-    fresh = re.findall(r"(?:[a-z2-7]{4}-){3}[a-z2-7]{4}", text)
+    fresh = codes_on(text)
     assert len(fresh) == second_factor.RECOVERY_CODES
     assert not second_factor.accept(session, people.viewer, codes[1], lambda _sealed: "", AT)
     assert second_factor.accept(session, people.viewer, fresh[1], lambda _sealed: "", AT)

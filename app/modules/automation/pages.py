@@ -32,6 +32,7 @@ from app.modules.automation.views import (
     history,
     incidents,
     my_work,
+    notices,
     operations,
     pausing,
     practice,
@@ -140,8 +141,8 @@ add("/incidents/<int:id>/unmute", "unmute_incident", incidents.unmute, methods=[
 add("/my-work", "my_work", my_work.show)
 add("/my-work/decide", "decide_work", my_work.decide, methods=["POST"])
 add("/my-work/take-back", "take_back_decision", my_work.take_back, methods=["POST"])
-add("/notices", "notices", my_work.notices)
-add("/notices/read", "read_notices", my_work.read_notices, methods=["POST"])
+add("/notices", "notices", notices.show)
+add("/notices/read", "read_notices", notices.read_all, methods=["POST"])
 
 
 def unread_notices() -> int:

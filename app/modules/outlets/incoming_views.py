@@ -6,6 +6,7 @@ from flask import flash, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
+from app.business.automation.services.history.arrived_messages import arrived_messages
 from app.business.outlets.incoming_models import IncomingAddress
 from app.business.outlets.services import incoming
 from app.infrastructure.database import db
@@ -45,4 +46,7 @@ def end() -> ResponseReturnValue:
 def _page(row: IncomingAddress | None, secret: str | None = None) -> str:
     path = url_for("incoming_api.receive_message", token=row.name) if row else ""
     address = f"{settings().site_url}{path}"
-    return render_template("pages/outlets/incoming.html", row=row, address=address, secret=secret)
+    arrived = arrived_messages(db.session(), current_person().account.id)
+    return render_template(
+        "pages/outlets/incoming.html", row=row, address=address, secret=secret, arrived=arrived
+    )

@@ -159,7 +159,7 @@ def test_the_same_cause_makes_one_notice_and_renews_it(session: Session, now: da
     notices.mark_read(session, user, now)
     notices.add_notice(session, body="Twice.", now=now + timedelta(hours=1), **common)
     session.expire_all()
-    assert [notice.body for notice in notices.notices_for(session, user)] == ["Twice."]
+    assert [notice.body for notice in notices.notices_page(session, user).rows] == ["Twice."]
     assert notices.unread_notices(session, user) == 1
 
 
@@ -170,8 +170,8 @@ def test_notices_reach_those_they_are_meant_for(session: Session, now: datetime)
     notices.add_notice(session, body="editors", role=Role.EDITOR, **common)
     notices.add_notice(session, body="viewer", user_id=viewer.id, **common)
     notices.add_notice(session, body="all", **common)
-    assert [notice.body for notice in notices.notices_for(session, viewer)] == ["all", "viewer"]
-    assert [notice.body for notice in notices.notices_for(session, owner)] == ["all", "editors"]
+    assert [notice.body for notice in notices.notices_page(session, viewer).rows] == ["all", "viewer"]
+    assert [notice.body for notice in notices.notices_page(session, owner).rows] == ["all", "editors"]
     notices.mark_read(session, viewer, now)
     assert session.scalar(select(func.count(Notice.id)).where(Notice.read_at.is_(None))) == 1
 

@@ -96,18 +96,6 @@ def settle_notices_below(session: Session, account_id: int, key: str, now: datet
     )
 
 
-def notices_for(
-    session: Session, user: User, limit: int = 50, *, seen: ColumnElement[bool] = ALL
-) -> Sequence[Notice]:
-    """The person's notices, newest first. `seen`: clause of the notices that are about what the person sees."""
-    return session.scalars(
-        select(Notice)
-        .where(_meant_for(user), seen)
-        .order_by(Notice.created_at.desc(), Notice.id.desc())
-        .limit(limit)
-    ).all()
-
-
 def notices_page(
     session: Session,
     user: User,

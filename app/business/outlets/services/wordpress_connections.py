@@ -46,6 +46,15 @@ def find(session: Session, account_id: int, site_id: int) -> WordPressConnection
     )
 
 
+def connected_sites(session: Session, account_id: int) -> set[int]:
+    """Ids of the account's sites that have a connection."""
+    return set(
+        session.scalars(
+            select(WordPressConnection.site_id).where(WordPressConnection.account_id == account_id)
+        )
+    )
+
+
 def as_data(row: WordPressConnection) -> SiteConnection:
     """A copy that needs no session; the password stays encrypted."""
     return SiteConnection(

@@ -1,4 +1,4 @@
-"""Work for a person: articles to check one after another, questions of runs, tasks due, failed runs, and notices."""
+"""Work for a person: articles to check one after another, questions of runs, tasks due, and failed runs."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -9,9 +9,10 @@ from flask import flash, g, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import joinedload
 
 from app.business.accounts.models import Role, User
-from app.business.accounts.services.notices import mark_read, notices_for, unread_notices
+from app.business.accounts.services.notices import unread_notices
 from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.history.run_attention import failed_since, notices_seen
@@ -129,26 +130,6 @@ def take_back() -> ResponseReturnValue:
     return see_other(own_path(_referring_path()))
 
 
-@allow(Role.VIEWER)
-def notices() -> ResponseReturnValue:
-    """The person's latest notices."""
-    person = current_person()
-    return render_template(
-        "pages/automation/notices.html",
-        notices=notices_for(db.session(), person.user, seen=notices_seen(person.scope)),
-    )
-
-
-@allow(Role.VIEWER)
-def read_notices() -> ResponseReturnValue:
-    """Mark all as read."""
-    person = current_person()
-    mark_read(db.session(), person.user, datetime.now(UTC), seen=notices_seen(person.scope))
-    db.session.commit()
-    flash("All read.", "success")
-    return see_other(url_for(".notices"))
-
-
 def _checks(_now: datetime) -> Context:
     person, session = current_person(), db.session()
     page = CHECKS.page(
@@ -186,7 +167,8 @@ def _asked(_now: datetime) -> Context:
 def _due(now: datetime) -> Context:
     person = current_person()
     due = select(Task).where(person.scope.sees(Task), due_tasks(person.user.id, _today(now) + SOON))
-    return {"tasks": db.session.scalars(due.order_by(Task.due_on, Task.id).limit(SHOWN)).all()}
+    soonest = due.options(joinedload(Task.site)).order_by(Task.due_on, Task.id).limit(SHOWN)
+    return {"tasks": db.session.scalars(soonest).all()}
 
 
 def _failed(now: datetime) -> Context:

@@ -10,14 +10,17 @@ from sqlalchemy import func, select
 from app.business.accounts.models import Role
 from app.business.automation.services.calendars.applied_calendars import openings_of
 from app.business.automation.services.calendars.description import calendar_words
+from app.business.automation.services.history.pipeline import pipeline
 from app.business.automation.services.runs.waiting import wake_for_budget
 from app.business.outlets.services import wordpress_connections
+from app.business.periods import this_month
 from app.business.planner.models import Keyword, Sector, Site
 from app.business.planner.services import site_service
 from app.business.planner.services.record_lists import places
 from app.business.writer.models import Content
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
+from app.modules.display import viewer_zone
 from app.modules.planner.forms import SectorForm, SiteForm
 from app.modules.record_editing import Editing, Steps, edit_page, form_page
 from app.modules.web import see_other
@@ -73,7 +76,7 @@ SECTOR = Editing(
 
 @allow(Role.VIEWER)
 def index() -> str:
-    """Every site with its keywords, and how many articles wait and are published."""
+    """Every site with its keywords, how many articles wait and are published, and whether WordPress is connected."""
     scope = current_person().scope
     counted = select(Keyword.site_id, func.count()).where(scope.sees(Keyword))
     keywords = {row[0]: row[1] for row in db.session.execute(counted.group_by(Keyword.site_id))}
@@ -83,7 +86,10 @@ def index() -> str:
         for row in db.session.execute(written.group_by(Content.site_id, Content.status))
     }
     known = places(db.session(), scope)
-    return render_template("pages/planner/sites.html", sites=known, keywords=keywords, articles=articles)
+    connected = wordpress_connections.connected_sites(db.session(), current_person().account.id)
+    return render_template(
+        "pages/planner/sites.html", sites=known, keywords=keywords, articles=articles, connected=connected
+    )
 
 
 @allow(Role.OWNER, whole_account=True)
@@ -132,6 +138,7 @@ def _page(site: Site, form: SectorForm) -> str:
     sectors = next(sectors for known, sectors in places(db.session(), scope) if known.id == site.id)
     counted = select(Keyword.sector_id, func.count()).where(scope.sees(Keyword), Keyword.site_id == site.id)
     keywords = {row[0]: row[1] for row in db.session.execute(counted.group_by(Keyword.sector_id))}
+    month = this_month(viewer_zone().key, datetime.now(UTC)).start
     return render_template(
         "pages/planner/site.html",
         site=site,
@@ -140,6 +147,7 @@ def _page(site: Site, form: SectorForm) -> str:
         form=form,
         calendar=_calendar(site),
         wordpress=wordpress_connections.find(db.session(), site.account_id, site.id),
+        flow=pipeline(db.session(), scope.within([site.id]), month, month),
     )
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Notice, Role, User
 from app.business.accounts.services.notice_choices import NoticeKind, Way, choose
-from app.business.accounts.services.notices import notices_for
+from app.business.accounts.services.notices import notices_page
 from app.business.automation.models import AutomationRule
 from app.business.outlets.mail_models import Mail
 from app.business.outlets.services import mails, refusals
@@ -177,5 +177,5 @@ def test_the_choice_of_kind_and_site_decides_how_a_message_of_a_rule_comes(
     sent = set(mailed(session))
     wanted = {user.email for user, way in chosen.values() if way == Way.MAIL}
     assert sent == (wanted if email and not unsubscribed else set())
-    seen = {user.email for user, _ in chosen.values() if notices_for(session, user)}
+    seen = {user.email for user, _ in chosen.values() if notices_page(session, user).rows}
     assert seen == {user.email for user, way in chosen.values() if way != Way.OFF}
