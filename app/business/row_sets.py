@@ -36,6 +36,8 @@ from app.business.prepared_rows import RowStatement, inserting, updating
 from app.business.updates import changed_rows, table_of
 
 Columns = tuple[str, ...]
+GivenRows = Select[Any]
+"""Any: each column has a type of its own."""
 
 
 def is_on_postgresql(session: Session) -> bool:
@@ -98,7 +100,7 @@ def upsert_each(
 
 
 @lru_cache(maxsize=256)
-def given_rows(table: Table, columns: Columns, same: Columns) -> Select[Any]:
+def given_rows(table: Table, columns: Columns, same: Columns) -> GivenRows:
     """The rows of a `document`, with the types of the table's columns. same: the columns of which it has one value for
     all rows. PostgreSQL only."""
     values: dict[str, ColumnElement[Any]] = {}
@@ -121,6 +123,23 @@ def given_rows(table: Table, columns: Columns, same: Columns) -> Select[Any]:
         # Change hints read the accounts from the parameters of the statement.
         rows = rows.where(values["account_id"].in_(bindparam("account_id_1", expanding=True)))
     return rows
+
+
+def rows_to_select(session: Session, table: Table, rows: Sequence[RowValues]) -> tuple[GivenRows, RowValues]:
+    """The rows as what one statement can select, and its parameters; on SQLite only numbers, texts and dates."""
+    columns = tuple(rows[0])
+    if is_on_postgresql(session):
+        same, given = document(rows)
+        return given_rows(table, columns, same), given
+    return _listed_rows(table, columns), {"given_rows": _as_json(rows)}
+
+
+@lru_cache(maxsize=256)
+def _listed_rows(table: Table, columns: Columns) -> GivenRows:
+    row = func.json_each(bindparam("given_rows", type_=String)).table_valued("value").c.value
+    values = (func.json_extract(row, f"$.{name}", type_=table.c[name].type).label(name) for name in columns)
+    # With a condition, or SQLite takes ON CONFLICT for a part of it.
+    return select(*values).where(row.is_not(None))
 
 
 def document(rows: Sequence[Values]) -> tuple[Columns, RowValues]:

@@ -15,7 +15,7 @@ from app.business.automation.services.actions.registry import make_works
 from app.business.automation.services.rule_engine import RuleEngine
 from app.business.automation.services.runs import waiting
 from app.business.automation.services.triggering.activations import outdated_rules
-from app.business.automation.services.triggering.dispatch import dispatch_batch, plan_batch
+from app.business.automation.services.triggering.batch_plans import dispatch_batch, plan_batch
 from app.business.automation.services.triggering.planning import WINDOW, plan_rule, replan
 from app.business.billing.services.replenishment import grant_month
 from app.business.events import EventBatch

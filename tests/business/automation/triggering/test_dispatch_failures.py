@@ -14,7 +14,7 @@ from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.auditing.accounting import unaccounted
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.operations.bulk_retry import retry_alone
-from app.business.automation.services.triggering import deliveries, dispatch, small_batches
+from app.business.automation.services.triggering import batch_plans, deliveries, dispatch, small_batches
 from app.business.automation.services.triggering.dispatch import MOST_TRIES, dispatch_batches
 from app.business.errors import Conflict
 from app.business.events import EventBatch
@@ -186,7 +186,7 @@ def test_a_passing_fault_of_the_database_is_not_counted(
             raise OperationalError("SELECT", {}, BusyError()) if faults.pop() else AssertionError
         return real(session, events, rule, now)
 
-    for module in (dispatch, small_batches):
+    for module in (batch_plans, small_batches):
         monkeypatch.setattr(module, "match", busy)
     batch = import_many(session, sector, 6)
     for _ in range(7):
@@ -211,7 +211,7 @@ def test_a_failing_batch_does_not_delay_later_ones(
             raise OperationalError("SELECT", {}, BusyError())
         return real(session, batch)
 
-    for module in (dispatch, small_batches):
+    for module in (batch_plans, small_batches):
         monkeypatch.setattr(module, "read_events", locked)
     import_many(session, sector, 2, name="free")
     done = dispatch_batches(machine.transaction, machine.now, most=2)
@@ -228,7 +228,7 @@ def test_an_unreadable_batch_is_retried_for_as_long_as_it_takes(
         raise ValueError("not JSON")
 
     with monkeypatch.context() as patch:
-        for module in (dispatch, small_batches):
+        for module in (batch_plans, small_batches):
             patch.setattr(module, "read_events", broken)
         for _ in range(20):
             dispatch_batches(machine.transaction, machine.now)
@@ -245,7 +245,7 @@ def test_two_dispatchers_of_one_batch_open_its_runs_once(
 ) -> None:
     machine.make_rule(account, actions=[LABEL])
     batch = import_many(session, sector, 3)
-    dispatch.dispatch_batch(session, dispatch.plan_batch(session, batch.id, machine.now), machine.now)
+    batch_plans.dispatch_batch(session, batch_plans.plan_batch(session, batch.id, machine.now), machine.now)
     session.commit()
     machine.settle()
     assert len(machine.runs()) == len(session.scalars(select(ScheduledTask)).all()) == 1

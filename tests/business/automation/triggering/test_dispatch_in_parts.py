@@ -15,7 +15,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import RunDetail, ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rules.versions import definition_of
-from app.business.automation.services.triggering import deliveries
+from app.business.automation.services.triggering import closed_batches, deliveries
 from app.business.automation.services.triggering.dispatch import dispatch_batches
 from app.business.automation.services.triggering.rule_switch import switch
 from app.business.planner.models import Keyword, Sector
@@ -30,6 +30,7 @@ AT_ONCE, KEYWORDS, MATCHING = 5, 24, 12
 @pytest.fixture(autouse=True)
 def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deliveries, "MOST_RUNS", AT_ONCE)
+    monkeypatch.setattr(closed_batches, "MOST_EVENTS", AT_ONCE)
 
 
 @pytest.fixture

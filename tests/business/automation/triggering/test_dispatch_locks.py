@@ -13,10 +13,10 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Status
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rules.versions import definition_of
-from app.business.automation.services.triggering import dispatch
+from app.business.automation.services.triggering import batch_plans, dispatch
+from app.business.automation.services.triggering.closed_batches import MOST_EVENTS, first_page, take_first
 from app.business.automation.services.triggering.rule_switch import switch
-from app.business.automation.services.triggering.small_batches import MOST_EVENTS
-from app.business.events import EventBatch
+from app.business.events import EVENTS_QUEUE, EventBatch
 from app.business.planner.models import Sector
 from app.infrastructure.database import db, only_reading
 from tests.business.automation.machine import Machine
@@ -31,7 +31,7 @@ def test_others_save_while_a_batch_is_matched(
 ) -> None:
     machine.make_rule(account, actions=[LABEL])
     batch = import_many(session, sector, MOST_EVENTS + 1)
-    real, engine = dispatch.match, db.engine
+    real, engine = batch_plans.match, db.engine
     account_id, batch_id = account.id, batch.id
 
     def save_meanwhile(*about: Any) -> Any:
@@ -47,7 +47,7 @@ def test_others_save_while_a_batch_is_matched(
         with only_reading(), machine.transaction() as here:
             yield here
 
-    monkeypatch.setattr(dispatch, "match", save_meanwhile)
+    monkeypatch.setattr(batch_plans, "match", save_meanwhile)
     done = dispatch.dispatch_batches(machine.transaction, machine.now, reading=reading)
     assert (done.batches, done.failures, len(machine.runs(Status.PENDING))) == (1, [], 1)
     session.refresh(account)
@@ -78,9 +78,9 @@ def test_a_rule_saved_after_the_match_is_matched_again(
 ) -> None:
     rule = machine.make_rule(account, actions=[LABEL])
     batch = import_many(session, sector, 4)
-    plan = dispatch.plan_batch(session, batch.id, machine.now)
+    plan = batch_plans.plan_batch(session, batch.id, machine.now)
     change(machine, rule)
-    assert dispatch.dispatch_batch(session, plan, machine.now) == []
+    assert batch_plans.dispatch_batch(session, plan, machine.now) == []
     session.commit()
     pending = machine.runs(Status.PENDING)
     assert [run.record_count for run in pending] == records
@@ -96,9 +96,9 @@ def test_a_rule_switched_on_after_the_match_is_matched_too(
     switch_off(machine, rule)
     session.commit()
     batch = import_many(session, sector, 4)
-    plan = dispatch.plan_batch(session, batch.id, machine.now)
+    plan = batch_plans.plan_batch(session, batch.id, machine.now)
     switch(session, rule, True, machine.now)
-    dispatch.dispatch_batch(session, plan, machine.now)
+    batch_plans.dispatch_batch(session, plan, machine.now)
     session.commit()
     assert [run.record_count for run in machine.runs(Status.PENDING)] == [4]
 
@@ -108,9 +108,44 @@ def test_a_batch_matched_by_two_dispatchers_is_dispatched_by_one(
 ) -> None:
     machine.make_rule(account, actions=[LABEL])
     batch = import_many(session, sector, 4)
-    plans = [dispatch.plan_batch(session, batch.id, machine.now) for _ in range(2)]
+    plans = [batch_plans.plan_batch(session, batch.id, machine.now) for _ in range(2)]
     for plan in plans:
-        dispatch.dispatch_batch(session, plan, machine.now)
+        batch_plans.dispatch_batch(session, plan, machine.now)
         session.commit()
     machine.settle()
     assert [run.record_count for run in machine.runs()] == [4]
+
+
+def test_workers_that_look_at_the_same_batches_take_one_each(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    """Without waiting for one another where several can write."""
+    machine.make_rule(account, actions=[LABEL])
+    batches = [import_many(session, sector, 2, name=f"part {number}.").id for number in range(2)]
+    page = first_page(session, machine.now, 10)
+    session.commit()
+    with Session(db.engine) as other:
+        first = take_first(session, page, machine.now)
+        if db.engine.dialect.name == "sqlite":
+            session.commit()
+        second, third = (take_first(other, page, machine.now) for _ in range(2))
+        assert [one and one.id for one in (first, second, third)] == [*batches, None]
+        other.rollback()
+    session.commit()
+    assert dispatch.dispatch_batches(machine.transaction, machine.now).batches == 1
+    assert len(machine.runs(Status.PENDING)) == 1
+
+
+def test_another_worker_is_called_once_for_several_batches(
+    machine: Machine, session: Session, account: Account, sector: Sector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[str] = []
+    monkeypatch.setattr(dispatch, "wake", lambda _session, queues: called.extend(queues))
+    machine.make_rule(account, actions=[LABEL])
+    import_many(session, sector, 2, name="alone")
+    dispatch.dispatch_batches(machine.transaction, machine.now)
+    assert called == []
+    for number in range(3):
+        import_many(session, sector, 2, name=f"part {number}.")
+    dispatch.dispatch_batches(machine.transaction, machine.now)
+    assert called == [EVENTS_QUEUE]

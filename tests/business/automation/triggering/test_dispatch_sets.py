@@ -11,6 +11,7 @@ from app.business.accounts.models import Account
 from app.business.automation.delivery_models import BatchDelivery
 from app.business.automation.run_models import Reason, RunDetail, ScheduledTask, Status
 from app.business.automation.services.triggering import event_matching
+from app.business.automation.services.triggering.closed_batches import MOST_EVENTS
 from app.business.automation.services.triggering.dispatch import dispatch_batches
 from app.business.automation.services.triggering.event_matching import BatchEvents
 from app.business.planner.models import Sector
@@ -103,7 +104,7 @@ def test_more_records_take_no_more_statements(
     machine: Machine, session: Session, account: Account, sector: Sector, batching: str
 ) -> None:
     machine.make_rule(account, actions=[LABEL], conditions=SEARCHED, batching=batching)
-    import_many(session, sector, 40, name="few")
+    import_many(session, sector, MOST_EVENTS + 1, name="few")
     few = handed_out(machine)
     import_many(session, sector, 800, name="many")
     many = handed_out(machine)

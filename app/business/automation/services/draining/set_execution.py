@@ -16,7 +16,7 @@ from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.actions.local_handlers import UPDATED, changed_labels
 from app.business.automation.services.draining import set_rows
 from app.business.automation.services.draining.plain_run import PlainRun, PlainRuns, RunKind
-from app.business.automation.services.draining.set_labels import LabelledRecord, lock_records, write_labels
+from app.business.automation.services.draining.set_labels import LabelledRecord, labelled, write_labels
 from app.business.automation.services.draining.set_records import (
     RecordKey,
     SetRecords,
@@ -118,7 +118,7 @@ class SetExecution:
         self.require_time()
 
     def _choose(self) -> None:
-        self.records = read_records(self.session, self.plain)
+        self.records = read_records(self.session, self.plain, to_label=True)
         self.choices = {run.id: self.records.choice(run) for run in self.plain.runs.values()}
         # A run that meets held records waits, or goes on without them: the runs after it may depend on that.
         held = [run_id for run_id in self.plain.runs if self.choices[run_id].held]
@@ -229,9 +229,7 @@ class SetExecution:
         return {"records": self.records.traces(run, most)} if has_conditions else None
 
     def _execute_steps(self, runs: Sequence[PlainRun]) -> None:
-        records = lock_records(self.session, runs)
-        expect(sum(len(run.records) for run in runs), len(records))
-        self.require_same({key: record.version for key, record in records.items()})
+        records = labelled(self.records.seen)
         for run in runs:
             for step in run.kind.steps:
                 excluded = [key for key in run.records if not self._execute_unit(run, step, key, records)]

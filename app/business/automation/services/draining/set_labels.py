@@ -1,23 +1,15 @@
-"""The records of which a set's steps change the labels: locked, changed in memory, and written by one statement."""
+"""The records of which a set's steps change the labels: changed in memory, and written by one statement."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.services.catalogue.field_types import FieldValue
 from app.business.automation.services.catalogue.record_models import MODELS
-from app.business.automation.services.draining.plain_run import PlainRun
-from app.business.automation.services.draining.set_records import (
-    PLACE,
-    RecordKey,
-    read_columns,
-    records_by_type,
-)
+from app.business.automation.services.draining.set_records import RecordKey
 from app.business.base import RowValues
 from app.business.folded_columns import with_folded
 from app.business.row_sets import update_each
@@ -40,18 +32,12 @@ class LabelledRecord:
             self.values |= {"labels": [*labels], "updated_at": now}
 
 
-def lock_records(session: Session, runs: Iterable[PlainRun]) -> dict[RecordKey, LabelledRecord]:
-    """The records of the runs, as far as they exist."""
-    found = {}
-    runs = list(runs)
-    for record_type, ids in records_by_type(runs).items():
-        kinds = dict.fromkeys(run.kind for run in runs if run.kind.record_type == record_type)
-        nodes = [step.when for kind in kinds for step in kind.steps if step.when is not None]
-        columns = dict.fromkeys((*PLACE, "labels", *read_columns(nodes, record_type)))
-        for row in session.execute(_locking(record_type, tuple(columns)), {"ids": ids}).mappings():
-            record = LabelledRecord(dict(row), row["account_id"], row["labels"], row["version"])
-            found[record_type, row["id"]] = record
-    return found
+def labelled(seen: Mapping[RecordKey, Mapping[str, Any]]) -> dict[RecordKey, LabelledRecord]:
+    """The records as the steps change them, beside what the conditions of the rules have seen."""
+    return {
+        key: LabelledRecord(dict(row), row["account_id"], row["labels"], row["version"])
+        for key, row in seen.items()
+    }
 
 
 def write_labels(session: Session, records: Mapping[RecordKey, LabelledRecord], now: datetime) -> None:
@@ -70,11 +56,3 @@ def write_labels(session: Session, records: Mapping[RecordKey, LabelledRecord], 
             if of_type == record_type and record.is_changed
         ]
         update_each(session, model, rows)
-
-
-@lru_cache(maxsize=256)
-def _locking(record_type: str, columns: tuple[str, ...]) -> Select[Any]:
-    model = MODELS[record_type]
-    rows = select(*(getattr(model, name) for name in columns))
-    wanted = rows.where(model.id.in_(bindparam("ids", expanding=True))).order_by(model.id)
-    return wanted.with_for_update(key_share=True)

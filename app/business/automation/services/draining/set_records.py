@@ -89,12 +89,21 @@ class SetRecords:
         return holder is not None and holder != run.id
 
 
-def read_records(session: Session, plain: PlainRuns) -> SetRecords:
-    """Read the given records of all runs, and which of them other runs of their rules hold."""
+def read_records(session: Session, plain: PlainRuns, *, to_label: bool = False) -> SetRecords:
+    """Read the given records of all runs, and which of them other runs of their rules hold.
+
+    to_label: whether they are also locked, and read with their labels and what the steps' conditions read.
+    """
     found = SetRecords()
     for record_type, ids in records_by_type(plain.runs.values()).items():
-        nodes = [one.context.conditions for one in plain.kinds if one.record_type == record_type]
-        rows = session.execute(_query(record_type, (*PLACE, *read_columns(nodes, record_type))), {"ids": ids})
+        kinds = [one for one in plain.kinds if one.record_type == record_type]
+        nodes = [one.context.conditions for one in kinds]
+        if to_label:
+            nodes += [step.when for one in kinds for step in one.steps if step.when is not None]
+        columns = dict.fromkeys(
+            (*PLACE, *(["labels"] if to_label else []), *read_columns(nodes, record_type))
+        )
+        rows = session.execute(_query(record_type, tuple(columns), to_label), {"ids": ids})
         found.seen.update(((record_type, row["id"]), dict(row)) for row in rows.mappings())
     claims = sorted(claim for run in plain.runs.values() for claim in claims_of(run))
     for rule_id, record_type, record_id, run_id in session.execute(_CLAIMED, {"asked": claims}):
@@ -130,14 +139,16 @@ _CLAIMED = select(RuleRecord.rule_id, RuleRecord.record_type, RuleRecord.record_
 
 
 @lru_cache(maxsize=256)
-def _query(record_type: str, columns: tuple[str, ...]) -> Select[Any]:
+def _query(record_type: str, columns: tuple[str, ...], to_label: bool) -> Select[Any]:
     model = MODELS[record_type]
     values = [getattr(model, name) for name in columns]
-    return (
+    rows = (
         select(*values, Site.status.label(SITE_STATUS))
         .join(Site, (Site.id == model.site_id) & (Site.account_id == model.account_id))
         .where(model.id.in_(bindparam("ids", expanding=True)))
     )
+    # In one order, so that two workers never wait for each other.
+    return rows.order_by(model.id).with_for_update(key_share=True, of=model) if to_label else rows
 
 
 def _is_in_scope(kind: RunKind, row: Seen) -> bool:

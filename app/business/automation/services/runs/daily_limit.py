@@ -13,7 +13,7 @@ from app.business.automation.run_models import Reason, Waiting
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.gate_verdict import Admission, Stop
 from app.business.base import RowValues
-from app.business.row_sets import is_on_postgresql
+from app.business.row_sets import GivenRows, is_on_postgresql, rows_to_select
 from app.business.updates import table_of
 from app.business.upsert import Given
 
@@ -39,22 +39,24 @@ def take_slots(session: Session, wanted: Sequence[tuple[RunContext, int]]) -> di
     """
     fitting = [(one, runs) for one, runs in wanted if runs <= one.rule.max_executions_per_day]
     # In one order, so that two workers never wait for each other.
-    found = {}
-    for context, runs in sorted(fitting, key=lambda pair: pair[0].rule.id):
-        used = session.scalar(_counting(is_on_postgresql(session), has_slots), _row(context, runs))
-        if used is not None:
-            found[context.rule.id] = used
-    return found
+    rows = [_row(context, runs) for context, runs in sorted(fitting, key=lambda pair: pair[0].rule.id)]
+    if not rows:
+        return {}
+    given, values = rows_to_select(session, table_of(RuleDay), rows)
+    statement = _counting(is_on_postgresql(session), given, has_slots)
+    accounts = frozenset(context.account.id for context, _ in fitting)
+    return dict(session.execute(statement, values, execution_options={"accounts": accounts}).all())
 
 
-@lru_cache(maxsize=8)
-def _counting(on_postgresql: bool, guard: Guard) -> ReturningInsert[int]:
+@lru_cache(maxsize=64)
+def _counting(on_postgresql: bool, given: GivenRows, guard: Guard) -> ReturningInsert[int, int]:
     table = table_of(RuleDay)
     adding = postgresql.insert(table) if on_postgresql else sqlite.insert(table)
+    adding = adding.from_select([column.name for column in given.selected_columns], given)
     new = adding.excluded
     change = {"used": table.c.used + new.used}
     counted = adding.on_conflict_do_update(index_elements=UNIQUE, set_=change, where=guard(new))
-    return counted.returning(table.c.used)
+    return counted.returning(table.c.rule_id, table.c.used)
 
 
 def used_today(session: Session, contexts: Sequence[RunContext]) -> dict[int, int]:

@@ -1,16 +1,19 @@
-"""Reads the closed batches that wait for being dispatched."""
+"""Reads the closed batches that wait for being dispatched, and takes them: each is dispatched by one worker."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import Integer, bindparam, exists, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.transactions import Transaction
-from app.business.automation.services.triggering.small_batches import MOST_EVENTS
+from app.business.base import RowValues
 from app.business.events import Event, EventBatch
+
+MOST_EVENTS = 100
+"""A batch of more is matched while others can write."""
 
 
 class Closed(NamedTuple):
@@ -23,6 +26,7 @@ class Closed(NamedTuple):
     is_heard: bool
 
 
+_MOST_EVENTS = bindparam("most_events", type_=Integer)
 _IS_HEARD = exists().where(
     AutomationRule.account_id == EventBatch.account_id,
     AutomationRule.trigger == EventBatch.type,
@@ -34,7 +38,7 @@ _UNDISPATCHED = (
         EventBatch.id,
         EventBatch.closed_at,
         EventBatch.account_id,
-        select(Event.id).where(Event.batch_id == EventBatch.id).limit(1).offset(MOST_EVENTS).exists(),
+        select(Event.id).where(Event.batch_id == EventBatch.id).limit(1).offset(_MOST_EVENTS).exists(),
         _IS_HEARD,
     )
     .where(
@@ -54,7 +58,11 @@ _BEHIND = _UNDISPATCHED.where(
 
 def first_page(session: Session, now: datetime, most: int) -> list[Closed]:
     """So many of them, the oldest first."""
-    return [Closed(*row) for row in session.execute(_UNDISPATCHED, {"now": now, "most": most})]
+    return [Closed(*row) for row in session.execute(_UNDISPATCHED, _asked(now, most))]
+
+
+def _asked(now: datetime, most: int) -> RowValues:
+    return {"now": now, "most": most, "most_events": MOST_EVENTS}
 
 
 def pages_of(
@@ -67,7 +75,44 @@ def pages_of(
             return
         last = {"closed_at": page[-1].closed_at, "last": page[-1].id}
         with transaction() as session:
-            page = [Closed(*row) for row in session.execute(_BEHIND, {"now": now, "most": most} | last)]
+            page = [Closed(*row) for row in session.execute(_BEHIND, _asked(now, most) | last)]
+
+
+def take_first(
+    session: Session, batches: Sequence[Closed] | Sequence[EventBatch], now: datetime
+) -> EventBatch | None:
+    """Take the first of these that nobody has taken, or takes in this moment; None where there is none.
+
+    Which one is decided once nobody else writes, so that workers that look at the same batches take one each.
+    """
+    values = {
+        "now": now,
+        "batches": [closed.id for closed in batches],
+        "account_id_1": list({closed.account_id for closed in batches}),
+    }
+    return session.scalar(_TAKE_FIRST, values, execution_options=_FRESH)
+
+
+_FRESH = {"populate_existing": True, "synchronize_session": False}
+_free = aliased(EventBatch)
+_TAKE_FIRST = (
+    update(EventBatch)
+    .where(
+        EventBatch.id
+        == select(_free.id)
+        .where(
+            _free.id.in_(bindparam("batches", expanding=True)),
+            _free.account_id.in_(bindparam("account_id_1", expanding=True)),
+            _free.dispatched_at.is_(None),
+        )
+        .order_by(_free.closed_at, _free.id)
+        .limit(1)
+        .with_for_update(skip_locked=True, key_share=True)
+        .scalar_subquery()
+    )
+    .values(dispatched_at=bindparam("now"))
+    .returning(EventBatch)
+)
 
 
 def pass_unheard(session: Session, page: Sequence[Closed], now: datetime) -> set[int]:

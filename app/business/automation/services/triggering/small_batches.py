@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import bindparam, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.runs.opening import Openings, open_runs
 from app.business.automation.services.runs.reservations import Reservation, is_any_due
-from app.business.automation.services.triggering.deliveries import MOST_RUNS, deliver_all, plan_delivery
+from app.business.automation.services.triggering import deliveries
+from app.business.automation.services.triggering.deliveries import deliver_all, plan_delivery
 from app.business.automation.services.triggering.event_matching import (
     LISTENERS,
     listened_to,
@@ -26,8 +26,8 @@ from app.business.automation.services.triggering.event_matching import (
 )
 from app.business.events import EVENTS_QUEUE, EventBatch
 
-MOST_EVENTS, MOST_RULES = 20, 8
-"""Matched while others wait to write."""
+MOST_RULES, MOST_PAIRS = 8, 200
+"""Matched while others wait to write: rules, and pairs of a rule and an event."""
 MOST_TAKEN = 20
 """Runs that a worker takes for itself: others may be due before it has executed more."""
 
@@ -72,16 +72,6 @@ class Taken:
         self.reservation.rules |= part.rules
 
 
-_TAKE = (
-    update(EventBatch)
-    .where(
-        EventBatch.id == bindparam("batch"),
-        EventBatch.account_id == bindparam("account_id_1"),
-        EventBatch.dispatched_at.is_(None),
-    )
-    .values(dispatched_at=bindparam("now"))
-    .returning(EventBatch)
-)
 _RULES = (
     LISTENERS.with_only_columns(AutomationRule, Account)
     .join(Account, Account.id == AutomationRule.account_id)
@@ -91,24 +81,24 @@ _FRESH = {"populate_existing": True, "synchronize_session": False}
 
 
 def dispatch_small(
-    session: Session, batch_id: int, account_id: int, now: datetime, taken: Taken | None
+    session: Session, batch: EventBatch, now: datetime, taken: Taken | None
 ) -> Reservation | None:
-    """Returns the runs that were opened for the worker itself. Raises what its rules cannot be matched for, and
-    NotSmall."""
-    values = {"batch": batch_id, "account_id_1": account_id, "now": now}
-    batch = session.scalar(_TAKE, values, execution_options=_FRESH)
-    if batch is None:
-        return None
+    """Dispatch a batch that this transaction has taken; returns the runs that were opened for the worker itself.
+
+    Raises what its rules cannot be matched for, and NotSmall.
+    """
     rows = session.execute(_RULES, listened_to(batch), execution_options=_FRESH).all()
     if len(rows) > MOST_RULES:
         raise NotSmall
     # The rows keep their accounts in the session, which are asked for in each match.
     events, pairs = read_events(session, batch), []
+    if len(rows) * len(events.rows) > MOST_PAIRS:
+        raise NotSmall
     for rule, _account in rows:
         if (found := match(session, events, rule, now)) is not None:
             pairs.append(plan_delivery(batch, rule, found, now))
     runs = sum(len(pair.runs) for pair in pairs)
-    if runs > MOST_RUNS:
+    if runs > deliveries.MOST_RUNS:
         raise NotSmall
     if taken is None:
         deliver_all(session, pairs, now)
