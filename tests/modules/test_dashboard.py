@@ -103,6 +103,7 @@ def test_while_all_is_paused_no_page_promises_a_start(
     assert "Times are planned again when somebody resumes it." in page
     assert "No times are planned while all automation is paused" in owner.get("/calendar").text
     assert owner.get("/rules").text.count("Once resumed") == 2
+    assert "What you start here waits" in owner.get(f"/rules/{rule.id}/run").text
     for one in (rule, on_event):
         assert "Once all automation is resumed" in owner.get(f"/rules/{one.id}").text
 

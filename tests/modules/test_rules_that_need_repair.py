@@ -1,7 +1,7 @@
 """Stored rules that are not valid any more: shown with their errors, and repaired by an edit."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, TypeVar
 
@@ -221,6 +221,32 @@ def test_one_that_starts_nothing_shows_no_next_run(app: Flask, session: Session,
     assert "<time" not in next_run[str(broken.id)]
     assert "Once repaired" in next_run[str(broken.id)]
     assert "Once it is repaired" in browser.get(f"/rules/{broken.id}").text
+
+
+def test_its_planned_times_say_that_they_fail_and_cost_nothing(
+    app: Flask, session: Session, people: People
+) -> None:
+    paid = ON_CLUSTERS | {"conditions": {"field": "gone", "operator": "eq", "value": 1}}
+    broken = stored(session, people, NIGHTLY | ON_CLUSTERS, paid)
+    first = (datetime.now(UTC) + timedelta(days=2)).date()
+    address = f"/api/automation/calendar/?from={first}&to={first + timedelta(days=1)}"
+    (run,) = program_of(app, session, people.owner).get(address).json["days"][0]["runs"]
+    assert (run["automation_rule"], run["note"], run["credits"]) == (
+        broken.id, "fails: the rule needs repair", 0,
+    )  # fmt: skip
+
+
+def test_no_page_offers_to_test_it(app: Flask, session: Session, people: People) -> None:
+    browser = browser_of(app, session, people.owner)
+    keyword = session.scalars(select(Keyword.id)).one()
+    gone = {"conditions": {"field": "gone", "operator": "eq", "value": 1}}
+    broken = stored(session, people, NIGHTLY, gone)
+    for address in (
+        f"/why/keyword/{keyword}",
+        f"/why/keyword/{keyword}/rule/{broken.id}",
+        f"/rules/{broken.id}",
+    ):
+        assert f"/rules/{broken.id}/test" not in browser.get(address).text
 
 
 LABELLED = [

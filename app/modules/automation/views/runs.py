@@ -58,7 +58,8 @@ def retry(id: int) -> ResponseReturnValue:
     run = _run(id)
     account, now = current_person().account, datetime.now(UTC)
     bulk_retry.retry_alone(db.session(), account, run, actor(), now, named=shown_total())
-    return _done(run, "It is tried again now: only what was not finished.")
+    when = "when automation is resumed" if current_person().account.paused_at else "now"
+    return _done(run, f"It is tried again {when}: only what was not finished.")
 
 
 @allow(Role.OPERATOR)

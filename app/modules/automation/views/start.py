@@ -97,7 +97,9 @@ def run(id: int) -> ResponseReturnValue:
         max_credits=_total(form),
     )
     session.commit()
-    flash("Started. This page shows how it goes.", "success")
+    is_paused = current_person().account.paused_at is not None
+    said = "It starts when automation is resumed." if is_paused else "Started. This page shows how it goes."
+    flash(said, "success")
     return see_other(url_for(".run", id=opened.id))
 
 

@@ -44,7 +44,7 @@ def index(record_type: str, id: int) -> ResponseReturnValue:
         record_type=record_type,
         title=title_of(record),
         crumbs=_breadcrumbs(record_type, record),
-        answers=[(answer, _sentence(answer.rule)) for answer in answers],
+        answers=[(answer, *_said(answer.rule)) for answer in answers],
     )
 
 
@@ -55,6 +55,7 @@ def show(record_type: str, id: int, rule_id: int) -> ResponseReturnValue:
     if rule.record_type != record_type:
         raise NotFound()
     answer = why(db.session(), rule, record, datetime.now(UTC), at=_asked())
+    sentence, may_test = _said(rule)
     return render_template(
         "pages/automation/why_rule.html",
         record=record,
@@ -63,14 +64,18 @@ def show(record_type: str, id: int, rule_id: int) -> ResponseReturnValue:
         rule=rule,
         crumbs=_breadcrumbs(record_type, record),
         answer=answer,
-        sentence=_sentence(rule),
+        sentence=sentence,
+        may_test=may_test,
         readings=_readings(answer),
     )
 
 
-def _sentence(rule: AutomationRule) -> str:
-    faults = faults_of(rule)
-    return repair_text(faults) if faults else sound_summary(read_definition(rule), place_of(rule))
+def _said(rule: AutomationRule) -> tuple[str, bool]:
+    """What the rule says, and whether this person may test it."""
+    if faults := faults_of(rule):
+        return repair_text(faults), False
+    may_test = current_person().can(Role.OPERATOR) and not rule.archived_at
+    return sound_summary(read_definition(rule), place_of(rule)), may_test
 
 
 def record_of(record_type: str, id: int) -> Record:

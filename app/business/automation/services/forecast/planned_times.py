@@ -34,13 +34,14 @@ from app.business.time_zones import time_in
 
 PAST_DAYS = 28
 TINY = timedelta(microseconds=1)
+BROKEN = "fails: the rule needs repair"
 
 
 class PlannedTime(NamedTuple):
     """A planned time, at the moment when its run starts: where it was moved, a later one.
 
-    note: what a change of the clocks or a closed day does to it · runs: False where a closed day leaves it out ·
-    run_id: of its row, once there is one.
+    note: what a change of the clocks or a closed day does to it, or that its rule needs repair · runs: False where a
+    closed day leaves it out · run_id: of its row, once there is one.
     """
 
     at: datetime
@@ -82,14 +83,15 @@ def planned_times(session: Session, scope: Scope, since: datetime, until: dateti
 def run_prices(
     session: Session, account: Account, rule_ids: Iterable[int], now: datetime
 ) -> dict[int, RunPrice]:
-    """The price of a run of each of these rules; free ones are left out."""
+    """The price of a run of each of these rules; free ones are left out, and those that can only fail."""
     ids = sorted(set(rule_ids))
     if not ids:
         return {}
     query = select(AutomationRule).where(
         AutomationRule.account_id == account.id, AutomationRule.id.in_(ids), AutomationRule.mode == "live"
     )
-    rules = [rule for rule in session.scalars(query) if is_paid(stored_actions(rule.actions))]
+    paid = [rule for rule in session.scalars(query) if is_paid(stored_actions(rule.actions))]
+    rules = [rule for rule in paid if not faults_of(rule)]
     used = _used(session, account, now) if rules else {}
     connected = bool(rules) and is_connected(session, account.id)
     return {rule.id: _price(rule, *used.get(rule.id, (0, 0)), connected) for rule in rules}
@@ -102,8 +104,6 @@ def _used(session: Session, account: Account, now: datetime) -> Mapping[int, tup
 def _price(rule: AutomationRule, used: int, runs: int, connected: bool) -> RunPrice:
     if runs > 0 and used > 0:
         return RunPrice(round(used / runs), True)
-    if faults_of(rule):
-        return RunPrice(rule.credit_limit_per_execution, False)
     return RunPrice(most_per_run(read_definition(rule), connected=connected), False)
 
 
@@ -167,6 +167,7 @@ def _walks(
             schedules = site_schedules(read_definition(rule), zones.get(rule.id, {}))
         except Invalid:
             continue
+        is_broken = bool(faults_of(rule))
         planned_since = rule.unplanned_from - TINY if rule.unplanned_from else since
         for split_site, schedule in schedules.items():
             site_id = split_site or rule.site_id
@@ -179,6 +180,8 @@ def _walks(
             found = walked.get((schedule, first)) or occurrences(schedule, first, until)
             walked[schedule, first], own = tee(found)
             walk = _walk(rule, site_id, schedule, times, own)
+            if is_broken:
+                walk = (time._replace(note=BROKEN) if time.runs else time for time in walk)
             yield _by_start(walk, since, until) if times.may_move else walk
 
 
