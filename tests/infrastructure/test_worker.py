@@ -111,6 +111,25 @@ def test_a_step_worker_works_in_a_child_process(
     assert int(child) != os.getpid()
 
 
+def test_a_child_goes_on_with_what_comes_soon(
+    app: Flask, valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has loaded and compiled serves the next job too."""
+
+    def drain(queue: str) -> None:
+        valkey.rpush("looked-at", f"{queue} {os.getpid()}")
+        if valkey.llen("looked-at") < 3:
+            wake(valkey, ["deliveries" if queue == "long" else "long"])
+
+    monkeypatch.setattr(automation_tasks, "drain", drain)
+    with app.app_context():
+        wake(valkey, ["long"])
+        StepWorker(queues.STEP_WORKER_QUEUES, valkey).work(burst=True)
+    looks = [look.decode().split() for look in valkey.lrange("looked-at", 0, -1)]
+    assert [queue for queue, _ in looks] == ["long", "deliveries", "long"]
+    assert len({child for _, child in looks}) == 1
+
+
 def test_a_work_horse_names_its_parent(
     app: Flask, valkey: Redis, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -1,4 +1,6 @@
-"""Workers: the clock worker does not fork, step workers fork for each job. Both are RQ's, without its bookkeeping.
+"""Workers: the clock worker does not fork, step workers fork for the jobs of a moment.
+
+Both are RQ's, without its bookkeeping.
 
 RQ keeps states, executions and results of every job in the queue server, at some twenty round trips each. Our jobs
 are wake-ups whose loss costs nothing and whose work is recorded in the database, so a job costs two round trips,
@@ -20,7 +22,7 @@ from redis import Redis, RedisError
 from redis.client import Pipeline
 from rq import Queue, SimpleWorker, Worker
 from rq import worker_registration as registration
-from rq.exceptions import StopRequested
+from rq.exceptions import DequeueTimeout, StopRequested
 from rq.job import Job
 from rq.timeouts import HorseMonitorTimeoutException, JobTimeoutException
 from rq.worker import BaseWorker, WorkerStatus
@@ -38,6 +40,8 @@ HEARTBEAT_EVERY = timedelta(seconds=1)
 LONGEST_PAUSE_SECONDS = 2.0
 TRUSTED_SECONDS = 1.0
 """A drain has many transactions, and what it does is done again if the connection turns out to be cut."""
+HORSE_SECONDS, SOON_SECONDS = 10.0, 1
+"""How long a child goes on with new jobs, and waits for one: then the memory that it took is freed."""
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 draining = threading.Event()
@@ -131,7 +135,7 @@ class ClockWorker(WakeupWorker, SimpleWorker):
 
 
 class StepWorker(WakeupWorker, Worker):
-    """Forks for each job: memory used by a provider call or by clustering is freed with the child."""
+    """Forks for the jobs of a moment: memory used by a provider call or by clustering is freed with the child."""
 
     kind = "step"
 
@@ -183,7 +187,21 @@ class StepWorker(WakeupWorker, Worker):
         self.setup_work_horse_signals()
         self._is_horse = True
         self.perform_logged(job)
+        self._perform_what_comes_soon()
         os._exit(0)
+
+    def _perform_what_comes_soon(self) -> None:
+        """Further jobs, one after the other: a child for each would begin by compiling the same statements."""
+        until = time.monotonic() + HORSE_SECONDS
+        while not draining.is_set() and time.monotonic() < until:
+            try:
+                found = self.queue_class.dequeue_any(
+                    self.queues, SOON_SECONDS, self.connection, self.job_class, self.serializer
+                )
+            except (DequeueTimeout, RedisError):
+                return
+            if found:
+                self.perform_logged(found[0])
 
     def setup_work_horse_signals(self) -> None:
         """SIGTERM, from the parent, means drain; Ctrl-C is handled by the parent."""

@@ -7,11 +7,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from app.business.folding import name_key
 from app.business.planner.services.search_phrases import is_comparison, is_how_to, is_question
 from app.business.planner.services.search_stems import (
+    MOST_KEPT,
     Stems,
     need_of,
     stems_of,
@@ -94,7 +96,7 @@ class SitePages:
         self._names.setdefault(name_key(page.title), page)
         for text in {page.title, page.search}:
             self._words.setdefault(need_of(text, self.language), page)
-            self._subjects.setdefault(self._subject(text), page)
+            self._subjects.setdefault(_subject(text, self.language), page)
         self._seen.update(stems_of(page.search, self.language))
 
     def competitor(self, new: SitePage) -> SitePage | None:
@@ -108,13 +110,10 @@ class SitePages:
             if found := self._words.get(need_of(text, self.language)):
                 return found
             # A question and the page on its subject are one need; two questions about one subject are two.
-            asked, subject = self._subject(text)
+            asked, subject = _subject(text, self.language)
             if found := self._subjects.get((not asked, subject)):
                 return found
         return None
-
-    def _subject(self, text: str) -> tuple[bool, Stems]:
-        return is_question(text, self.language), subject_of(text, self.language)
 
     def _by_meaning(self, new: SitePage) -> SitePage | None:
         near = self._shortlist(new)
@@ -151,17 +150,22 @@ class SitePages:
         return bool(one - other and other - one)
 
     def _shortlist(self, new: SitePage) -> list[SitePage]:
-        own = stems_of(new.search, self.language)
+        own, numbers = stems_of(new.search, self.language), _numbers(new.search)
         ranked = []
         for place, page in enumerate(self.pages):
             # "iphone 15" and "iphone 16" mean nearly the same to an encoder, and so do "for men" and "for women".
-            if _numbers(page) != _numbers(new) or self._are_apart(page, new):
+            if _numbers(page.search) != numbers or self._are_apart(page, new):
                 continue
             shared = own & stems_of(page.search, self.language)
             if shared or page.cluster in self.near:
                 rarity = sum(1 / self._seen[stem] for stem in shared)
                 ranked.append((page.cluster not in self.near, -rarity, place))
         return [self.pages[place] for *_, place in sorted(ranked)[:MOST_MEASURED]]
+
+
+@lru_cache(MOST_KEPT)
+def _subject(text: str, language: str) -> tuple[bool, Stems]:
+    return is_question(text, language), subject_of(text, language)
 
 
 def has_own_kind(page: SitePage, content_type: str, language: str) -> bool:
@@ -187,5 +191,6 @@ def nearest_titles(pages: Sequence[SitePage], texts: Iterable[str], language: st
     return list(dict.fromkeys(pages[place].title for _, place in sorted(ranked)))[:most]
 
 
-def _numbers(page: SitePage) -> frozenset[str]:
-    return frozenset(_NUMBER.findall(page.search))
+@lru_cache(MOST_KEPT)
+def _numbers(text: str) -> frozenset[str]:
+    return frozenset(_NUMBER.findall(text))

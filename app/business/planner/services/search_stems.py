@@ -38,6 +38,7 @@ def terms_apart(text: str, language: str) -> frozenset[str]:
     return frozenset(terms[stem] for stem in words_by_stem(text, language) if stem in terms)
 
 
+@lru_cache(MOST_KEPT)
 def need_of(text: str, language: str) -> Stems:
     """`stems_of` with one word for synonyms: “cheap shoes” and “affordable shoes” are one."""
     terms = _terms_by_stem(language)
@@ -54,11 +55,16 @@ def _terms_by_stem(language: str) -> dict[str, str]:
     }
 
 
+@lru_cache(MOST_KEPT)
 def subject_of(text: str, language: str) -> Stems:
     """`stems_of` without the words that make a search a question."""
-    asking = {stem for word in words_of(language).question for stem in stems_of(word, language)}
     stems = stems_of(text, language)
-    return stems - asking or stems
+    return stems - _asking(language) or stems
+
+
+@lru_cache(32)
+def _asking(language: str) -> Stems:
+    return frozenset(stem for word in words_of(language).question for stem in stems_of(word, language))
 
 
 def _stem(word: str, endings: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import Status
+from app.business.automation.services import rule_engine
 from app.business.automation.services.draining import paid_execution, paid_sets
 from app.business.automation.services.draining.drain import drain
 from app.business.automation.services.draining.pace import Overdue, Pace
@@ -156,3 +157,36 @@ def test_a_worker_killed_at_any_statement_of_a_paid_set_loses_nothing_and_charge
         assert spent(machine) == (6 * number, 6 * number, 6 * number), f"killed at statement {point}"
         assert {run.status for run in machine.runs()} == {Status.COMPLETED}
     assert machine.breaches() == []
+
+
+def test_where_not_even_a_set_of_one_is_in_time_only_that_run_is_executed_alone(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a process that has just begun, which compiles its statements meanwhile."""
+    pace, late = Pace(timer=lambda: 0.0), count()
+
+    def require_time(_began: float) -> None:
+        if next(late) < 2:
+            raise Overdue
+
+    monkeypatch.setattr(pace, "require_time", require_time)
+    drained = drain(machine.engine, LONG_QUEUE, most_runs=100, most_seconds=60, pace=pace)
+    assert (drained.executed, drained.as_set, drained.singly) == (6, 5, 1)
+    assert spent(machine) == (6, 6, 6)
+
+
+def test_a_worker_that_ends_amid_runs_that_failed_together_reserves_none(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute = rule_engine.RuleEngine.execute
+
+    def execute_and_end(engine: Any, run_id: int, reserved: str = "") -> bool:
+        is_done = execute(engine, run_id, reserved)
+        machine.draining = len(machine.runs(Status.COMPLETED)) == 2
+        return is_done
+
+    monkeypatch.setattr(rule_engine.RuleEngine, "execute", execute_and_end)
+    monkeypatch.setattr(paid_execution, "charge_at_once", _fail)
+    drained = drain_all(machine)
+    assert (drained.executed, drained.has_more) == (2, True)
+    assert {run.lease_token for run in machine.runs(Status.PENDING)} == {None}

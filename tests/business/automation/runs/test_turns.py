@@ -152,6 +152,8 @@ def test_who_has_nothing_due_in_a_crowded_queue_is_let_in_behind_it(
     alone = add_runs(session, small, 1, MANUAL_QUEUE, now)
     session.commit()
     monkeypatch.setattr(automation_tasks, "MOST_RUNS", 2)
+    for name in ("MOST_SECONDS", "OTHERS_SECONDS"):
+        monkeypatch.setattr(automation_tasks, name, 60)
     automation_tasks.drain(DUE_QUEUE)
     states = dict(session.execute(select(ScheduledTask.id, ScheduledTask.status)).all())
     left = [run_id for run_id, status in states.items() if status == Status.PENDING]

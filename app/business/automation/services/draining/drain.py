@@ -35,7 +35,7 @@ from app.business.events import wake
 
 MOST_RESERVED = 100
 MOST_SELECTED = 20
-"""Runs with calls outside take long: select again soon, because a more urgent run may have arrived."""
+"""Runs that are executed one by one may take long: select again soon, because a more urgent run may have arrived."""
 IsOver = Callable[[], bool]
 
 
@@ -118,23 +118,26 @@ class _Source:
 def _execute_selected(source: _Source, most: int, drained: Drained, is_over: IsOver) -> bool:
     """Execute the next runs one by one; False when none is due."""
     engine, queue = source.engine, source.queue
-    most = min(most, MOST_SELECTED if queue == LONG_QUEUE else MOST_RESERVED)
+    service = local_ideas(engine.executor.works) if source.has_sets else None
+    sets = PaidSets(engine, queue, service, source.pace) if service else None
+    most_alone = MOST_SELECTED if queue == LONG_QUEUE else MOST_RESERVED
     with engine.transaction() as session:
         now = engine.clock()
+        most = min(most, MOST_RESERVED if sets else most_alone)
         run_ids = in_turn(session, queue, most, now, source.left_out(session, now), source.turns)
         if len(run_ids) > 1:
             # While this worker executes the first run, another one may take the next.
             wake(session, [queue])
-    has_any = bool(run_ids)
-    service = local_ideas(engine.executor.works) if source.has_sets else None
-    sets = PaidSets(engine, queue, service, source.pace) if service else None
-    while run_ids and not is_over():
+    has_any, alone = bool(run_ids), 0
+    while run_ids and not is_over() and alone < most_alone:
         tried = sets.execute(run_ids) if sets else Tried([], run_ids[:1])
         drained.note(tried)
-        for run_id in tried.alone:
-            if is_over():
-                break
-            drained.executed += engine.execute(run_id, tried.token)
+        left = list(tried.alone)
+        while left and not is_over():
+            drained.executed += engine.execute(left.pop(0), tried.reserved.token)
+            alone += 1
+        if sets:
+            sets.release(tried.reserved, left)
         known = {*tried.done, *tried.alone}
         run_ids = [run_id for run_id in run_ids if run_id not in known]
     return has_any

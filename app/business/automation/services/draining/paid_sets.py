@@ -1,8 +1,8 @@
 """A worker's runs that make ideas in this process: reserved and read in one transaction, made outside of any, and
 written in another one, if everything that they were made from is still the same."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 from app.business.automation.services.draining.pace import Overdue, Pace
@@ -19,13 +19,13 @@ from app.business.planner.services.ideas_service import IdeasService
 @dataclass(frozen=True)
 class Tried:
     """done: runs that were executed together · alone: those that follow, or failed together, to be executed one by
-    one, with `token` · cause: why they failed."""
+    one · failed: their number, and `cause` why · reserved: what of them is reserved for that."""
 
     done: list[int]
     alone: list[int]
-    token: str = ""
     failed: int = 0
     cause: Exception | None = None
+    reserved: Reservation = field(default_factory=lambda: Reservation(""))
 
 
 @dataclass(frozen=True)
@@ -40,22 +40,27 @@ class PaidSets:
     def execute(self, run_ids: Sequence[int]) -> Tried:
         """Execute the first of these runs together, as many as can be."""
         reservation, before = self._reserve(run_ids[: self.pace.runs])
-        known = set(before.plain.runs)
-        alone = run_ids[len(known) : len(known) + before.plain.others]
+        known = list(before.plain.runs)
+        behind = run_ids[len(known) : len(known) + before.plain.others]
         if not known:
-            return Tried([], list(alone or run_ids[:1]))
+            return Tried([], list(behind or run_ids[:1]))
         try:
             done = self._write_in_time(reservation, before)
         except Exception as error:
             # One of them cannot be executed together with others: nothing has been done yet.
-            return Tried([], [*before.plain.runs], reservation.token, len(known), error)
+            return Tried([], known, len(known), error, reservation)
         if not done:
-            # Not even one of them is in time.
-            return Tried([], [*before.plain.runs], reservation.token, len(known))
-        if left := known - {*done}:
-            self._release(reservation, left)
-            return Tried(done, [])
-        return Tried(done, list(alone))
+            # Not even a set of one is in time here and now.
+            self.release(reservation, known[1:])
+            return Tried([], known[:1], 1, reserved=reservation)
+        self.release(reservation, known[len(done) :])
+        return Tried(done, [] if len(done) < len(known) else list(behind))
+
+    def release(self, reservation: Reservation, run_ids: Collection[int]) -> None:
+        """Let other workers have these runs, as far as they are reserved."""
+        if reserved := reservation.rules.keys() & set(run_ids):
+            with self.engine.transaction() as session:
+                release(session, reservation, reserved)
 
     def _write_in_time(self, reservation: Reservation, before: PaidRuns) -> list[int]:
         """Write as many of them, the first ones, as are in time; returns these."""
@@ -106,7 +111,3 @@ class PaidSets:
             if done != run_ids:
                 raise Unexpected(f"{len(done)} runs instead of {len(run_ids)}")
             self.pace.note(len(done), began)
-
-    def _release(self, reservation: Reservation, run_ids: set[int]) -> None:
-        with self.engine.transaction() as session:
-            release(session, reservation, run_ids)
