@@ -133,9 +133,11 @@ def percent(share: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """`0.4 s`, `12 s`, `5 min`, `3 min 5 s`, `2 h 10 min`."""
+    """`under 0.1 s`, `0.4 s`, `12 s`, `5 min`, `3 min 5 s`, `2 h 10 min`."""
     if seconds is None:
         return NOTHING
+    if 0 < seconds < 0.05:
+        return "under 0.1 s"
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, rest = divmod(int(seconds), 60)

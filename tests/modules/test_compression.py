@@ -1,6 +1,7 @@
 """Answers are compressed, keep their ETags, and stay uncompressed for requests of other sites; files are kept."""
 
 import gzip
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -127,3 +128,15 @@ def test_a_part_of_a_file_is_a_part_of_its_own_bytes(app: Flask) -> None:
     with app.test_client().get("/static/js/console.js", headers=BROWSER | {"Range": "bytes=0-999"}) as answer:
         assert (answer.status_code, encoding(answer)) == (206, "")
         assert answer.data == path.read_bytes()[:1000]
+
+
+def test_a_first_visit_of_the_dashboard_takes_less_than_120_kilobytes(browser: FlaskClient) -> None:
+    """Of them its files take 100 at most: a full dashboard takes some 13."""
+    page = browser.get("/").text
+    files = {*re.findall(r'(?:href|src)="(/static/[^"]+)"', page)}
+    sizes = {}
+    for file in files:
+        with browser.get(file, headers={"Accept-Encoding": "zstd, br, gzip"}) as answer:
+            sizes[file] = len(answer.data)
+    assert len(sizes) >= 12
+    assert sum(sizes.values()) < 100_000, sizes
