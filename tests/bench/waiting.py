@@ -60,6 +60,8 @@ class Customer:
 
     def __post_init__(self) -> None:
         self.number, now = 0, datetime.now(UTC)
+        # Kept open, as the product does.
+        self.server = Redis.from_url(self.place.address)
         with Session(self.place.engine) as session:
             account = make_account(session, credits=1_000_000)
             sector = make_sector(session, make_site(session, account))
@@ -78,7 +80,7 @@ class Customer:
             import_keywords(session, table, site=sector.site, sector=sector, origin=origin, now=now)
             session.commit()
         committed = time.perf_counter()
-        queues.wake(Redis.from_url(self.place.address), [EVENTS_QUEUE])
+        queues.wake(self.server, [EVENTS_QUEUE])
         return committed
 
     def waits_for_one(self) -> float:

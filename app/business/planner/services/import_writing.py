@@ -6,10 +6,11 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, bindparam, select, update
+from sqlalchemy import BindParameter, ColumnElement, any_, bindparam, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from app.business.base import RowValues, Values
+from app.business.base import RowValues, Text, Values
 from app.business.events import Origin
 from app.business.folded_columns import folds_of, with_folded
 from app.business.folding import fold
@@ -17,6 +18,7 @@ from app.business.planner.models import Keyword, Sector
 from app.business.planner.services.import_file import ImportRow
 from app.business.planner.services.keyword_service import FIGURES, new_keyword
 from app.business.planner.services.site_service import GENERAL
+from app.business.row_sets import is_on_postgresql
 from app.business.updates import table_of
 from app.business.upsert import insert_many_new, insert_new
 
@@ -151,10 +153,17 @@ def _known(session: Session, keys: Sequence[Key]) -> dict[Key, Any]:
     for site_id in {site for site, _ in keys}:
         texts = [text for site, text in keys if site == site_id]
         query = select(Keyword.id, Keyword.text_key, *columns).where(
-            Keyword.site_id == site_id, Keyword.text_key.in_(texts)
+            Keyword.site_id == site_id, _is_among(session, texts)
         )
         known |= {(site_id, found.text_key): found for found in session.execute(query)}
     return known
+
+
+def _is_among(session: Session, texts: Sequence[str]) -> ColumnElement[bool]:
+    if is_on_postgresql(session):
+        # One value: PostgreSQL takes longer to plan for thousands than to look for them.
+        return Keyword.text_key == any_(literal(texts, ARRAY(Text())))
+    return Keyword.text_key.in_(texts)
 
 
 def _update(session: Session, rows: Sequence[ReadyRow], known: Mapping[Key, Any], now: datetime) -> int:
