@@ -14,6 +14,7 @@ from sqlalchemy import Index, UniqueConstraint, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.business.base import AccountOwned, Base, Id, RowValues, Text, one_of, owner_key, same_account
+from app.business.row_sets import insert_each
 from app.business.upsert import insert_many_new
 
 EVENTS_QUEUE = "events"
@@ -174,7 +175,7 @@ def write_batches(session: Session, batches: Sequence[WholeBatch], now: datetime
         for one in batches
         for row in one.rows
     ]
-    insert_many_new(session, Event, rows, Event.id, is_shown=False)
+    insert_each(session, Event, rows, is_shown=False)
     wake(session, [EVENTS_QUEUE])
 
 
@@ -182,7 +183,7 @@ def record_events(session: Session, batch: EventBatch, record_type: str, rows: S
     """Add one event for each row `{"record_id", "site_id", "sector_id", "data"?, "snapshot"?}` to `batch`."""
     if rows:
         common = _event_values(batch.account_id, batch.id, record_type)
-        insert_many_new(session, Event, [common | row for row in rows], Event.id)
+        insert_each(session, Event, [common | row for row in rows])
 
 
 def _event_values(account_id: int, batch_id: int, record_type: str) -> RowValues:

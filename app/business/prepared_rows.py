@@ -4,16 +4,16 @@ SQLAlchemy prepares every row by itself, which takes several times as long as SQ
 set are the same for all its rows; here each is prepared once.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Table
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import UpdateBase
 
-from app.business.base import ColumnValue, RowValues
+from app.business.base import ColumnValue, Values
 
 Prepare = Callable[[ColumnValue], ColumnValue]
 """Turns a value into what the driver takes."""
@@ -37,22 +37,26 @@ class RowStatement:
     text: str
     places: tuple[BoundValue, ...]
 
-    def execute(self, session: Session, rows: Sequence[RowValues]) -> int:
-        """Execute it for each of the rows, which have the same columns; returns the number of rows written."""
+    def execute(self, session: Session, rows: Sequence[Values], *, is_shown: bool = True) -> int:
+        """Execute it for each of the rows, which have the same columns; returns the number of rows written. is_shown:
+        see `change_hints`."""
         values = list(zip(*(_column(place, rows) for place in self.places), strict=True))
         accounts = frozenset(row["account_id"] for row in rows if "account_id" in row)
-        options = {"accounts": accounts, "preserve_rowcount": True}
+        options = {"accounts": accounts, "preserve_rowcount": True, "is_shown": is_shown}
         result = session.connection().exec_driver_sql(self.text, values, execution_options=options)
         return result.rowcount
 
 
 def inserting(table: Table, columns: Sequence[str], statement: UpdateBase) -> RowStatement:
-    """`statement` inserts rows of these columns; the others take the table's default."""
-    defaults = {
-        column.key: _default(column.default) for column in table.columns if column.default is not None
-    }
-    names = [*columns, *(name for name in defaults if name not in columns)]
-    return _prepared(statement, {name: name for name in columns}, defaults, names)
+    """`statement` inserts rows of these columns, among them the folds of their texts; the others take the table's
+    default."""
+    left_out = [column for column in table.columns if column.key not in columns]
+    defaults = _Defaults(columns)
+    # Those that follow from others come after them.
+    for column in sorted(left_out, key=lambda one: one.default is not None and one.default.is_callable):
+        if column.default is not None:
+            defaults[column.key] = _default(column.default, defaults)
+    return _prepared(statement, {name: name for name in columns}, defaults, [*columns, *defaults])
 
 
 def updating(statement: UpdateBase, column_of: dict[str, str]) -> RowStatement:
@@ -63,7 +67,7 @@ def updating(statement: UpdateBase, column_of: dict[str, str]) -> RowStatement:
 def _prepared(
     statement: UpdateBase,
     column_of: dict[str, str],
-    defaults: dict[str, ColumnValue],
+    defaults: Mapping[str, ColumnValue],
     names: Sequence[str] | None,
 ) -> RowStatement:
     compiled: Any = statement.compile(dialect=_DIALECT, column_keys=names)
@@ -79,11 +83,27 @@ def _prepared(
     return RowStatement(str(compiled), tuple(places))
 
 
-def _default(default: Any) -> Any:
-    return default.arg(None) if default.is_callable else default.arg
+class _Defaults(dict[str, Any]):
+    """Column -> the value that all rows take. It is what the default of a column that follows from another one asks."""
+
+    def __init__(self, given: Collection[str]) -> None:
+        super().__init__()
+        self.given = given
+
+    def get_current_parameters(self) -> Self:
+        return self
+
+    def get(self, name: str, default: Any = None) -> Any:
+        if name in self.given:
+            raise ValueError(f"rows with {name} must hold what follows from it")
+        return super().get(name, default)
 
 
-def _column(place: BoundValue, rows: Sequence[RowValues]) -> Iterable[ColumnValue]:
+def _default(default: Any, others: _Defaults) -> Any:
+    return default.arg(others) if default.is_callable else default.arg
+
+
+def _column(place: BoundValue, rows: Sequence[Values]) -> Iterable[ColumnValue]:
     if place.column is None:
         return [place.default] * len(rows)
     values = [row[place.column] for row in rows]

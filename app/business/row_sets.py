@@ -45,16 +45,20 @@ def is_on_postgresql(session: Session) -> bool:
     return session.get_bind().dialect.name == "postgresql"
 
 
-def insert_each(session: Session, model: type[Base], rows: Sequence[RowValues]) -> None:
-    """Insert the rows; columns that they leave out take the model's default."""
+def insert_each(
+    session: Session, model: type[Base], rows: Sequence[RowValues], *, is_shown: bool = True
+) -> None:
+    """Insert the rows; columns that they leave out take the model's default. is_shown: False where a statement beside
+    it names the accounts whose rows change."""
     if not rows:
         return
     table, columns = table_of(model), tuple(rows[0])
     if is_on_postgresql(session):
         same, given = document(rows)
-        session.execute(_inserting(table, columns, same), given)
+        options = {"is_shown": is_shown}
+        session.execute(inserting_document(table, columns, same), given, execution_options=options)
     else:
-        _inserting_one(table, columns).execute(session, rows)
+        _inserting_one(table, columns).execute(session, rows, is_shown=is_shown)
 
 
 def update_each(
@@ -159,7 +163,8 @@ def document(rows: Sequence[Values]) -> tuple[Columns, RowValues]:
 
 
 @lru_cache(maxsize=256)
-def _inserting(table: Table, columns: Columns, same: Columns) -> postgresql.Insert:
+def inserting_document(table: Table, columns: Columns, same: Columns) -> postgresql.Insert:
+    """The statement that inserts the rows of a `document`. PostgreSQL only."""
     return postgresql.insert(table).from_select(list(columns), given_rows(table, columns, same))
 
 
@@ -172,7 +177,7 @@ def _setting_all(
     change: Columns,
     where: ColumnElement[bool],
 ) -> postgresql.Insert:
-    setting = _inserting(table, columns, same)
+    setting = inserting_document(table, columns, same)
     changes = {name: setting.excluded[name] for name in change}
     return setting.on_conflict_do_update(index_elements=list(unique), set_=changes, where=where)
 

@@ -1,21 +1,26 @@
 """Insert unless the row exists, in one statement for both databases."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ClauseElement, ColumnElement, Table
+from sqlalchemy import ClauseElement, ColumnElement, Select, Table, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
+from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.sql.elements import KeyedColumnElement
 
+from app.business import prepared_rows
 from app.business.base import Assigned, Base, RowValues, Values
-from app.business.row_sets import document, given_rows, is_on_postgresql
+from app.business.row_sets import Columns, document, inserting_document, is_on_postgresql
 from app.business.updates import table_of
 
 Insert = postgresql.Insert | sqlite.Insert
 Given = ReadOnlyColumnCollection[str, KeyedColumnElement[Any]]
 """The columns of the row that was given for an existing one. Any: each has a type of its own."""
+MANY = 20
+"""Rows that SQLite writes faster one after the other than by one statement that returns them."""
 
 
 def insert_missing(session: Session, model: type[Base], values: Values) -> None:
@@ -40,10 +45,40 @@ def insert_many_new(
     All rows must have the same columns; the others take the model's defaults. is_shown: False where a statement beside
     it names the accounts whose rows change.
     """
-    table = table_of(model)
-    statement, given = _inserting_all(session, table, rows)
-    inserted = statement.on_conflict_do_nothing().returning(*(table.c[one.key] for one in returning))
-    return session.execute(inserted, given, execution_options={"is_shown": is_shown}).all()
+    table, names = table_of(model), tuple(rows[0])
+    wanted, options = tuple(attribute.key for attribute in returning), {"is_shown": is_shown}
+    if is_on_postgresql(session):
+        same, given = document(rows)
+        statement = _adding_all(table, names, same, wanted)
+        return session.execute(statement, given, execution_options=options).all()
+    if len(rows) < MANY:
+        return session.execute(_adding_few(table, wanted), list(rows), execution_options=options).all()
+    # A statement that returns something takes all rows as one text, which SQLite compiles anew each time. Nobody else
+    # writes meanwhile, and each new row gets the number behind the highest.
+    written = _adding_each(table, names).execute(session, rows, is_shown=is_shown)
+    return session.execute(_newest(table, wanted), {"written": written}).all()
+
+
+@lru_cache(maxsize=256)
+def _adding_all(table: Table, names: Columns, same: Columns, wanted: Columns) -> ReturningInsert[Any]:
+    adding = inserting_document(table, names, same)
+    return adding.on_conflict_do_nothing().returning(*(table.c[name] for name in wanted))
+
+
+@lru_cache(maxsize=256)
+def _adding_few(table: Table, wanted: Columns) -> ReturningInsert[Any]:
+    return sqlite.insert(table).on_conflict_do_nothing().returning(*(table.c[name] for name in wanted))
+
+
+@lru_cache(maxsize=256)
+def _adding_each(table: Table, names: Columns) -> prepared_rows.RowStatement:
+    return prepared_rows.inserting(table, names, sqlite.insert(table).on_conflict_do_nothing())
+
+
+@lru_cache(maxsize=256)
+def _newest(table: Table, wanted: Columns) -> Select[Any]:
+    highest = select(func.max(table.c.id)).scalar_subquery()
+    return select(*(table.c[name] for name in wanted)).where(table.c.id > highest - bindparam("written"))
 
 
 def upsert_many(
@@ -71,12 +106,10 @@ def _inserting_all(
 ) -> tuple[Insert, RowValues | list[Values]]:
     """The statement, and its parameters."""
     # By the table: for a model the rows that differ in what they leave out would be statements of their own.
-    statement = inserting(session, table)
     if not is_on_postgresql(session):
-        return statement, list(rows)
-    names = tuple(rows[0])
+        return sqlite.insert(table), list(rows)
     same, given = document(rows)
-    return statement.from_select(list(names), given_rows(table, names, same)), given
+    return inserting_document(table, tuple(rows[0]), same), given
 
 
 def upsert(

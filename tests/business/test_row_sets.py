@@ -10,9 +10,11 @@ from app.business.automation.models import RuleRecord
 from app.business.automation.run_models import RunAttempt, RunDetail, ScheduledTask, Status
 from app.business.automation.unit_models import ActionRun
 from app.business.base import RowValues
-from app.business.row_sets import insert_each, update_each, upsert_each
+from app.business.planner.models import Sector
+from app.business.row_sets import insert_each, is_on_postgresql, update_each, upsert_each
+from app.business.upsert import MANY, insert_many_new
 from tests.business.automation.run_rows import make_rule, make_run
-from tests.factories import NOW, make_account
+from tests.factories import NOW, make_account, make_sector, make_site
 
 TEXT = "“Lamp’s” \\ \n \x01 🕯 {}"
 LATER = NOW + timedelta(microseconds=1)
@@ -51,6 +53,42 @@ def test_rows_are_inserted_with_the_defaults_of_the_model(
         (TEXT, {"idea": [run.id]}, None, LATER) for run in runs
     ]
     assert {(one.attempts, one.credits, one.model, one.finished_at) for one in found} == {(1, 0, "", None)}
+
+
+@pytest.mark.parametrize("each", [2, MANY])
+def test_new_rows_are_returned_and_those_that_exist_left_out(
+    session: Session, runs: list[ScheduledTask], each: int
+) -> None:
+    def rows(numbers: range) -> list[RowValues]:
+        attempt: RowValues = {"worker": TEXT, "started_at": LATER}
+        return [
+            {"account_id": run.account_id, "run_id": run.id, "number": number} | attempt
+            for run in runs
+            for number in numbers
+        ]
+
+    def added(numbers: range) -> list[tuple[int, int, str]]:
+        returned = RunAttempt.run_id, RunAttempt.number, RunAttempt.status
+        return sorted(tuple(row) for row in insert_many_new(session, RunAttempt, rows(numbers), *returned))
+
+    def expected(numbers: range) -> list[tuple[int, int, str]]:
+        return [(run.id, number, "running") for run in runs for number in numbers]
+
+    assert added(range(each)) == expected(range(each))
+    assert added(range(1, each + 1)) == expected(range(each, each + 1))
+    assert added(range(each)) == []
+
+
+def test_rows_without_the_folds_of_their_texts_are_refused(session: Session) -> None:
+    sector = make_sector(session, make_site(session, make_account(session)))
+    if is_on_postgresql(session):
+        pytest.skip("PostgreSQL takes its defaults from SQLAlchemy")
+    row: RowValues = {"account_id": sector.account_id, "site_id": sector.site_id, "name": "Lamps"}
+    stamps: RowValues = {"created_at": NOW, "updated_at": NOW}
+    with pytest.raises(ValueError, match="rows with name must hold what follows from it"):
+        insert_each(session, Sector, [row | stamps])
+    insert_each(session, Sector, [row | stamps | {"name_folded": "lamps"}])
+    assert session.scalars(select(Sector.name_folded)).all()[-1] == "lamps"
 
 
 def test_rows_are_updated_where_the_guard_holds(session: Session, runs: list[ScheduledTask]) -> None:

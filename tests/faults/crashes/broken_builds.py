@@ -10,10 +10,9 @@ from typing import Any
 
 from rq.job import Job
 from rq_scheduler import Scheduler
-from sqlalchemy import event, exists, false, select
+from sqlalchemy import event, exists, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.delivery_models import BatchDelivery
 from app.business.automation.services.runs import pricing, unit_plan
 from app.business.automation.services.triggering import dispatch
 from app.business.billing.models import CreditEntry
@@ -78,7 +77,7 @@ def hand_over_in_three_commands() -> None:
 
 def begun_batches_are_done() -> None:
     """A batch whose runs are opened in several transactions is not continued."""
-    dispatch._due_again = lambda _now: select(BatchDelivery.id).where(false())
+    dispatch.due_again = lambda *_: iter(())
 
 
 def import_told_in_pieces() -> None:

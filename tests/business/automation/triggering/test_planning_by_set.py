@@ -17,6 +17,7 @@ from app.business.automation.services.auditing.accounting import unaccounted
 from app.business.automation.services.runs import planned_runs
 from app.business.automation.services.triggering import activations, planning
 from app.business.automation.services.triggering.planning_pace import PlanningPace
+from app.business.upsert import MANY
 from tests.business.automation.machine import Machine
 from tests.business.automation.run_rows import make_rule
 from tests.factories import NOW, make_account, make_site
@@ -165,7 +166,8 @@ def test_the_statements_of_a_set_do_not_grow_with_its_rules(
 ) -> None:
     monkeypatch.setattr(planning, "PlanningPace", lambda: PlanningPace(rows=500))
     sent = []
-    for rules in (5, 30):
+    # So many that they are written one after the other on SQLite.
+    for rules in (MANY, 30):
         for _ in range(rules):
             schedule_rule(session, account, schedule={"cron": "0 * * * *"}, catch_up="none")
         session.commit()
@@ -175,7 +177,7 @@ def test_the_statements_of_a_set_do_not_grow_with_its_rules(
         statements.clear()
         planning.plan(machine.transaction, machine.now)
         sent.append(len(statements))
-    assert sent[0] == sent[1] <= 11, "\n".join(s[:90] for s in statements)
+    assert sent[0] == sent[1] <= 12, "\n".join(s[:90] for s in statements)
 
 
 def test_a_row_that_the_database_refuses_harms_its_rule_alone(

@@ -1,4 +1,6 @@
-"""Reads the closed batches that wait for being dispatched, and takes them: each is dispatched by one worker."""
+"""Reads what waits for being dispatched: closed batches, each of which one worker takes, and deliveries that are due
+again.
+"""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -7,6 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import Integer, bindparam, exists, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
+from app.business.automation.delivery_models import BatchDelivery, Delivery
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.transactions import Transaction
 from app.business.base import RowValues
@@ -138,3 +141,31 @@ _PASS = (
     .values(dispatched_at=bindparam("now"))
     .returning(EventBatch.id)
 )
+
+
+_DUE_AGAIN = select(BatchDelivery.id).where(
+    BatchDelivery.state == Delivery.PENDING, BatchDelivery.not_before <= bindparam("now")
+)
+_IS_ANY_DUE_AGAIN = select(_DUE_AGAIN.exists())
+_NEXT_DUE_AGAIN = (
+    _DUE_AGAIN.where(BatchDelivery.id > bindparam("last"))
+    .order_by(BatchDelivery.id)
+    .limit(bindparam("most", type_=Integer))
+)
+
+
+def is_any_due_again(session: Session, now: datetime) -> bool:
+    """Whether a delivery has to be retried or continued."""
+    return bool(session.scalar(_IS_ANY_DUE_AGAIN, {"now": now}))
+
+
+def due_again(transaction: Transaction, now: datetime, most: int) -> Iterator[int]:
+    """Every delivery that is due once, so that those which stay due cannot block later ones."""
+    last = 0
+    while True:
+        with transaction() as session:
+            ids = session.scalars(_NEXT_DUE_AGAIN, {"now": now, "last": last, "most": most}).all()
+        yield from ids
+        if len(ids) < most:
+            return
+        last = ids[-1]

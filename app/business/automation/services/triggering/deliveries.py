@@ -32,7 +32,7 @@ from app.business.automation.services.triggering.event_matching import UNSPLIT, 
 from app.business.automation.services.triggering.failed_deliveries import run_of
 from app.business.base import RowValues
 from app.business.events import EventBatch
-from app.business.upsert import insert_new
+from app.business.upsert import insert_many_new
 
 SAMPLE = 10
 
@@ -224,8 +224,8 @@ def _add_deliveries(
         }
         for pair in pairs
     ]
-    added = insert_new(session, BatchDelivery, rows).returning(BatchDelivery.batch_id, BatchDelivery.rule_id)
-    return {(batch_id, rule_id) for batch_id, rule_id in session.execute(added)}
+    added = insert_many_new(session, BatchDelivery, rows, BatchDelivery.batch_id, BatchDelivery.rule_id)
+    return {(batch_id, rule_id) for batch_id, rule_id in added}
 
 
 def _kept(pair: DeliveryPlan, now: datetime) -> RowValues:

@@ -12,8 +12,8 @@ from datetime import datetime
 from functools import partial
 from itertools import takewhile
 
-from sqlalchemy import Select, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app.business.automation.delivery_models import BatchDelivery, Delivery
 from app.business.automation.models import AutomationRule
@@ -28,7 +28,9 @@ from app.business.automation.services.triggering.batch_plans import (
 )
 from app.business.automation.services.triggering.closed_batches import (
     Closed,
+    due_again,
     first_page,
+    is_any_due_again,
     pages_of,
     pass_unheard,
     take_first,
@@ -82,7 +84,7 @@ def dispatch_batches(
     opener = taken.open_large if taken else None
     with reading() as session:
         page = first_page(session, now, most)
-        is_any_due = bool(session.scalar(select(_due_again(now).exists())))
+        is_any_due = is_any_due_again(session, now)
     for left in _heard(transaction, pages_of(reading, page, now, most), now, done, is_over):
         while left:
             if is_over():
@@ -97,7 +99,7 @@ def dispatch_batches(
                 _dispatch_by_rule(transaction, reading, by_rule, now, done, opener)
     if not is_any_due:
         return done
-    for delivery_id in _pages(reading, _due_again(now), BatchDelivery.id, most):
+    for delivery_id in due_again(reading, now, most):
         if is_over():
             done.has_more = True
             return done
@@ -192,26 +194,6 @@ def _dispatch_by_rule(
     done.batches += 1
     for rule_id, failure in failures:
         done.note(failure, batch=batch_id, rule=rule_id)
-
-
-def _pages(
-    transaction: Transaction, query: Select[int], key: InstrumentedAttribute[int], most: int
-) -> Iterator[int]:
-    """Every id of the query once, so that rows which stay due cannot block later ones."""
-    last = 0
-    while True:
-        with transaction() as session:
-            ids = session.scalars(query.where(key > last).order_by(key).limit(most)).all()
-        yield from ids
-        if len(ids) < most:
-            return
-        last = ids[-1]
-
-
-def _due_again(now: datetime) -> Select[int]:
-    return select(BatchDelivery.id).where(
-        BatchDelivery.state == Delivery.PENDING, BatchDelivery.not_before <= now
-    )
 
 
 def _try_again(
