@@ -1,5 +1,6 @@
 """W2: from committed events to recorded runs, by real workers, beside Celery's prefork worker and a bare loop."""
 
+import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +36,8 @@ from tests.processes import FLASK, clean_environment, eventually, free_port, run
 RUNS, ACCOUNTS, PAID_RUNS = 2_000, 20, 100
 LONGEST_SECONDS = 240
 TO_CELERY, TO_LOOP = 8, 10
+FALLEN = ('"event": "runs_executed_singly"', '"event": "runs_opened_after_all"')
+"""What workers log of runs that failed together."""
 TWO_TO_ONE = {"sqlite": 0.95, "postgresql": 1.3}
 LAMP = {"field": "text", "operator": "contains", "value": "lamp"}
 SEEN = {"field": "labels", "operator": "contains", "value": "seen"}
@@ -105,9 +108,9 @@ def lines(engine: Engine, *, may_install: bool = True) -> Iterator[Line]:
             each = place.burst(shape) * 1000 / shape.runs
             one = one or each
             goal = shape.part_of_goal / TO_CELERY
-            yield Line(
-                f"burst of {shape.runs:,}, {shape.name}, {name}, to Celery", each, of_celery, "ms", goal
-            )
+            fallen = f" ({singly:,} one by one)" if (singly := place.one_by_one()) else ""
+            what = f"burst of {shape.runs:,}{fallen}, {shape.name}, {name}, to Celery"
+            yield Line(what, each, of_celery, "ms", goal)
         yield Line(f"burst of {RUNS:,}, {name}, to a bare loop", one, bare_loop(engine) * 1000, "ms", TO_LOOP)
         two = place.burst(SHAPES[0], workers=2) * 1000 / RUNS
         yield Line(f"burst of {RUNS:,}, {name}, two workers to one", two, one, "ms", 1 / TWO_TO_ONE[name])
@@ -131,6 +134,16 @@ class Place:
     engine: Engine
     address: str
     folder: Path
+    read: int = 0
+    """How far the log of the workers has been read."""
+
+    def one_by_one(self) -> int:
+        """Runs that workers had to execute one by one, because they failed together, since the last question."""
+        with (self.folder / "workers.log").open() as log:
+            log.seek(self.read)
+            lines = log.readlines()
+            self.read = log.tell()
+        return sum(json.loads(line)["runs"] for line in lines if any(event in line for event in FALLEN))
 
     def burst(self, shape: Shape, workers: int = 1) -> float:
         """Seconds from the commit of the events to the end of the last run."""
