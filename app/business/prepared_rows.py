@@ -112,8 +112,6 @@ def _column(place: BoundValue, rows: Sequence[Values]) -> Iterable[ColumnValue]:
 
 def _prepared_values(values: Sequence[ColumnValue], prepare: Prepare) -> list[ColumnValue]:
     # By identity: documents cannot be keys.
-    known: dict[int, ColumnValue] = {}
-    for value in values:
-        if id(value) not in known:
-            known[id(value)] = prepare(value)
-    return [known[id(value)] for value in values]
+    ids = list(map(id, values))
+    prepared = {key: prepare(value) for key, value in dict(zip(ids, values, strict=True)).items()}
+    return [prepared[key] for key in ids]

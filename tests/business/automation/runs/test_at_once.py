@@ -13,6 +13,7 @@ from sqlalchemy import event, func, select, true, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
+from app.business.automation.delivery_models import BatchDelivery
 from app.business.automation.models import AutomationRule, RuleRecord
 from app.business.automation.run_models import Reason, RunAttempt, ScheduledTask, Status
 from app.business.automation.services.draining import at_once as at_once_module
@@ -21,7 +22,7 @@ from app.business.automation.services.draining.at_once import AtOnce
 from app.business.automation.services.draining.pace import Pace
 from app.business.automation.services.runs import daily_limit
 from app.business.automation.services.runs.reservations import RESERVED_FOR
-from app.business.automation.services.triggering import small_batches
+from app.business.automation.services.triggering import deliveries, small_batches
 from app.business.automation.services.triggering.dispatch import dispatch_batches
 from app.business.automation.services.triggering.small_batches import Taken
 from app.business.planner.models import Keyword, Sector
@@ -155,6 +156,44 @@ def test_runs_are_done_when_they_are_dispatched(
 
 
 @pytest.mark.both_databases
+@pytest.mark.both_databases
+def test_runs_of_a_batch_for_several_transactions_are_done_part_by_part(
+    machine: Prompt, account: Account, sector: Sector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries, "MOST_RUNS", 25)
+    rule = make_labelling(machine, account, conditions={"all": [LAMP]})
+    add(machine, sector, [*lamps(60), *lamps(45, "desk")])
+    machine.dispatch()
+    assert [*machine.ends(), machine.labelled()] == [*[Status.COMPLETED] * 60, Status.SKIPPED, 60]
+    (delivery,) = machine.session.scalars(select(BatchDelivery))
+    assert (delivery.state, delivery.runs, delivery.matched, delivery.unmatched) == ("done", 60, 60, 45)
+    parts = {run.part for run in machine.runs(Status.COMPLETED)}
+    assert (parts, rule.failures_in_a_row, machine.breaches()) == ({*range(1, 61)}, 0, [])
+
+
+def test_a_part_that_fails_is_opened_after_all(
+    machine: Prompt, account: Account, sector: Sector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries, "MOST_RUNS", 25)
+    make_labelling(machine, account)
+    add(machine, sector, lamps(110))
+    execute, calls = AtOnce._execute, count()
+
+    def fail(self: AtOnce, *given: Any) -> int:
+        done = execute(self, *given)
+        if next(calls) == 1:
+            raise set_execution.Unexpected
+        return done
+
+    monkeypatch.setattr(AtOnce, "_execute", fail)
+    machine.dispatch()
+    # What is behind them waits for them.
+    assert [machine.ends().count(end) for end in (Status.COMPLETED, Status.PENDING)] == [25, 85]
+    machine.settle()
+    assert (machine.ends(), machine.labelled()) == ([Status.COMPLETED] * 110, 110)
+    assert (machine.attempts(), machine.breaches()) == (110, [])
+
+
 def test_rules_that_read_what_others_wrote_see_it(machine: Prompt, account: Account, sector: Sector) -> None:
     make_labelling(machine, account, priority=2)
     relabel = RELABEL | {"when": {"all": [SEEN]}}

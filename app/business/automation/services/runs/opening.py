@@ -248,7 +248,7 @@ def detail_values(account_id: int, run_id: int, opening: Opening) -> RowValues:
     return {
         "account_id": account_id,
         "run_id": run_id,
-        "chain": list(opening.chain),
+        "chain": opening.chain,
         "records": opening.records,
         "options": opening.options,
         "start_records": opening.start_records,

@@ -41,6 +41,8 @@ MOST_RUNS = 400
 
 
 Opener = Callable[[Session, Openings], None]
+AtOnce = Callable[[Session, Openings], Openings]
+"""Executes the first of these runs where they are to be opened; returns the others."""
 RunRecords = tuple[int, list[int] | None]
 """Of one run: its site (0 where the rule is not split) and its records (None: without records)."""
 
@@ -157,18 +159,28 @@ def deliver_all(
             _skip_unmatched(session, pair, None, now)
 
 
-def deliver_again(session: Session, delivery: BatchDelivery, pair: DeliveryPlan, now: datetime) -> None:
+def deliver_again(
+    session: Session,
+    delivery: BatchDelivery,
+    pair: DeliveryPlan,
+    now: datetime,
+    at_once: AtOnce | None = None,
+) -> None:
     """Open the next runs of a delivery that has failed, or that has kept its plan.
 
-    The row that represents a failure becomes the first of them.
+    The row that represents a failure becomes the first of them. Where `at_once` executes some, the others are not
+    opened yet: it may execute more in the next transaction.
     """
     run = run_of(session, delivery)
-    openings = pair.openings(delivery.runs)
-    delivery.runs += len(openings)
-    if run is not None and openings:
-        reopen(session, run, pair.rule, openings[0])
-        openings = openings[1:]
-    open_runs(session, [(pair.rule, opening) for opening in openings])
+    openings = [(pair.rule, opening) for opening in pair.openings(delivery.runs)]
+    left = at_once(session, openings) if at_once and openings and run is None else openings
+    executed = len(openings) - len(left)
+    delivery.runs += executed or len(openings)
+    if not executed:
+        if run is not None and openings:
+            reopen(session, run, *openings[0])
+            openings = openings[1:]
+        open_runs(session, openings)
     delivery.error, delivery.run_id = None, None
     if delivery.runs < len(pair.runs):
         delivery.state, delivery.not_before = Delivery.PENDING, now
@@ -243,7 +255,7 @@ def _opening(
         split_site_id=site_id,
         batch_id=batch.id,
         part=part,
-        chain=list(batch.chain),
+        chain=batch.chain,
         root_id=batch.root_run_id,
         depth=batch.depth,
         user_id=batch.user_id,

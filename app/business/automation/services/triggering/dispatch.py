@@ -2,8 +2,7 @@
 
 A batch is read and matched first, in a transaction that blocks no writers; the next transaction writes (`batch_plans`).
 One of few events is matched in the transaction that writes (`small_batches`). Transient database faults do not count as
-attempts. A pair with many runs stores its plan in its delivery, and its runs
-are opened in several transactions.
+attempts. A pair with many runs stores its plan in its delivery, and its runs are opened in several transactions.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -36,6 +35,7 @@ from app.business.automation.services.triggering.closed_batches import (
     take_first,
 )
 from app.business.automation.services.triggering.deliveries import (
+    AtOnce,
     Opener,
     deliver_again,
     plan_delivery,
@@ -103,7 +103,7 @@ def dispatch_batches(
         if is_over():
             done.has_more = True
             return done
-        _try_again(transaction, delivery_id, now, done, is_over)
+        _try_again(transaction, delivery_id, now, done, is_over, taken.at_once if taken else None)
     return done
 
 
@@ -197,11 +197,16 @@ def _dispatch_by_rule(
 
 
 def _try_again(
-    transaction: Transaction, delivery_id: int, now: datetime, done: Dispatched, is_over: Callable[[], bool]
+    transaction: Transaction,
+    delivery_id: int,
+    now: datetime,
+    done: Dispatched,
+    is_over: Callable[[], bool],
+    at_once: AtOnce | None,
 ) -> None:
     """Repeat until it is done or fails: a delivery with many runs takes several transactions."""
     try:
-        while _deliver_some(transaction, delivery_id, now, done):
+        while _deliver_some(transaction, delivery_id, now, done, at_once):
             if is_over():
                 done.has_more = True
                 return
@@ -212,13 +217,15 @@ def _try_again(
         done.note(error, delivery=delivery_id)
 
 
-def _deliver_some(transaction: Transaction, delivery_id: int, now: datetime, done: Dispatched) -> bool:
+def _deliver_some(
+    transaction: Transaction, delivery_id: int, now: datetime, done: Dispatched, at_once: AtOnce | None
+) -> bool:
     """Whether there is more to deliver."""
     with transaction() as session:
         delivery = _take(session, delivery_id)
         if delivery is None:
             return False
-        error = within(session, partial(redeliver, session, delivery, now))
+        error = within(session, partial(redeliver, session, delivery, now, at_once))
         if error:
             done.note(error, batch=delivery.batch_id, rule=delivery.rule_id)
             _fail_again(session, delivery, error, now)
@@ -233,7 +240,9 @@ def _take(session: Session, delivery_id: int) -> BatchDelivery | None:
     return session.scalar(locked.execution_options(populate_existing=True))
 
 
-def redeliver(session: Session, delivery: BatchDelivery, now: datetime) -> None:
+def redeliver(
+    session: Session, delivery: BatchDelivery, now: datetime, at_once: AtOnce | None = None
+) -> None:
     """Deliver a failed pair again, or the next part of a pair with many runs. Raises the error if it fails."""
     batch = session.get_one(EventBatch, delivery.batch_id)
     rule = session.get_one(AutomationRule, delivery.rule_id, populate_existing=True)
@@ -247,7 +256,7 @@ def redeliver(session: Session, delivery: BatchDelivery, now: datetime) -> None:
     if pair is None:
         failed_deliveries.drop(session, delivery, now)
     else:
-        deliver_again(session, delivery, pair, now)
+        deliver_again(session, delivery, pair, now, at_once)
 
 
 def _fail_again(session: Session, delivery: BatchDelivery, error: Exception, now: datetime) -> None:

@@ -5,7 +5,6 @@ would wait for the transactions. Where anything fails, nothing was done, and the
 """
 
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -17,7 +16,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.services.runs.opening import Openings, open_runs
 from app.business.automation.services.runs.reservations import Reservation, is_any_due
 from app.business.automation.services.triggering import deliveries
-from app.business.automation.services.triggering.deliveries import deliver_all, plan_delivery
+from app.business.automation.services.triggering.deliveries import AtOnce, deliver_all, plan_delivery
 from app.business.automation.services.triggering.event_matching import (
     LISTENERS,
     listened_to,
@@ -34,10 +33,6 @@ MOST_TAKEN = 20
 
 class NotSmall(Exception):
     """It starts more than one transaction should, while others wait."""
-
-
-AtOnce = Callable[[Session, Openings], Openings]
-"""Executes the first of these runs where they are to be opened; returns the others."""
 
 
 @dataclass
