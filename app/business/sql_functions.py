@@ -1,9 +1,11 @@
 """SQL functions that SQLite and PostgreSQL call by different names."""
 
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Float, Integer
+from sqlalchemy import ColumnElement, Date, Float, Integer, literal_column
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -20,7 +22,9 @@ Option = Any
 """What SQLAlchemy passes on from one compiler call to the next. Any: it is typed so there."""
 
 
-def _arguments(element: "position | seconds_between", compiler: SQLCompiler, **options: Option) -> list[str]:
+def _arguments(
+    element: "position | seconds_between | utc_day", compiler: SQLCompiler, **options: Option
+) -> list[str]:
     return [compiler.process(clause, **options) for clause in element.clauses]
 
 
@@ -52,3 +56,27 @@ def _(element: seconds_between, compiler: SQLCompiler, **options: Option) -> str
 def _(element: seconds_between, compiler: SQLCompiler, **options: Option) -> str:
     start, end = _arguments(element, compiler, **options)
     return f"extract(epoch FROM {end} - {start})"
+
+
+class utc_day(FunctionElement[date]):  # noqa: N801 - read as an SQL function
+    """The day of UTC on which the instant lies once it is put so many whole seconds ahead."""
+
+    type = Date()
+    inherit_cache = True
+    name = "utc_day"
+
+    def __init__(self, at: ColumnElement[datetime] | InstrumentedAttribute[datetime], ahead: int) -> None:
+        super().__init__(at, literal_column(str(ahead)))
+
+
+@compiles(utc_day, "sqlite")
+def _(element: utc_day, compiler: SQLCompiler, **options: Option) -> str:
+    at, ahead = _arguments(element, compiler, **options)
+    # Without the part of a second, which SQLite rounds: up to the next day, at the end of one.
+    return f"date(substr({at}, 1, 19), {ahead} || ' seconds')"
+
+
+@compiles(utc_day, "postgresql")
+def _(element: utc_day, compiler: SQLCompiler, **options: Option) -> str:
+    at, ahead = _arguments(element, compiler, **options)
+    return f"CAST(({at} + {ahead} * INTERVAL '1 second') AT TIME ZONE 'UTC' AS DATE)"

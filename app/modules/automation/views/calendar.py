@@ -1,13 +1,14 @@
 """The calendar: what is planned for the next weeks, by day and week, and what ran on days that have passed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import Any
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from flask import render_template, request, url_for
+from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
@@ -25,6 +26,7 @@ from app.modules.access import allow, current_person
 from app.modules.automation.overview_period import Overview, chosen_overview
 from app.modules.display import credits, plural
 from app.modules.display import day as day_text
+from app.modules.navigation import address_of
 from app.modules.web import Context
 
 WEEKS = 14
@@ -79,7 +81,7 @@ def show() -> ResponseReturnValue:
         most=MOST_OF_DAY,
         dearest=max((day.credits for day in found.days), default=0),
         costs=_costs(found, today),
-        url=lambda **more: _address(overview, first, today, more),
+        url=_addresses(overview, first, today),
         earlier=first - timedelta(days=4 * WEEK),
         later=first + timedelta(days=4 * WEEK),
         is_now=is_now,
@@ -170,9 +172,13 @@ def _costs(found: Calendar, today: date) -> list[Context]:
     ]
 
 
-def _address(overview: Overview, first: date, today: date, more: dict[str, Any]) -> str:
-    kept: dict[str, Any] = {"site": overview.site} if overview.site else {}
-    if first != _monday(today, today):
-        kept["from"] = first.isoformat()
-    kept |= {name: value.isoformat() if isinstance(value, date) else value for name, value in more.items()}
-    return url_for(".calendar", **{name: value for name, value in kept.items() if value})
+def _addresses(overview: Overview, first: date, today: date) -> Callable[..., str]:
+    """Gives the addresses of the calendar with what is shown now and the changes; built by hand, for there are a
+    hundred."""
+    kept: dict[str, Any] = {"site": overview.site, "from": first if first != _monday(today, today) else ""}
+
+    def address(**changes: Any) -> str:
+        query = urlencode({name: value for name, value in (kept | changes).items() if value})
+        return address_of("automation.calendar") + (f"?{query}" if query else "")
+
+    return address

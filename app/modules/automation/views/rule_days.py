@@ -14,6 +14,7 @@ from app.business.periods import last_days
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
 from app.modules.display import NOTHING, day, percent
+from app.modules.navigation import address_of
 
 LIMIT = 25
 
@@ -77,7 +78,8 @@ def _cell(rule_id: int, on: date, ends: DayEnds | None) -> Cell:
         return Cell(on, f"{day(on)}: no run")
     parts = (("completed", ends.completed), ("failed", ends.failed), ("skipped", ends.skipped))
     words = ", ".join(f"{number:,} {name}" for name, number in parts if number)
-    url = url_for("automation.history", rule=rule_id, start=on.isoformat(), end=on.isoformat())
+    # Built by hand, for a page has hundreds.
+    url = f"{address_of('automation.history')}?rule={rule_id}&start={on}&end={on}"
     look = _look(ends)
     mark = {"completed": _short(ends.completed), "skipped": "·"}.get(look, f"×{_short(ends.failed)}")
     return Cell(on, f"{day(on)}: {words}", look, mark, url)

@@ -3,9 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import cache
 from typing import NamedTuple
 
-from sqlalchemy import Select, and_, func, or_, select, union_all
+from sqlalchemy import CompoundSelect, Row, Select, and_, bindparam, func, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from app.business.automation.delivery_models import BatchDelivery, Delivery
@@ -16,13 +17,17 @@ from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.schedules.calendar import due_instants
 from app.business.automation.services.triggering.activations import site_schedules
 from app.business.automation.services.triggering.failed_deliveries import somebody_must_act
+from app.business.base import Id, UtcDateTime
 from app.business.errors import Invalid
 from app.business.events import EventBatch
 from app.business.likelihood import usually
+from app.business.plain_rows import plain_rows
 
 WITHIN = timedelta(hours=24)
 GRACE = timedelta(seconds=120)
 """Planned times and batches newer than this may still be in progress."""
+ACCOUNT = bindparam("account_id", type_=Id)
+SINCE, UNTIL = (bindparam(name, type_=UtcDateTime()) for name in ("since", "until"))
 
 
 class PlannedSpan(NamedTuple):
@@ -46,18 +51,16 @@ def unaccounted(session: Session, account_id: int, now: datetime) -> int:
     Three queries. Zero unless something was lost or has stopped.
     """
     since, until = now - WITHIN, now - GRACE
-    spans = [PlannedSpan(*row) for row in session.execute(_spans(account_id, since, until))]
-    runs = _planned_runs(session, account_id, since, until) if spans else {}
+    bounds = {"account_id": account_id, "since": since, "until": until}
+    spans = [PlannedSpan(*row) for row in plain_rows(session, _spans(), bounds)]
+    runs = _times_of(plain_rows(session, _planned_runs(), bounds)) if spans else {}
     missing = sum(_missing(span, runs, since, until) for span in spans)
-    unread, undelivered = _unread_batches(account_id, until), _open_deliveries(account_id, until)
-    both = select(unread.scalar_subquery() + undelivered.scalar_subquery())
-    return missing + (session.scalar(both) or 0)
+    return missing + plain_rows(session, _open_events(), bounds)[0][0]
 
 
-def _spans(
-    account_id: int, since: datetime, until: datetime
-) -> Select[int, datetime, datetime | None, dict[str, str], JsonObject]:
-    """Which schedule was in force at which time, and on which sites."""
+@cache
+def _spans() -> Select[int, datetime, datetime | None, dict[str, str], JsonObject]:
+    """Which schedule was in force at which time, and on which sites. Kept, as are those below: many pages ask them."""
     version = and_(
         RuleVersion.rule_id == RuleActivation.rule_id, RuleVersion.version == RuleActivation.version
     )
@@ -71,32 +74,36 @@ def _spans(
         )
         .join(RuleVersion, version)
         .where(
-            RuleActivation.account_id == account_id,
-            RuleActivation.from_at < until,
-            or_(RuleActivation.to_at.is_(None), RuleActivation.to_at > since),
+            RuleActivation.account_id == ACCOUNT,
+            RuleActivation.from_at < UNTIL,
+            or_(RuleActivation.to_at.is_(None), RuleActivation.to_at > SINCE),
         )
     )
 
 
-def _planned_runs(session: Session, account_id: int, since: datetime, until: datetime) -> Times:
-    """For each rule and site the times its runs stand for, as (from, to); they differ for a row of many missed
-    times."""
+@cache
+def _planned_runs() -> CompoundSelect[int, int, datetime, datetime]:
     query = select(
         ScheduledTask.automation_rule_id,
         ScheduledTask.split_site_id,
         func.coalesce(ScheduledTask.first_at, ScheduledTask.scheduled_at),
         func.coalesce(ScheduledTask.last_at, ScheduledTask.scheduled_at),
     ).where(
-        ScheduledTask.account_id == account_id,
-        ScheduledTask.scheduled_at >= since,
-        ScheduledTask.scheduled_at <= until,
+        ScheduledTask.account_id == ACCOUNT,
+        ScheduledTask.scheduled_at >= SINCE,
+        ScheduledTask.scheduled_at <= UNTIL,
         ScheduledTask.cause == Cause.SCHEDULE,
         usually(ScheduledTask.follows_id.is_(None)),
     )
     # By one status after the other: so the index of causes leads to the planned ones among all runs of the day.
-    parts = union_all(*(query.where(ScheduledTask.status == status) for status in Status))
+    return union_all(*(query.where(ScheduledTask.status == status) for status in Status))
+
+
+def _times_of(rows: Iterable[Row[int, int, datetime, datetime]]) -> Times:
+    """For each rule and site the times its runs stand for, as (from, to); they differ for a row of many missed
+    times."""
     times: Times = defaultdict(list)
-    for rule_id, site_id, first_at, last_at in session.execute(parts):
+    for rule_id, site_id, first_at, last_at in rows:
         times[rule_id, site_id].append((first_at, last_at))
     return times
 
@@ -123,25 +130,30 @@ def _without_run(due: Iterable[datetime], runs: list[Stretch]) -> int:
     )
 
 
-def _unread_batches(account_id: int, until: datetime) -> Select[int]:
+@cache
+def _open_events() -> Select[int]:
+    return select(_unread_batches().scalar_subquery() + _open_deliveries().scalar_subquery())
+
+
+def _unread_batches() -> Select[int]:
     """Of any age."""
     return (
         select(func.count())
         .select_from(EventBatch)
         .where(
-            EventBatch.account_id == account_id,
-            EventBatch.closed_at < until,
+            EventBatch.account_id == ACCOUNT,
+            EventBatch.closed_at < UNTIL,
             EventBatch.dispatched_at.is_(None),
         )
     )
 
 
-def _open_deliveries(account_id: int, until: datetime) -> Select[int]:
+def _open_deliveries() -> Select[int]:
     """Deliveries that are being retried, and failed ones until somebody acts."""
-    waits = (BatchDelivery.state == Delivery.PENDING) & (BatchDelivery.created_at < until)
+    waits = (BatchDelivery.state == Delivery.PENDING) & (BatchDelivery.created_at < UNTIL)
     return (
         select(func.count())
         .select_from(BatchDelivery)
         .join(AutomationRule, AutomationRule.id == BatchDelivery.rule_id)
-        .where(BatchDelivery.account_id == account_id, or_(waits, somebody_must_act()))
+        .where(BatchDelivery.account_id == ACCOUNT, or_(waits, somebody_must_act()))
     )

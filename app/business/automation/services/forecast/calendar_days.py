@@ -30,6 +30,7 @@ from app.business.time_zones import start_of_day
 MOST_TIMES = 20_000
 """Planned times of one calendar; a rule every five minutes has 25,920 in 90 days."""
 TINY = timedelta(microseconds=1)
+RUNS = attrgetter("runs")
 TOGETHER = 3
 """Rules that start in the same minute and are worth a mark."""
 
@@ -92,7 +93,7 @@ class CalendarDay:
     @cached_property
     def starting(self) -> int:
         """How many of them run."""
-        return sum(time.runs for time in self.times)
+        return sum(map(RUNS, self.times))
 
     @property
     def closed_count(self) -> int:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.services.scope import Scope
 from app.business.automation.services.history.credit_days import sources
 from app.business.periods import Period
+from app.business.plain_rows import plain_rows
 
 KEPT = 64
 """Periods and scopes for which a process keeps the query."""
@@ -32,7 +33,7 @@ class CreditUse:
 def credit_use(session: Session, scope: Scope, period: Period, zone: str) -> CreditUse:
     """In one query; the highest use first."""
     by_rule, by_site = Counter[int](), Counter[int]()
-    for rule_id, site_id, used in session.execute(_use(scope, zone, tuple(period.dates))):
+    for rule_id, site_id, used in plain_rows(session, _use(scope, zone, tuple(period.dates))):
         by_rule[rule_id] += int(used)
         by_site[site_id] += int(used)
     return CreditUse(_highest_first(by_rule), _highest_first(by_site))

@@ -18,11 +18,13 @@ from app.business.automation.services.history.run_sums import ended_runs, planne
 from app.business.automation.total_models import PACES
 from app.business.base import UtcDateTime
 from app.business.periods import Period
+from app.business.plain_rows import plain_rows
 from app.business.time_zones import start_of_day
 
 PRACTISED = "practised"
 DAY = 24
 NOW = "now"
+MOMENT = bindparam(NOW, type_=UtcDateTime())
 KEPT = 64
 """Periods and scopes for which a process keeps the query."""
 
@@ -73,24 +75,26 @@ class Lateness:
 
 def rule_counts(session: Session, scope: Scope) -> RuleCounts:
     """In one query."""
+    return RuleCounts(*plain_rows(session, _rules_by_state(scope))[0])
+
+
+@lru_cache(maxsize=KEPT)
+def _rules_by_state(scope: Scope) -> Select[int, int, int, int]:
     here = AutomationRule.archived_at.is_(None)
     live = AutomationRule.mode == "live"
-    row = session.execute(
-        select(
-            _count(and_(here, AutomationRule.is_active, live)),
-            _count(and_(here, ~AutomationRule.is_active)),
-            _count(and_(here, AutomationRule.is_active, ~live)),
-            _count(~here),
-        ).where(scope.sees(AutomationRule))
-    ).one()
-    return RuleCounts(*row)
+    return select(
+        _count(and_(here, AutomationRule.is_active, live)),
+        _count(and_(here, ~AutomationRule.is_active)),
+        _count(and_(here, AutomationRule.is_active, ~live)),
+        _count(~here),
+    ).where(scope.sees(AutomationRule))
 
 
 def outcomes_by_day(
     session: Session, scope: Scope, period: Period, zone: str, now: datetime
 ) -> dict[date, Outcomes]:
     """Of each day of the period, oldest first; one query of the daily sums."""
-    rows = session.execute(_by_day(scope, tuple(period.dates), zone), {NOW: now})
+    rows = plain_rows(session, _by_day(scope, tuple(period.dates), zone), {NOW: now})
     runs = {on: Counter[str]() for on in period.dates}
     for on, status, count in rows:
         if on in runs:
@@ -100,9 +104,9 @@ def outcomes_by_day(
 
 @lru_cache(maxsize=KEPT)
 def _by_day(scope: Scope, dates: tuple[date, ...], zone: str) -> Select[date, str, int]:
-    """Kept for the day: telling instants of ninety days apart makes a long query. Its parameter is the moment."""
+    """Kept for the day: building it takes longer than its answer. Its parameter is the moment."""
     period = Period(dates, start_of_day(dates[0], zone))
-    ended = ended_runs(scope, period, zone, bindparam(NOW, type_=UtcDateTime())).c
+    ended = ended_runs(scope, period, zone, MOMENT).c
     is_practised = and_(ended.status == Status.SKIPPED, ended.reason == Reason.SHADOW)
     state = case((is_practised, PRACTISED), else_=ended.status)
     return select(ended.on, state, func.sum(ended.runs)).group_by(ended.on, state)
@@ -112,9 +116,18 @@ def outcomes_by_hour(session: Session, scope: Scope, now: datetime) -> dict[date
     """Of each of the last 24 hours, oldest first; one query of the runs themselves."""
     this_hour = now.replace(minute=0, second=0, microsecond=0)
     hours = [this_hour - timedelta(hours=back) for back in reversed(range(DAY))]
+    runs = [Counter[str]() for _ in hours]
+    for number, state, count in plain_rows(session, _by_hour(scope, tuple(hours)), {NOW: now}):
+        runs[number][state] += int(count)
+    return dict(zip(hours, map(Outcomes.of, runs), strict=True))
+
+
+@lru_cache(maxsize=KEPT)
+def _by_hour(scope: Scope, hours: tuple[datetime, ...]) -> Select[int, str, int]:
+    """Kept for the hour."""
     run = ScheduledTask
     at = case(*((run.scheduled_at < hour + timedelta(hours=1), n) for n, hour in enumerate(hours)))
-    within = (scope.sees(run), run.scheduled_at >= hours[0], run.scheduled_at <= now)
+    within = (scope.sees(run), run.scheduled_at >= hours[0], run.scheduled_at <= MOMENT)
     # By one status after the other, each from its index; practice runs are skipped ones with a reason of their own.
     parts = [
         select(at.label("hour"), literal(str(status)).label("state"), literal(1).label("sign")).where(
@@ -128,23 +141,23 @@ def outcomes_by_hour(session: Session, scope: Scope, now: datetime) -> dict[date
         for state, sign in ((PRACTISED, 1), (str(Status.SKIPPED), -1))
     ]
     found = union_all(*parts).subquery().c
-    rows = session.execute(
-        select(found.hour, found.state, func.sum(found.sign)).group_by(found.hour, found.state)
-    )
-    runs = [Counter[str]() for _ in hours]
-    for number, state, count in rows:
-        runs[number][state] += int(count)
-    return dict(zip(hours, map(Outcomes.of, runs), strict=True))
+    return select(found.hour, found.state, func.sum(found.sign)).group_by(found.hour, found.state)
 
 
 def lateness(session: Session, scope: Scope, period: Period, zone: str, now: datetime) -> Lateness | None:
     """Of the planned runs of the period that were completed at the first attempt; None without any."""
-    of = planned_starts(scope, period, zone, now).c
-    rows = session.execute(select(of.late, func.sum(of.runs)).group_by(of.late).order_by(of.late))
+    rows = plain_rows(session, _by_lateness(scope, tuple(period.dates), zone), {NOW: now})
     starts = Counter({late: int(runs) for late, runs in rows})
     if starts.total() <= 0:
         return None
     return Lateness(starts.total(), *(_reached(starts, share) for share in (0.5, 0.99)))
+
+
+@lru_cache(maxsize=KEPT)
+def _by_lateness(scope: Scope, dates: tuple[date, ...], zone: str) -> Select[int, int]:
+    """Kept for the day."""
+    of = planned_starts(scope, Period(dates, start_of_day(dates[0], zone)), zone, MOMENT).c
+    return select(of.late, func.sum(of.runs)).group_by(of.late).order_by(of.late)
 
 
 def _reached(starts: Counter[int], share: float) -> float:

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from functools import lru_cache
 
-from sqlalchemy import func, literal, select, union_all
+from sqlalchemy import CompoundSelect, bindparam, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from app.business.accounts.services.scope import Scope
@@ -13,10 +14,15 @@ from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.auditing.accounting import unaccounted
 from app.business.automation.services.history.run_list import RunFilters, runs_page
 from app.business.automation.services.history.run_sums import ended_runs
+from app.business.base import UtcDateTime
 from app.business.billing.services import ledger
 from app.business.periods import Period
+from app.business.plain_rows import plain_rows
+from app.business.time_zones import start_of_day
 
 RECENT = 10
+KEPT = 64
+"""Periods and scopes for which a process keeps the query."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +68,22 @@ def _runs_by_status(
     session: Session, scope: Scope, period: Period, zone: str, now: datetime
 ) -> dict[str, int]:
     """The number of runs due in the period until `now`: ended ones from the daily sums, the others one by one."""
-    run, ended = ScheduledTask, ended_runs(scope, period, zone, now).c
-    is_due = (run.scheduled_at >= period.start, run.scheduled_at <= now)
+    counts = dict.fromkeys(map(str, Status), 0)
+    for status, runs in plain_rows(session, _by_status(scope, tuple(period.dates), zone), {"now": now}):
+        counts[status] += int(runs)
+    return counts
+
+
+@lru_cache(maxsize=KEPT)
+def _by_status(scope: Scope, dates: tuple[date, ...], zone: str) -> CompoundSelect[str, int]:
+    """Kept for the day. Its parameter is the moment."""
+    moment, period = bindparam("now", type_=UtcDateTime()), Period(dates, start_of_day(dates[0], zone))
+    run, ended = ScheduledTask, ended_runs(scope, period, zone, moment).c
+    is_due = (run.scheduled_at >= period.start, run.scheduled_at <= moment)
     # One by one: with a list of both, SQLite looks at all runs.
     unended = (
         select(literal(status.value), func.count()).where(scope.sees(run), run.status == status, *is_due)
         for status in (Status.PENDING, Status.RUNNING)
     )
     of_ended = select(ended.status, func.sum(ended.runs)).group_by(ended.status)
-    counts = dict.fromkeys(map(str, Status), 0)
-    for status, runs in session.execute(union_all(*unended, of_ended)):
-        counts[status] += int(runs)
-    return counts
+    return union_all(*unended, of_ended)

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 
-from sqlalchemy import Select, func, select, union_all
+from sqlalchemy import Select, bindparam, func, select, union_all
 from sqlalchemy.orm import Session
 
 from app.business.accounts.services.scope import Scope
 from app.business.automation.run_models import CLOSED, Reason, ScheduledTask, Status
 from app.business.automation.services.history.run_sums import ended_runs_of_rules
+from app.business.base import UtcDateTime
 from app.business.periods import Period
+from app.business.plain_rows import plain_rows
+from app.business.time_zones import start_of_day
 
 DAYS = 28
 LATEST = 12
@@ -40,16 +43,25 @@ def ends_by_day(
     session: Session, scope: Scope, rule_ids: Sequence[int], period: Period, zone: str, now: datetime
 ) -> dict[int, dict[date, DayEnds]]:
     """Rule -> day -> the ends of its runs. One query of the daily sums."""
-    of = ended_runs_of_rules(scope, rule_ids, period, zone, now).c
-    key = (of.rule_id, of.on, of.status)
-    counted = select(*key, func.sum(of.runs)).group_by(*key).having(func.sum(of.runs) != 0)
+    counted = _by_day(scope, tuple(rule_ids), tuple(period.dates), zone)
     counts: dict[int, dict[date, dict[str, int]]] = {}
-    for rule_id, on, status, number in session.execute(counted):
+    for rule_id, on, status, number in plain_rows(session, counted, {"now": now}):
         counts.setdefault(rule_id, {}).setdefault(on, {})[status] = int(number)
     return {
         rule_id: {on: DayEnds(**{str(status): n for status, n in ends.items()}) for on, ends in days.items()}
         for rule_id, days in counts.items()
     }
+
+
+@lru_cache(maxsize=LISTS)
+def _by_day(
+    scope: Scope, rule_ids: tuple[int, ...], dates: tuple[date, ...], zone: str
+) -> Select[int, date, str, int]:
+    """Kept for the day. Its parameter is the moment."""
+    moment, period = bindparam("now", type_=UtcDateTime()), Period(dates, start_of_day(dates[0], zone))
+    of = ended_runs_of_rules(scope, rule_ids, period, zone, moment).c
+    key = (of.rule_id, of.on, of.status)
+    return select(*key, func.sum(of.runs)).group_by(*key).having(func.sum(of.runs) != 0)
 
 
 def latest_ends(
@@ -59,7 +71,7 @@ def latest_ends(
     if not rule_ids:
         return {}
     found: dict[int, list[End]] = {}
-    for rule_id, status, reason in session.execute(_latest_of(scope, tuple(rule_ids), each)):
+    for rule_id, status, reason in plain_rows(session, _latest_of(scope, tuple(rule_ids), each)):
         found.setdefault(rule_id, []).append(End(status, reason == Reason.SHADOW))
     return {rule_id: ends[-each:] for rule_id, ends in found.items()}
 

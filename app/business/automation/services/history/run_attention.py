@@ -1,8 +1,9 @@
 """Runs and notices that need a person: recently failed runs, waiting runs, and notices about them."""
 
 from datetime import datetime
+from functools import lru_cache
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Notice
@@ -10,9 +11,13 @@ from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_documents import ExhaustedBudget
 from app.business.automation.run_models import ScheduledTask, Status, Waiting
+from app.business.base import UtcDateTime
 from app.business.outlets.incident_models import Incident, IncidentFailure, IncidentStatus
+from app.business.plain_rows import plain_rows
 
 MOST_WAITING = 500
+KEPT = 64
+"""Scopes for which a process keeps a query."""
 
 
 def failed_since(
@@ -20,15 +25,20 @@ def failed_since(
 ) -> list[ScheduledTask]:
     """Failed runs since then, newest first. without_incidents: those of open incidents are left out, for the incident
     says what to do about all of its runs."""
+    return list(session.scalars(_failed(scope, limit, without_incidents), {"since": since}))
+
+
+@lru_cache(maxsize=KEPT)
+def _failed(scope: Scope, limit: int, without_incidents: bool) -> Select[ScheduledTask]:
     query = select(ScheduledTask).where(
         scope.sees(ScheduledTask),
         ScheduledTask.status == Status.FAILED,
-        ScheduledTask.scheduled_at >= since,
+        ScheduledTask.scheduled_at >= bindparam("since", type_=UtcDateTime()),
         ScheduledTask.undo_id.is_(None),
     )
     if without_incidents:
         query = query.where(ScheduledTask.id.not_in(_of_open_incidents(scope.account_id)))
-    return list(session.scalars(query.order_by(ScheduledTask.scheduled_at.desc()).limit(limit)))
+    return query.order_by(ScheduledTask.scheduled_at.desc()).limit(limit)
 
 
 def _of_open_incidents(account_id: int) -> Select[int | None]:
@@ -47,12 +57,16 @@ def _of_open_incidents(account_id: int) -> Select[int | None]:
 
 def waiting_counts(session: Session, scope: Scope) -> dict[str, int]:
     """The number of waiting runs, by what they wait for."""
-    rows = session.execute(
+    return {str(waiting): count for waiting, count in plain_rows(session, _waiting(scope))}
+
+
+@lru_cache(maxsize=KEPT)
+def _waiting(scope: Scope) -> Select[str | None, int]:
+    return (
         select(ScheduledTask.waiting_for, func.count())
         .where(scope.sees(ScheduledTask), ScheduledTask.waiting_for.is_not(None))
         .group_by(ScheduledTask.waiting_for)
     )
-    return {str(waiting): count for waiting, count in rows}
 
 
 def waiting_budgets(session: Session, scope: Scope) -> list[tuple[ScheduledTask, int]]:

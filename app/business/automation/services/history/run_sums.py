@@ -28,17 +28,18 @@ from app.business.periods import Period
 from app.business.time_zones import start_of_day
 
 NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+Moment = datetime | ColumnElement[datetime]
 
 Narrowing = Callable[[Mapping[str, Columns]], Sequence[ColumnElement[bool]]]
 
 
-def ended_runs(scope: Scope, period: Period, zone: str, now: datetime | ColumnElement[datetime]) -> Subquery:
+def ended_runs(scope: Scope, period: Period, zone: str, now: Moment) -> Subquery:
     """Ended runs in scope that were due in the period until `now`: on, status, reason, runs. One moment's numbers."""
     return _of_period(RunDay, ("status", "reason"), scope, period, zone, now)
 
 
 def ended_runs_of_rules(
-    scope: Scope, rule_ids: Sequence[int], period: Period, zone: str, now: datetime
+    scope: Scope, rule_ids: Sequence[int], period: Period, zone: str, now: Moment
 ) -> Subquery:
     """The same for each of the rules: on, rule_id, status, runs."""
 
@@ -48,7 +49,7 @@ def ended_runs_of_rules(
     return _of_period(RuleRunDay, ("rule_id", "status"), scope, period, zone, now, of_rules)
 
 
-def planned_starts(scope: Scope, period: Period, zone: str, now: datetime) -> Subquery:
+def planned_starts(scope: Scope, period: Period, zone: str, now: Moment) -> Subquery:
     """Planned runs that were completed at the first attempt, by how late they started: on, late (class), runs."""
 
     def planned(columns: Mapping[str, Columns]) -> Sequence[ColumnElement[bool]]:
@@ -63,7 +64,7 @@ def _of_period(
     scope: Scope,
     period: Period,
     zone: str,
-    now: datetime | ColumnElement[datetime],
+    now: Moment,
     narrowed: Narrowing = lambda _columns: (),
 ) -> Subquery:
     run, change = ScheduledTask, RunChange
