@@ -25,6 +25,7 @@ ONE_IS_ENOUGH = (
     "tests/business/automation/auditing/",
     "tests/business/automation/backtest/",
     "tests/business/automation/calendars/",
+    "tests/business/automation/conditions/test_condition_reasoning.py",
     "tests/business/automation/forecast/",
     "tests/business/automation/history/",
     "tests/business/automation/operations/",
@@ -35,10 +36,12 @@ ONE_IS_ENOUGH = (
     "tests/business/automation/trials/",
     "tests/business/automation/triggering/",
     "tests/business/automation/why/",
+    "tests/business/planner/test_keyword_import.py::test_ten_thousand_rows_take_a_few_seconds",
     "tests/business/planner/test_moves_by_hand.py",
     "tests/commands/",
     "tests/faults/crashes/",
     "tests/faults/fleet/",
+    "tests/fuzz/test_random_forms.py",
     "tests/infrastructure/test_mail.py",
     "tests/infrastructure/test_offline_brief.py",
     "tests/infrastructure/test_run_log.py",
@@ -49,9 +52,10 @@ ONE_IS_ENOUGH = (
     "tests/journeys/",
     "tests/modules/",
     "tests/test_demo.py",
+    "tests/test_upgrade.py::test_every_page_and_list_answers_after_the_upgrade",
     "tests/wordpress/",
 )
-"""Folders and files of the second kind; single ones of the first in them are marked `both_databases`."""
+"""Folders, files and tests of the second kind; single ones of the first in them are marked `both_databases`."""
 
 
 NOT_FAST = Path(__file__).parent / "not_in_test_fast.txt"
