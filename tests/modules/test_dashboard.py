@@ -69,6 +69,18 @@ def test_one_line_says_whether_all_is_well(
     assert "All is well" not in owner.get("/").text
 
 
+def test_an_empty_balance_needs_somebody_before_a_run_waits_for_it(
+    owner: FlaskClient, session: Session, people: People
+) -> None:
+    make_rule(session, people.account)
+    people.account.credits_balance = people.account.credits_held
+    session.commit()
+    text = " ".join(owner.get("/").text.split())
+    assert "All is well" not in text
+    assert "No credits are left for new runs" in text
+    assert "What costs credits does not start until" in text
+
+
 def test_a_failed_run_of_an_open_incident_counts_once(
     app: Flask, owner: FlaskClient, session: Session, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,7 +1,7 @@
 """What needs a person, for the top of the dashboard: each with a sentence and the way to what helps."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from flask import current_app, url_for
 
@@ -9,13 +9,14 @@ from app.business.accounts.models import Notice, Role
 from app.business.accounts.services.notices import notices_by_key
 from app.business.automation.run_models import ScheduledTask, Waiting
 from app.business.automation.services.auditing.invariants import NOTICE_KEY
-from app.business.automation.services.forecast.credit_watch import LOW, RUN_OUT
+from app.business.automation.services.forecast.credit_watch import LOW, RUN_OUT, nothing_left
 from app.business.automation.services.history.run_attention import (
     failed_since,
     waiting_budgets,
     waiting_counts,
 )
 from app.business.automation.services.triggering.watch import KEY as LATE
+from app.business.billing.services.ledger import next_grant_on
 from app.infrastructure.database import db
 from app.modules.access import current_person
 from app.modules.automation.incident_lines import open_lines
@@ -78,7 +79,7 @@ def attention(unaccounted: int, to_check: int, since: datetime) -> Attention:
     """About five queries. `since`: failures before it are no news."""
     session, scope = db.session(), current_person().scope
     waiting = waiting_counts(session, scope)
-    needs = [*_incidents(), *_from_notices(), *_waiting(waiting), *_budgets(waiting)]
+    needs = [*_incidents(), *_from_notices(waiting), *_waiting(waiting), *_budgets(waiting)]
     if to_check and current_person().can(Role.OPERATOR):
         needs.append(_drafts(to_check))
     return Attention(
@@ -108,7 +109,7 @@ def _incidents() -> list[Need]:
     return needs
 
 
-def _from_notices() -> list[Need]:
+def _from_notices(waiting: dict[str, int]) -> list[Need]:
     """Rows that break invariants (for owners), rules that did not start in time, and credits that run short."""
     person = current_person()
     if not person.sees_all:
@@ -121,10 +122,23 @@ def _from_notices() -> list[Need]:
     if late := unread.get(LATE):
         page = url_for("automation.history", status="pending")
         needs.append(_noticed(late, "bad", "clock", "See what waits", page))
-    if short := found.get(RUN_OUT) or unread.get(LOW):
-        page = url_for("billing.credits")
-        needs.append(Need("warn", "coins", short.title, "", "See what uses them, and try what helps", page))
+    # Runs that wait for credits say so themselves.
+    if person.account.credits_available <= 0 and not waiting.get(Waiting.CREDITS):
+        needs.append(_empty_balance())
+    elif short := found.get(RUN_OUT) or unread.get(LOW):
+        needs.append(_about_credits(short.title, ""))
     return needs
+
+
+def _empty_balance() -> Need:
+    account = current_person().account
+    grant_on = next_grant_on(account.timezone, datetime.now(UTC)) if account.plan_id else None
+    return _about_credits("No credits are left for new runs", nothing_left(grant_on))
+
+
+def _about_credits(title: str, text: str) -> Need:
+    page = url_for("billing.credits")
+    return Need("warn", "coins", title, text, "See what uses them, and try what helps", page)
 
 
 def _noticed(notice: Notice, tone: str, icon: str, action: str, url: str) -> Need:

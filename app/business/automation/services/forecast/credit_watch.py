@@ -153,7 +153,7 @@ def _notify_of_low(
             kind=NoticeKind.CREDITS,
             level="warning",
             title=f"Credits are low: {free:,} left, less than a tenth of the monthly {grant:,}",
-            body=f"{lasting(forecast)} {most}{WHAT_TO_DO}",
+            body=f"{lasting(forecast, free)} {most}{WHAT_TO_DO}",
             role=Role.EDITOR,
             key=LOW,
             path="/credits",
@@ -179,7 +179,7 @@ def _notify_of_fifth(
         kind=NoticeKind.CREDITS,
         level="warning",
         title=f"{free / grant:.0%} of the monthly credits are left: {free:,} of {grant:,}",
-        body=f"{lasting(forecast)} {most}{WHAT_TO_DO}",
+        body=f"{lasting(forecast, free)} {most}{WHAT_TO_DO}",
         role=Role.EDITOR,
         key=FIFTH,
         path="/credits",
@@ -226,9 +226,11 @@ def _between(forecast: Forecast) -> str:
     return f"The day lies between {_said(first)} and {_said(last)}."
 
 
-def lasting(forecast: Forecast) -> str:
-    """Until when the credits last, as a sentence."""
+def lasting(forecast: Forecast, free: int) -> str:
+    """Until when the credits last, as a sentence. free: those that runs may still set aside."""
     ends_on, grant_on = forecast.runs_out, forecast.next_grant_on
+    if free <= 0:
+        return nothing_left(grant_on)
     if ends_on and (grant_on is None or ends_on < grant_on):
         return f"At this pace they run out about {_said(ends_on)}."
     return f"At this pace they last until the next grant on {_said(grant_on)}." if grant_on else ""
@@ -237,3 +239,9 @@ def lasting(forecast: Forecast) -> str:
 def _said(day: date) -> str:
     """`Thu 3 Dec`."""
     return f"{day:%a} {day.day} {day:%b}"
+
+
+def nothing_left(grant_on: date | None) -> str:
+    """What an empty balance means, as a sentence. grant_on: of the next grant, if one comes."""
+    until = f"the next grant on {_said(grant_on)}" if grant_on else "credits are added"
+    return f"What costs credits does not start until {until}."

@@ -54,7 +54,7 @@ def facts_of(session: Session, account: Account, since: datetime, now: datetime)
         to_check=session.scalar(to_check) or 0,
         incidents=_incidents(session, account),
         credits=account.credits_available,
-        lasting=lasting(look_ahead(session, account, now).forecast()),
+        lasting=lasting(look_ahead(session, account, now).forecast(), account.credits_available),
     )
 
 
