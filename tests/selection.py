@@ -1,9 +1,10 @@
 """Which tests a run leaves out, and on which database a test runs: on both, or on one of the two.
 
 Both: whatever asks for, locks, sorts or keeps rows in a way that databases differ in (conditions, claims, races,
-ledgers, imports, the API with its filters, odd values, migrations, upgrades). One: pages, forms, the browser, real
-processes, and long stories of the engine, whose statements the tests of the first kind run on both. Which one follows
-from a test's name, so that the tests of each file are shared out between the two. With TRIALS=full all run on both.
+ledgers, imports, the API with its filters, odd values, migrations, upgrades); where such a test has several cases, each
+case runs on one of them, in turns. One: pages, forms, the browser, real processes, and long stories of the engine,
+whose statements the tests of the first kind run on both. Which one follows from a test's name, so that the tests of
+each file are shared out between the two. With TRIALS=full all run on both.
 
 Apart from both: tests/wordpress, which are skipped unless WORDPRESS=real, for they need PHP, MariaDB and WordPress.
 `make test-wordpress` installs these and runs them; everywhere else a stand-in answers in WordPress's place. So it is
@@ -75,23 +76,38 @@ def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
 def _shown_by_others(items: list[pytest.Item]) -> set[pytest.Item]:
     """Long trials, and what would show on the second database what it shows on the first."""
     on_one, on_other = (
-        {_without_database(item) for item in items if _database_of(item) == database}
+        {_without_database(item): None for item in items if _database_of(item) == database}
         for database in DATABASES
     )
-    in_both = on_one & on_other
+    in_both = [name for name in on_one if name in on_other]
+    cases = _databases_of_cases(in_both)
+    shared = {*in_both}
     return {
         item
         for item in items
         if item.get_closest_marker("full_trials")
-        or (_without_database(item) in in_both and _is_shown_by_the_other(item))
+        or (_without_database(item) in shared and _is_shown_by_the_other(item, cases))
     }
 
 
-def _is_shown_by_the_other(item: pytest.Item) -> bool:
-    database = _database_of(item)
-    if database is None or item.get_closest_marker("both_databases"):
-        return False
-    return item.nodeid.startswith(ONE_IS_ENOUGH) and database != _chosen(_without_database(item))
+def _databases_of_cases(names: list[str]) -> dict[str, str]:
+    """The one database of each case of the tests that have several: they take turns."""
+    cases: dict[str, list[str]] = {}
+    for name in names:
+        cases.setdefault(name.partition("[")[0], []).append(name)
+    return {
+        name: DATABASES[(crc32(test.encode()) + number) % 2]
+        for test, own in cases.items()
+        if len(own) > 1
+        for number, name in enumerate(own)
+    }
+
+
+def _is_shown_by_the_other(item: pytest.Item, cases: dict[str, str]) -> bool:
+    database, name = _database_of(item), _without_database(item)
+    if item.get_closest_marker("both_databases") or not item.nodeid.startswith(ONE_IS_ENOUGH):
+        return cases.get(name, database) != database
+    return database != _chosen(name)
 
 
 def _slow(items: list[pytest.Item]) -> set[pytest.Item]:
