@@ -46,10 +46,11 @@ def lines(engine: Engine, *, may_install: bool = True) -> Iterator[Line]:
             yield Line(f"idle worker, event to run (p50), {name}, to RQ's SimpleWorker", p50, of_rq, "ms", 1)
             crowded = Customer(place)
             crowded.add_keywords(CROWD)
-            longest = max(alone.waits_for_one() for _ in range(EVENTS))
-            is_crowded = place.closed(crowded.account_id) < CROWD
+            waited = []
+            while len(waited) < EVENTS and place.closed(crowded.account_id) < CROWD:
+                waited.append(alone.waits_for_one())
             what = f"one run beside {CROWD:,} of another account (longest), {name}"
-            yield Line(what, longest if is_crowded else float("inf"), MOST_DELAY, "ms", 1)
+            yield Line(what, max(waited, default=float("inf")), MOST_DELAY, "ms", 1)
 
 
 @dataclass
