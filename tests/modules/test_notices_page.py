@@ -36,7 +36,7 @@ def read(page: FlaskClient, query: str = "") -> str:
         return page.get(f"/notices{query}").text
 
 
-def told(text: str) -> list[tuple[str, list[str], list[str]]]:
+def notices_by_day(text: str) -> list[tuple[str, list[str], list[str]]]:
     """Of each day its name, the titles told in full, and those told in a line."""
     days = re.findall(r"<h2>([^<]+)</h2>(.*?)</section>", text, re.S)
     return [
@@ -59,7 +59,7 @@ def test_alike_notices_of_a_day_are_told_together(
     tell(session, people, "“Nightly” failed", timedelta(days=9))
     session.commit()
     shown = read(page)
-    assert told(shown) == [
+    assert notices_by_day(shown) == [
         (
             "Today",
             ["“Nightly” failed", "24 % are left", "“Hourly” failed"],
@@ -76,7 +76,7 @@ def test_a_day_is_one_of_the_readers_zone(session: Session, people: People, page
     tell(session, people, "Before midnight", timedelta(hours=2))
     tell(session, people, "After midnight", timedelta(minutes=30))
     session.commit()
-    assert [name for name, _, _ in told(read(page))] == ["Today", "Yesterday"]
+    assert [name for name, _, _ in notices_by_day(read(page))] == ["Today", "Yesterday"]
 
 
 def test_what_repeats_the_same_words_is_told_by_its_text(
@@ -85,7 +85,7 @@ def test_what_repeats_the_same_words_is_told_by_its_text(
     for hours in (0, 1):
         tell(session, people, "Orders", timedelta(hours=hours))
     session.commit()
-    assert told(read(page)) == [("Today", ["Orders"], ["Of Orders"])]
+    assert notices_by_day(read(page)) == [("Today", ["Orders"], ["Of Orders"])]
 
 
 def test_unread_notices_stand_apart_and_older_ones_follow(

@@ -34,12 +34,16 @@ def attempts(machine: Machine) -> int:
 
 
 @contextmanager
-def killed_at(point: int) -> Iterator[None]:
-    """The process dies before the statement of that number, from 1."""
+def killed_at(point: int, *, for_good: bool = False) -> Iterator[None]:
+    """The process dies before the statement of that number, from 1. for_good: nothing is executed from then on, for
+    what is killed within a savepoint would end as an ordinary error, and be undone."""
     passed = count(1)
 
     def kill(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if not statement.startswith(TRANSACTION_WORDS) and next(passed) == point:
+        if statement.startswith(TRANSACTION_WORDS):
+            return
+        number = next(passed)
+        if number == point or (for_good and number > point):
             raise Killed
 
     event.listen(db.engine, "before_cursor_execute", kill)

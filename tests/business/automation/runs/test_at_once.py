@@ -1,7 +1,5 @@
 """Runs of events that are executed in the transaction that opens them end as if they had waited for their turn."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
@@ -9,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import event, func, select, true, update
+from sqlalchemy import func, select, true, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
@@ -32,9 +30,10 @@ from tests.business.automation.held_world import Killed
 from tests.business.automation.machine import Machine
 from tests.business.automation.rule_parts import LABEL, import_texts
 from tests.business.automation.runs.batch_world import LAMP, RELABEL, SEEN, BatchWorld, everything
-from tests.business.automation.runs.test_engine_cost import TRANSACTION_WORDS, statements
+from tests.business.automation.runs.set_trials import killed_at
+from tests.business.automation.runs.test_engine_cost import statements
 from tests.business.automation.runs.test_set_pace import LONGEST_SECONDS, SlowMachine
-from tests.factories import NOW, make_account, make_sector, make_site
+from tests.factories import NOW
 from tests.sampling import times
 
 SEEDS = times(full=range(60), sample=range(2))
@@ -74,16 +73,6 @@ class Prompt(Machine):
 @pytest.fixture
 def machine(session: Session) -> Prompt:
     return Prompt(session)
-
-
-@pytest.fixture
-def sector(session: Session, account: Account) -> Sector:
-    return make_sector(session, make_site(session, account))
-
-
-@pytest.fixture
-def account(session: Session) -> Account:
-    return make_account(session)
 
 
 def make_labelling(machine: Machine, account: Account, **values: Any) -> AutomationRule:
@@ -324,30 +313,13 @@ def test_a_worker_killed_at_any_statement_loses_nothing_and_repeats_nothing(
     points = times(full=range(1, len(seen) + 1), sample=range(2, len(seen) + 1, len(seen) // 5))
     for number, point in enumerate(points, 3):
         add(machine, sector, lamps(5, str(number)))
-        with pytest.raises(Killed), killed_at(point):
+        with pytest.raises(Killed), killed_at(point, for_good=True):
             machine.dispatch()
         machine.session.rollback()
         machine.settle()
         assert machine.ends() == [Status.COMPLETED] * 5 * number, f"killed at statement {point}"
         assert (machine.labelled(), machine.attempts()) == (5 * number, 5 * number)
     assert machine.breaches() == []
-
-
-@contextmanager
-def killed_at(point: int) -> Iterator[None]:
-    """From this statement on nothing is executed, whatever is tried to undo."""
-    passed = [0]
-
-    def kill(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        passed[0] += not statement.startswith(TRANSACTION_WORDS)
-        if passed[0] >= point:
-            raise Killed
-
-    event.listen(db.engine, "before_cursor_execute", kill)
-    try:
-        yield
-    finally:
-        event.remove(db.engine, "before_cursor_execute", kill)
 
 
 def test_others_never_wait_longer_than_the_limit(machine: Prompt, account: Account, sector: Sector) -> None:
