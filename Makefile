@@ -40,7 +40,7 @@ $(VENV)/.installed: requirements.lock | $(BIN)/python
 	@touch $@
 
 $(VENV)/.tested: tests/requirements.lock $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r tests/requirements.lock
 	@touch $@
 
 install: $(VENV)/.installed
@@ -103,9 +103,12 @@ chromium:
 			&& apt-get install -y -qq --no-install-recommends chromium; } >&2 \
 		|| { echo "The browser tests need Chromium: install it, or set CHROMIUM to its path." >&2; exit 1; }
 
+# Packages and browser come at the same time: one is a matter of the processor, the other of the network.
 # Three at a time on two cores, for trials of processes wait more than they work; each of the three has a PostgreSQL and
 # a queue server of its own.
-test: check chromium bench-quick
+test:
+	@$(MAKE) --no-print-directory -j 2 $(VENV)/.tested chromium
+	@$(MAKE) --no-print-directory check bench-quick
 	$(BIN)/python -m pytest tests -n 3 --dist worksteal
 
 # For the inner loop. tests/not_in_test_fast.txt names what of the two folders takes too long for it.
