@@ -25,7 +25,6 @@ OF_BUSINESS = {
     "pyotp": "computes the codes of a second factor",
     "python_calamine": "reads workbooks that people send",
     "rapidfuzz": "compares texts",
-    "scipy": "clusters keywords",
     "sqlalchemy": "the rows",
     "threadpoolctl": "clusters keywords",
     "tokenizers": "clusters keywords",

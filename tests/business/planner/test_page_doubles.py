@@ -94,3 +94,17 @@ def test_one_need_is_one_page(language: str, search: str, other: str) -> None:
 
 def test_every_language_has_words_that_tell_searches_apart() -> None:
     assert {language for language, *_ in _pairs(APART)} == set(LANGUAGES)
+
+
+def named_first(pages: list[SitePage]) -> str:
+    found = SitePages.of(pages, "en", likeness).competitor(
+        SitePage("idea", 0, "All on wool socks", "wool socks")
+    )
+    assert found
+    return found.title
+
+
+def test_of_several_pages_the_first_idea_is_named_whenever_it_came() -> None:
+    written = SitePage("content", 1, "Our wool socks", "wool socks")
+    ideas = [SitePage("idea", number, f"Wool socks {number}", "wool socks") for number in (1, 2)]
+    assert named_first([written, *ideas]) == named_first([*ideas, written]) == "Wool socks 1"

@@ -123,7 +123,7 @@ class ClusteringService:
         """Where each keyword goes; deterministic. Raises ProviderFault when the service that makes the vectors fails:
         those of others are never used instead.
         """
-        # Imported here: numpy, scipy and the word vectors stay out of processes that do not cluster.
+        # Imported here: numpy and the word vectors stay out of processes that do not cluster.
         from numpy import asarray, float32
 
         from app.business.planner.services.keyword_groups import group_keywords

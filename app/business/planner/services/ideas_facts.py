@@ -44,10 +44,22 @@ class SiteFacts:
     written: list[SitePage] = field(default_factory=list)
     centres: dict[int, bytes] = field(default_factory=dict)
 
-    def pages(self, cluster_id: int) -> list[SitePage]:
-        """Ideas of the cluster; of the rest of the site those that are not rejected, tasks and articles."""
+    def pages(self, cluster_id: int = 0) -> list[SitePage]:
+        """Ideas of the cluster, if one is named; of the rest of the site those that are not rejected, tasks and
+        articles."""
         ideas = [page for page, rejected in self.ideas if not rejected or page.cluster == cluster_id]
         return [*ideas, *self.written]
+
+    def has_rejected(self, cluster_id: int) -> bool:
+        """Whether an idea of the cluster was rejected."""
+        return any(rejected and page.cluster == cluster_id for page, rejected in self.ideas)
+
+    def add_ideas(self, cluster: ClusterFacts, pages: Iterable[SitePage]) -> None:
+        """Let those who come later see ideas of the cluster that are about to be saved."""
+        added = [(page, False) for page in pages]
+        self.ideas.extend(added)
+        if added and cluster.centre is not None:
+            self.centres = dict(sorted({**self.centres, cluster.id: cluster.centre}.items()))
 
 
 @dataclass
@@ -67,14 +79,6 @@ class IdeasFacts:
         clusters = {key: cluster for key, cluster in self.clusters.items() if key in cluster_ids}
         site_ids = {cluster.site_id for cluster in clusters.values()}
         return IdeasFacts(clusters, {key: site for key, site in self.sites.items() if key in site_ids})
-
-    def add_ideas(self, cluster_id: int, pages: Iterable[SitePage]) -> None:
-        """Let those who come later see ideas that are about to be saved."""
-        cluster = self.clusters[cluster_id]
-        site, added = self.sites[cluster.site_id], [(page, False) for page in pages]
-        site.ideas.extend(added)
-        if added and cluster.centre is not None:
-            site.centres = dict(sorted({**site.centres, cluster_id: cluster.centre}.items()))
 
 
 def read_ideas_facts(

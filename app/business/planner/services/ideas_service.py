@@ -5,7 +5,7 @@ taken that would compete with another page of the site.
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -67,6 +67,10 @@ class IdeaDraft(BaseModel):
     content_type: ProviderText = Field("article", max_length=32)
     main_keyword: ProviderText = Field("", max_length=LINE_LIMIT)
 
+    def page(self, cluster_id: int) -> SitePage:
+        """What would become of it."""
+        return SitePage("idea", 0, self.title, self.main_keyword, cluster_id)
+
 
 class IdeaDrafts(BaseModel):
     """What a provider answers to a request for ideas."""
@@ -101,8 +105,8 @@ class IdeasRequest:
     site: str
     language: str
     keywords: list[SearchedKeyword]
-    titles_already_there: list[str]
-    connection: ModelConnection | None
+    titles_already_there: list[str] = field(default_factory=list)
+    connection: ModelConnection | None = None
     refusal: str | None = None
     """Why the month's limit in money does not allow the call."""
     pages: list[SitePage] = field(default_factory=list, repr=False)
@@ -151,25 +155,9 @@ class IdeasService:
         Raises NotFound, or Conflict when the cluster has ideas already (unless `again`).
         """
         facts = self.facts(session, [cluster_id])
-        if cluster_id not in facts.clusters or facts.clusters[cluster_id].account_id != account_id:
+        cluster = facts.clusters.get(cluster_id)
+        if cluster is None or cluster.account_id != account_id:
             raise NotFound(f"Cluster {cluster_id} was not found.")
-        return self.request(facts, cluster_id, connection_of(session, account_id), count=count, again=again)
-
-    def facts(self, session: Session, cluster_ids: Collection[int]) -> IdeasFacts:
-        """What is known of these clusters now."""
-        return read_ideas_facts(session, cluster_ids, self.other_pages)
-
-    def request(
-        self,
-        facts: IdeasFacts,
-        cluster_id: int,
-        connection: ModelConnection | None,
-        *,
-        count: int,
-        again: bool,
-    ) -> IdeasRequest:
-        """The request for one of these clusters. Raises Conflict as `read` does."""
-        cluster = facts.clusters[cluster_id]
         site = facts.sites[cluster.site_id]
         pages = site.pages(cluster_id)
         titles = [page.title for page in pages if page.cluster == cluster_id]
@@ -177,6 +165,21 @@ class IdeasService:
             raise Conflict(f"The cluster “{cluster.name}” already has ideas.")
         texts = [cluster.main_keyword, *(keyword["text"] for keyword in cluster.keywords)]
         near = nearest_titles(pages, texts, site.language, NEAR_TITLES)
+        return replace(
+            self.local_request(facts, cluster_id, count),
+            titles_already_there=list(dict.fromkeys([*titles, *near])),
+            connection=connection_of(session, account_id),
+            pages=pages,
+        )
+
+    def facts(self, session: Session, cluster_ids: Collection[int]) -> IdeasFacts:
+        """What is known of these clusters now."""
+        return read_ideas_facts(session, cluster_ids, self.other_pages)
+
+    def local_request(self, facts: IdeasFacts, cluster_id: int, count: int) -> IdeasRequest:
+        """What the built-in provider needs of one of these clusters: it knows nothing of other pages."""
+        cluster = facts.clusters[cluster_id]
+        site = facts.sites[cluster.site_id]
         return IdeasRequest(
             cluster_id=cluster.id,
             count=count,
@@ -186,37 +189,40 @@ class IdeasService:
             site=site.name,
             language=site.language,
             keywords=cluster.keywords,
-            titles_already_there=list(dict.fromkeys([*titles, *near])),
-            connection=connection,
-            pages=pages,
             centre=cluster.centre,
-            centres=dict(site.centres),
+            centres=site.centres,
         )
 
     def generate(self, request: IdeasRequest, key: str) -> IdeasAnswer:
         """At most `count` ideas of which none competes with another page of the site. Raises ProviderFault."""
+        drafts, use = self.propose(request, key)
+        pages = SitePages.of(request.pages, request.language, self.likeness)
+        ideas, doubles = self.choose(request, drafts, pages)
+        return IdeasAnswer(request.cluster_id, ideas, use, doubles, request.pages)
+
+    def propose(self, request: IdeasRequest, key: str) -> tuple[list[IdeaDraft], ModelUse | None]:
+        """What the provider writes, and what that took. Raises ProviderFault."""
         if request.refusal:
             raise ProviderFault("over_limit", request.refusal)
         facts = {name: getattr(request, name) for name in FACTS}
         prompt = Prompt("ideas", facts, IdeaDrafts, INSTRUCTIONS, request.connection, PROMPT_VERSION)
         completion = self.language_model.write(prompt, key)
-        drafts = IdeaDrafts.model_validate(completion.data).ideas
-        near = nearest_clusters(request.centre, request.centres, NEAR_CLUSTERS) if request.centre else []
-        pages = SitePages.of(request.pages, request.language, self.likeness, [*near, request.cluster_id])
-        ideas, doubles = self._chosen(request, drafts, pages)
-        return IdeasAnswer(request.cluster_id, ideas, completion.use(prompt), doubles, request.pages)
+        return IdeaDrafts.model_validate(completion.data).ideas, completion.use(prompt)
 
-    def _chosen(
+    def choose(
         self, request: IdeasRequest, drafts: Iterable[IdeaDraft], pages: SitePages
     ) -> tuple[list[IdeaDraft], list[NearDouble]]:
-        own = [page for page in request.pages if page.cluster == request.cluster_id]
+        """The first drafts that compete with no page of the site, to which they are added; and the others."""
+        cluster_id = request.cluster_id
+        near = nearest_clusters(request.centre, request.centres, NEAR_CLUSTERS) if request.centre else []
         ideas: list[IdeaDraft] = []
         doubles: list[NearDouble] = []
         for draft in drafts:
             if len(ideas) == request.count:
                 break
-            page = SitePage("idea", 0, draft.title, draft.main_keyword, request.cluster_id)
-            other = pages.competitor(page)
+            page = draft.page(cluster_id)
+            other = pages.competitor(page, [*near, cluster_id])
+            own = pages.of_cluster(cluster_id)
             if other is None and own and not has_own_kind(page, draft.content_type, request.language):
                 # The cluster's first page is for all of its searches but those of another kind.
                 other = own[0]
@@ -224,7 +230,6 @@ class IdeasService:
                 doubles.append(NearDouble(draft.title, other.title))
             else:
                 ideas.append(draft)
-                own.append(page)
                 pages.add(page)
         return ideas, doubles
 
@@ -243,10 +248,10 @@ class IdeasService:
         lock = select(Site).where(Site.id == cluster.site_id).with_for_update(key_share=True)
         language = session.scalars(lock).one().language
         newer = self._newer(session, cluster, answer, origin)
-        pages = SitePages.of(newer, language, self.likeness, [cluster.id])
+        pages = SitePages.of(newer, language, self.likeness)
         drafts, doubles = list[tuple[int, RowValues]](), list(answer.doubles)
         for ordinal, draft in enumerate(answer.ideas):
-            other = pages.competitor(SitePage("idea", 0, draft.title, draft.main_keyword, cluster.id))
+            other = pages.competitor(draft.page(cluster.id), [cluster.id])
             if other:
                 doubles.append(NearDouble(draft.title, other.title))
                 continue

@@ -4,11 +4,11 @@ A page is whatever is to become one: an idea, a task or an article.
 """
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple, TypeVar
 
 from app.business.folding import name_key
 from app.business.planner.services.search_phrases import is_comparison, is_how_to, is_question
@@ -22,6 +22,7 @@ from app.business.planner.services.search_stems import (
     words_by_stem,
 )
 
+Key = TypeVar("Key", bound=Hashable)
 PageKind = Literal["idea", "task", "content"]
 Likeness = Callable[[Sequence[str], Sequence[str], str], Sequence[Sequence[float]]]
 """How alike each of some texts is to each of others in meaning, -1 to 1, in that language."""
@@ -70,38 +71,47 @@ class NearDouble:
 class SitePages:
     """The pages of a site, to be asked which of them a new one would compete with.
 
-    near: ids of clusters whose keywords mean much the same as those of the new pages'.
+    Of several the first one is named; ideas come before tasks and articles, whenever they are added.
     """
 
     language: str
     likeness: Likeness
-    near: frozenset[int] = frozenset()
     pages: list[SitePage] = field(default_factory=list)
     _names: dict[str, SitePage] = field(default_factory=dict)
     _words: dict[Stems, SitePage] = field(default_factory=dict)
     _subjects: dict[tuple[bool, Stems], SitePage] = field(default_factory=dict)
     _seen: Counter[str] = field(default_factory=Counter)
+    _sharing: dict[tuple[frozenset[str], str], list[int]] = field(default_factory=lambda: defaultdict(list))
+    """Places of the pages whose search has these numbers, and this stem."""
+    _of_cluster: dict[int | None, list[int]] = field(default_factory=lambda: defaultdict(list))
 
     @classmethod
-    def of(
-        cls, pages: Iterable[SitePage], language: str, likeness: Likeness, near: Iterable[int] = ()
-    ) -> "SitePages":
-        made = cls(language, likeness, frozenset(near))
+    def of(cls, pages: Iterable[SitePage], language: str, likeness: Likeness) -> "SitePages":
+        made = cls(language, likeness)
         for page in pages:
             made.add(page)
         return made
 
     def add(self, page: SitePage) -> None:
+        place, keys = len(self.pages), _keys(page.title, page.search, self.language)
         self.pages.append(page)
-        self._names.setdefault(name_key(page.title), page)
-        for text in {page.title, page.search}:
-            self._words.setdefault(need_of(text, self.language), page)
-            self._subjects.setdefault(_subject(text, self.language), page)
-        self._seen.update(stems_of(page.search, self.language))
+        _keep_first(self._names, keys.name, page)
+        for need, subject in keys.needs:
+            _keep_first(self._words, need, page)
+            _keep_first(self._subjects, subject, page)
+        self._seen.update(keys.stems)
+        self._of_cluster[page.cluster].append(place)
+        for stem in keys.stems:
+            self._sharing[keys.numbers, stem].append(place)
 
-    def competitor(self, new: SitePage) -> SitePage | None:
-        """The page that the new one would compete with."""
-        return self._by_words(new) or self._by_meaning(new)
+    def of_cluster(self, cluster_id: int) -> list[SitePage]:
+        """The cluster's own, in the order in which they were added."""
+        return [self.pages[place] for place in self._of_cluster.get(cluster_id, ())]
+
+    def competitor(self, new: SitePage, near: Collection[int] = ()) -> SitePage | None:
+        """The page that the new one would compete with. near: ids of clusters whose keywords mean much the same as
+        those of its own."""
+        return self._by_words(new) or self._by_meaning(new, near)
 
     def _by_words(self, new: SitePage) -> SitePage | None:
         if found := self._names.get(name_key(new.title)):
@@ -115,17 +125,17 @@ class SitePages:
                 return found
         return None
 
-    def _by_meaning(self, new: SitePage) -> SitePage | None:
-        near = self._shortlist(new)
-        if not near:
+    def _by_meaning(self, new: SitePage, near: Collection[int]) -> SitePage | None:
+        some = self._shortlist(new, near)
+        if not some:
             return None
-        others = [page.search for page in near] + [page.title for page in near]
+        others = [page.search for page in some] + [page.title for page in some]
         searches, titles = self.likeness([new.search, new.title], others, self.language)
         best, place = max(
-            (self._merit(new, page, searches[at], titles[len(near) + at]), -at)
-            for at, page in enumerate(near)
+            (self._merit(new, page, searches[at], titles[len(some) + at]), -at)
+            for at, page in enumerate(some)
         )
-        return near[-place] if best >= 0 else None
+        return some[-place] if best >= 0 else None
 
     def _merit(self, new: SitePage, other: SitePage, search: float, title: float) -> float:
         """How far the likeness of their searches, or of their titles, is above what makes them one need."""
@@ -149,18 +159,41 @@ class SitePages:
         one, other = (terms_apart(page.search, self.language) for page in (first, second))
         return bool(one - other and other - one)
 
-    def _shortlist(self, new: SitePage) -> list[SitePage]:
+    def _shortlist(self, new: SitePage, near: Collection[int]) -> list[SitePage]:
+        # "iphone 15" and "iphone 16" mean nearly the same to an encoder, and so do "for men" and "for women".
         own, numbers = stems_of(new.search, self.language), _numbers(new.search)
+        found = {place for stem in own for place in self._sharing.get((numbers, stem), ())}
+        for place in (place for cluster in near for place in self._of_cluster.get(cluster, ())):
+            if _numbers(self.pages[place].search) == numbers:
+                found.add(place)
         ranked = []
-        for place, page in enumerate(self.pages):
-            # "iphone 15" and "iphone 16" mean nearly the same to an encoder, and so do "for men" and "for women".
-            if _numbers(page.search) != numbers or self._are_apart(page, new):
-                continue
-            shared = own & stems_of(page.search, self.language)
-            if shared or page.cluster in self.near:
+        for place in found:
+            page = self.pages[place]
+            if not self._are_apart(page, new):
+                shared = own & stems_of(page.search, self.language)
                 rarity = sum(1 / self._seen[stem] for stem in shared)
-                ranked.append((page.cluster not in self.near, -rarity, place))
+                ranked.append((page.cluster not in near, -rarity, page.kind != "idea", place))
         return [self.pages[place] for *_, place in sorted(ranked)[:MOST_MEASURED]]
+
+
+class _Keys(NamedTuple):
+    """By what a page is found. needs: of its title and of its search, each with its subject."""
+
+    name: str
+    needs: list[tuple[Stems, tuple[bool, Stems]]]
+    stems: Stems
+    numbers: frozenset[str]
+
+
+@lru_cache(MOST_KEPT)
+def _keys(title: str, search: str, language: str) -> _Keys:
+    needs = [(need_of(text, language), _subject(text, language)) for text in dict.fromkeys((title, search))]
+    return _Keys(name_key(title), needs, stems_of(search, language), _numbers(search))
+
+
+def _keep_first(found: dict[Key, SitePage], key: Key, page: SitePage) -> None:
+    if key not in found or (page.kind == "idea" and found[key].kind != "idea"):
+        found[key] = page
 
 
 @lru_cache(MOST_KEPT)

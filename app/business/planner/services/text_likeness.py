@@ -1,12 +1,23 @@
 """How alike texts are in meaning, by the built-in vectors."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from app.business.planner.services.clustering_plan import model_of
 
+if TYPE_CHECKING:
+    from app.business.planner.services.sentence_encoder import SentenceEncoder
+
 MOST_KEPT = 20_000
+
+
+@cache
+def _encoder() -> "SentenceEncoder":
+    """Loaded once: processes that compare texts are children of step workers, which end soon."""
+    from app.business.planner.services.sentence_encoder import SentenceEncoder
+
+    return SentenceEncoder.load()
 
 
 class TextLikeness:
@@ -14,8 +25,6 @@ class TextLikeness:
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str], Any] = {}
-        self._encoder: Any = None
-        self._is_in_use = False
 
     def __call__(self, texts: Sequence[str], others: Sequence[str], language: str) -> list[list[float]]:
         """A row for each text, with a figure for each of the others."""
@@ -28,19 +37,13 @@ class TextLikeness:
         likeness: list[list[float]] = (rows @ columns.T).tolist()
         return likeness
 
-    @contextmanager
-    def in_use(self) -> Iterator[None]:
-        """In the block the encoder is loaded once, and not again for each text that is new."""
-        self._is_in_use = True
-        try:
-            yield
-        finally:
-            self._is_in_use, self._encoder = False, None
+    def prepare(self, texts: Sequence[str], language: str) -> None:
+        """Encode texts that will be compared: many at once take half of what they take one after the other."""
+        self._read(texts, model_of(language))
 
     def _read(self, texts: Sequence[str], model: str) -> None:
         from threadpoolctl import threadpool_limits
 
-        from app.business.planner.services.sentence_encoder import SentenceEncoder
         from app.business.planner.services.text_vectors import embed
 
         if len(self._kept) > MOST_KEPT:
@@ -49,9 +52,7 @@ class TextLikeness:
         if missing:
             # One thread: the library's own wait for each other in a loop, which on a busy machine takes minutes.
             with threadpool_limits(1, "blas"):
-                encoder = self._encoder or SentenceEncoder.load()
-                vectors = embed(missing, model, encoder)
-            self._encoder = encoder if self._is_in_use else None
+                vectors = embed(missing, model, _encoder())
             self._kept.update(zip(((model, text) for text in missing), vectors, strict=True))
 
 

@@ -1,6 +1,6 @@
 """Short texts as vectors: what they mean, by the built-in sentence encoder, and for other languages how they are spelt.
 
-Importing this module loads numpy and scipy: only processes that cluster import it.
+Importing this module loads numpy: only processes that cluster import it.
 """
 
 from zlib import crc32

@@ -1,15 +1,17 @@
-"""Makes the ideas of a set's runs, one after the other, outside of any transaction."""
+"""Makes the ideas of a set's runs outside of any transaction: the provider writes for all of them; then what
+competes with no other page is chosen, one run after the other."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from app.business.automation.services.draining.paid_runs import PaidRuns, cluster_of, key_of, step_of
 from app.business.automation.services.draining.plain_run import PlainRun
 from app.business.base import RowValues
 from app.business.planner.services.idea_service import stored_texts
-from app.business.planner.services.ideas_facts import IdeasFacts
-from app.business.planner.services.ideas_service import IdeasService, idea_fields
-from app.business.planner.services.page_doubles import NearDouble, SitePage
+from app.business.planner.services.ideas_facts import SiteFacts
+from app.business.planner.services.ideas_service import IdeaDraft, IdeasRequest, IdeasService, idea_fields
+from app.business.planner.services.page_doubles import NearDouble, SitePage, SitePages
 from app.business.planner.services.record_edit import text_in
 
 
@@ -21,23 +23,66 @@ class MadeIdeas:
     doubles: list[NearDouble]
 
 
+@dataclass(frozen=True)
+class _Proposed:
+    """What the provider has written for a run."""
+
+    request: IdeasRequest
+    drafts: list[IdeaDraft]
+
+
 def make_ideas(service: IdeasService, paid: PaidRuns) -> Mapping[int, MadeIdeas]:
     """By run. Each sees what those before it make, as if that were saved."""
-    sites = {site_id: replace(site, ideas=list(site.ideas)) for site_id, site in paid.facts.sites.items()}
-    facts = IdeasFacts(paid.facts.clusters, sites)
-    with service.likeness.in_use():
-        return {run_id: _made(service, facts, run) for run_id, run in paid.matching.items()}
+    proposed = {run_id: _propose(service, paid, run) for run_id, run in paid.matching.items()}
+    _prepare(service, proposed.values())
+    sites = {site_id: _Site(service, site) for site_id, site in paid.facts.sites.items()}
+    return {
+        run_id: sites[paid.cluster(run).site_id].choose(paid, run, proposed[run_id])
+        for run_id, run in paid.matching.items()
+    }
 
 
-def _made(service: IdeasService, facts: IdeasFacts, run: PlainRun) -> MadeIdeas:
-    cluster_id, params = cluster_of(run), step_of(run.kind).params
-    request = service.request(facts, cluster_id, None, count=params.ideas_per_cluster, again=params.again)
-    answer = service.generate(request, key_of(run))
-    main_keyword = facts.clusters[cluster_id].main_keyword
-    texts = [stored_texts(idea_fields(draft, main_keyword)) for draft in answer.ideas]
-    pages = [
-        SitePage("idea", 0, text_in(text, "title"), text_in(text, "main_keyword"), cluster_id)
-        for text in texts
-    ]
-    facts.add_ideas(cluster_id, pages)
-    return MadeIdeas(texts, answer.doubles)
+def _propose(service: IdeasService, paid: PaidRuns, run: PlainRun) -> _Proposed:
+    request = service.local_request(paid.facts, cluster_of(run), step_of(run.kind).params.ideas_per_cluster)
+    drafts, _use = service.propose(request, key_of(run))
+    return _Proposed(request, drafts)
+
+
+def _prepare(service: IdeasService, proposed: Collection[_Proposed]) -> None:
+    """Encode together what is going to be compared, if only within its cluster."""
+    texts: dict[str, list[str]] = defaultdict(list)
+    for one in proposed:
+        if len(first := one.drafts[: one.request.count]) > 1:
+            pages = [draft.page(one.request.cluster_id) for draft in first]
+            texts[one.request.language] += [text for page in pages for text in (page.search, page.title)]
+    for language, some in texts.items():
+        service.likeness.prepare(some, language)
+
+
+class _Site:
+    """As the runs of a set see it: each with what those before it have made."""
+
+    def __init__(self, service: IdeasService, facts: SiteFacts) -> None:
+        self.service, self.facts = service, replace(facts, ideas=list(facts.ideas))
+        self.pages = self._read()
+
+    def choose(self, paid: PaidRuns, run: PlainRun, proposed: _Proposed) -> MadeIdeas:
+        """Those of the run's ideas that are to be made."""
+        cluster, pages = paid.cluster(run), self.pages
+        if step_of(run.kind).params.again and self.facts.has_rejected(cluster.id):
+            # Only the cluster's own new ideas must differ from those that were rejected.
+            pages = self._read(cluster.id)
+        request = replace(proposed.request, centres=self.facts.centres)
+        ideas, doubles = self.service.choose(request, proposed.drafts, pages)
+        texts = [stored_texts(idea_fields(draft, cluster.main_keyword)) for draft in ideas]
+        stored = [
+            SitePage("idea", 0, text_in(text, "title"), text_in(text, "main_keyword"), cluster.id)
+            for text in texts
+        ]
+        self.facts.add_ideas(cluster, stored)
+        if stored and stored != self.pages.of_cluster(cluster.id)[-len(stored) :]:
+            self.pages = self._read()
+        return MadeIdeas(texts, doubles)
+
+    def _read(self, cluster_id: int = 0) -> SitePages:
+        return SitePages.of(self.facts.pages(cluster_id), self.facts.language, self.service.likeness)
