@@ -19,6 +19,7 @@ ON_ATTRIBUTE = re.compile(r"<[^>]*\s(on[a-z]+|style|hx-on[^=]*)\s*=", re.IGNOREC
 INLINE = re.compile(r"<script(?![^>]*\ssrc=)|<style|javascript:|hx-vals=.js:")
 UNESCAPED = re.compile(r"\|\s*safe\b|autoescape\s+false")
 ICON = re.compile(r"""\b(?:icon|draw)\(\s*"([a-z0-9-]+)"|icon="([a-z0-9-]+)\"""")
+ADDRESSES = {"url_for", "address_of", "addresses_of"}
 DRAWN = re.compile(r'^  "([a-z0-9-]+)": "M', re.MULTILINE)
 
 
@@ -69,6 +70,22 @@ def test_the_root_of_a_partial_has_the_name_of_its_file() -> None:
         return not root or not re.search(rf'\bid="{Path(name).stem}(_{{{{[^"]*}}}})?"', root.group())
 
     assert _faulty(is_misnamed, PARTIALS) == []
+
+
+def test_no_part_of_an_address_may_be_undefined(environment: Environment) -> None:
+    """`a if b` without an else is undefined, which `url_for` writes as an empty value and not as none."""
+
+    def is_half(value: nodes.Expr) -> bool:
+        return isinstance(value, nodes.CondExpr) and value.expr2 is None
+
+    def half_written(name: str) -> bool:
+        calls = environment.parse(_source(name)).find_all(nodes.Call)
+        parts = (
+            part for call in calls if getattr(call.node, "name", "") in ADDRESSES for part in call.kwargs
+        )
+        return any(is_half(part.value) for part in parts)
+
+    assert _faulty(half_written) == []
 
 
 def test_every_icon_named_is_drawn() -> None:

@@ -6,7 +6,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, cast
 
-from flask import Flask, Response, current_app, g, redirect, render_template, request, url_for
+from flask import Flask, Response, current_app, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFProtect
 from htmx_flask import Htmx
@@ -116,6 +116,13 @@ def page_or_partial(page: str, partial: str, **context: Any) -> str:
     if not htmx().is_partial:
         return render_template(page, **context)
     return render_template(partial, **context) + render_template("partials/web/toasts.html", aside=True)
+
+
+def framing(page: str) -> Response:
+    """A page that shows an article in a frame: its text alone, in which nothing can run."""
+    response = make_response(page)
+    response.headers["Content-Security-Policy"] = f"{CONTENT_POLICY}; frame-src 'self'"
+    return response
 
 
 def see_other(address: str) -> ResponseReturnValue:

@@ -39,8 +39,9 @@ document.addEventListener("keydown", (event) => {
   popup.querySelector("summary").focus();
 });
 
-// Tabs that do not fit: the chosen one is in sight.
-for (const tab of document.querySelectorAll(".tab[aria-current]")) tab.parentElement.scrollLeft = tab.offsetLeft - 32;
+// Of tabs and rows that do not fit, the chosen one is in sight.
+for (const tab of document.querySelectorAll(".tab[aria-current]")) tab.parentElement.scrollLeft = tab.offsetLeft - 48;
+for (const row of document.querySelectorAll(".inbox-row.is-open")) row.parentElement.scrollTop = row.offsetTop - 48;
 
 // "Select all" in the head of a table.
 document.addEventListener("change", (event) => {

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.business.writer.models import Content
 from app.business.writer.services.article_html import from_markdown
 from app.business.writer.services.article_markdown import to_markdown
-from app.business.writer.services.content_versions import compare
+from app.business.writer.services.content_versions import compare, keep_first_version
 from tests.factories import make_content, make_sector, make_site
 from tests.people import People, browser_of, make_people
 
@@ -50,7 +50,24 @@ def test_every_save_is_listed_with_what_it_changed(browser: FlaskClient, content
     assert "<del>warm.</del><ins>dry.</ins>" in changed
     since = unescape(browser.get(f"/content/{content.id}/versions/1?against=now").text)
     assert "<del>Wool</del><ins>Silk</ins>" in since
+    assert f'src="/content/{content.id}/article?version=1"' not in since
+    assert browser.get(f"/content/{content.id}/article?version=9").status_code == 404
     assert browser.get(f"/content/{content.id}/versions/9").status_code == 404
+
+
+def test_the_only_version_is_shown_as_it_reads(
+    app: Flask, session: Session, people: People, content: Content
+) -> None:
+    viewer = browser_of(app, session, people.viewer)
+    keep_first_version(session, content)
+    session.commit()
+    address = f"/content/{content.id}/article?version=1"
+    page = viewer.get(f"/content/{content.id}/versions/1")
+    assert f'src="{address}"' in page.text
+    assert "frame-src 'self'" in page.headers["Content-Security-Policy"]
+    framed = viewer.get(address)
+    assert "<p>Wool socks are warm.</p>" in framed.text
+    assert framed.headers["X-Frame-Options"] == "SAMEORIGIN"
 
 
 def test_going_back_is_a_new_version_and_loses_nothing(

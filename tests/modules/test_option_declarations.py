@@ -177,7 +177,7 @@ def test_a_type_that_is_registered_later_is_one_of_them(monkeypatch: pytest.Monk
     ]
     with pytest.raises(Invalid) as refused:
         parse_definition(RULE | {"actions": [{"type": "play_about"}]}, shortest_interval_minutes=None)
-    assert refused.value.errors == {"actions[0].params.colour": ["Action 1: Field required."]}
+    assert refused.value.errors == {"actions[0].params.colour": ["Action 1: This is missing."]}
 
 
 def test_a_stored_action_of_an_unknown_type_is_told_and_breaks_nothing() -> None:

@@ -77,6 +77,19 @@ def test_an_owner_limits_a_person_who_sees_the_rest_no_more_at_once(
     assert entry.data == {"site_ids": {"from": None, "to": [here.site_id]}}
 
 
+def test_who_approves_anyway_is_not_asked_and_a_former_client_keeps_the_answer(
+    app: Flask, session: Session, people: People, here: Content
+) -> None:
+    owner, asked = browser_of(app, session, people.owner), "May approve articles"
+    people.operator.may_approve = True
+    session.commit()
+    assert asked in owner.get(f"/team/{people.viewer.id}/sites").text
+    page = f"/team/{people.operator.id}/sites"
+    assert asked not in owner.get(page).text
+    assert owner.post(page, data={"sees": "some", "site_ids": [here.site_id]}).status_code == 303
+    assert people.operator.may_approve
+
+
 @pytest.mark.parametrize(
     ("who", "sent", "words"),
     [

@@ -82,6 +82,7 @@ def test_the_last_step_offers_nothing_that_an_open_question_refuses(editor: Flas
     editor.post(f"{draft}/limits", data=LIMITS | {"max_executions_per_day": "0", "go": "when"})
     page = editor.get(f"{draft}/check").text
     assert "2 questions need an answer first" in page
+    assert "Every day at 06:30 Europe/Berlin" in page, "the answers beside them are said in words"
     for offered in ("Save and switch on", "Save, switched off", "Try it on the past", "practice"):
         assert offered not in page
     assert "Answer “Which records”" in page

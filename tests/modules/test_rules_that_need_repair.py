@@ -236,6 +236,23 @@ def test_its_planned_times_say_that_they_fail_and_cost_nothing(
     )  # fmt: skip
 
 
+def test_a_run_that_is_planned_already_says_that_it_fails(
+    app: Flask, session: Session, people: People
+) -> None:
+    soon = datetime.now(UTC) + timedelta(minutes=9)
+    gone = {"conditions": {"field": "gone", "operator": "eq", "value": 1}}
+    planned = {"cause": "schedule", "scheduled_at": soon}
+    for rule in (stored(session, people, NIGHTLY, gone), make_rule(session, people.account, **NIGHTLY)):
+        make_run(session, rule, "pending", **planned)
+    session.commit()
+    first = soon.date()
+    address = f"/api/automation/calendar/?from={first}&to={first + timedelta(days=2)}"
+    days = program_of(app, session, people.owner).get(address).json["days"]
+    at = soon.isoformat().removesuffix("+00:00")
+    notes = [run["note"] for day in days for run in day["runs"] if run["at"].startswith(at)]
+    assert notes == ["fails: the rule needs repair", ""]
+
+
 def test_no_page_offers_to_test_it(app: Flask, session: Session, people: People) -> None:
     browser = browser_of(app, session, people.owner)
     keyword = session.scalars(select(Keyword.id)).one()

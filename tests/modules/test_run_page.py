@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import RunAttempt, ScheduledTask
@@ -101,6 +102,16 @@ def test_what_failed_is_red_and_an_error_of_several_attempts_is_said_once(
     assert text.count("The service slept.") == 1
     assert "Attempts 2, 3: The service slept." in text
     assert re.findall(r'class="bar fill-(\w+)"', text).count("bad") == 4
+
+
+def test_the_timeline_counts_records_and_not_the_parts_they_were_done_in(
+    owner: FlaskClient, session: Session, failed: ScheduledTask
+) -> None:
+    for unit in session.scalars(select(ActionRun).where(ActionRun.run_id == failed.id)):
+        unit.records = 30
+    session.commit()
+    timeline = owner.get(f"/runs/{failed.id}").text.partition('class="timeline"')[2].partition("</ol>")[0]
+    assert "60 records" in timeline
 
 
 def test_internal_words_are_not_shown(owner: FlaskClient, failed: ScheduledTask) -> None:

@@ -146,6 +146,7 @@ def test_the_page_makes_changes_and_deletes(session: Session, page: FlaskClient,
     session.expire_all()
     delivery = session.scalars(select(WebhookDelivery)).one()
     assert (row.is_active, delivery.status) == (False, "failed"), "what waited is not sent"
+    assert "Nothing is written for it until it is switched on." in page.get(f"/webhooks/{row.id}").text
     announce(session, people)
     assert session.scalars(select(WebhookDelivery)).all() == [delivery], "nothing is written meanwhile"
     assert page.post(f"/webhooks/{row.id}/switch", data={"on": "1"}).status_code == 303

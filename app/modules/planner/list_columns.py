@@ -59,7 +59,7 @@ def cluster_columns(figures: Mapping[int, ClusterFigures]) -> ListColumns:
         "cluster_columns",
         {
             "keywords": Column("Keywords", lambda row: number(counted(row).keyword_count), is_figure=True),
-            "volume": Column("Total volume", lambda row: number(counted(row).total_volume), is_figure=True),
+            "volume": Column("Volume", lambda row: number(counted(row).total_volume), is_figure=True),
             "ideas": Column("Ideas", lambda row: number(counted(row).idea_count), is_figure=True),
             "main_keyword": Column("Main keyword", word("main_keyword")),
             "intent": Column("Intent", lambda row: (row.main_intent or NOTHING).capitalize()),

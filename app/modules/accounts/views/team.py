@@ -87,7 +87,9 @@ def save_sites(id: int) -> ResponseReturnValue:
     if not (form.validate() and form.fits(user.role)):
         return render_template("pages/accounts/person_sites.html", form=form, user=user), 422
     before = _seen_by(user)
-    team.limit_to_sites(db.session(), user, form.chosen, may_approve=form.may_approve.data, now=now)
+    # Those with a role that approves anyway are not asked.
+    may_approve = form.may_approve.data if user.role == Role.VIEWER else user.may_approve
+    team.limit_to_sites(db.session(), user, form.chosen, may_approve=may_approve, now=now)
     after = _seen_by(user)
     changed = {
         name: {"from": before[name], "to": after[name]} for name in after if before[name] != after[name]

@@ -80,9 +80,14 @@ class RuleForm:
 
     def data(self) -> JsonObject:
         """The rule as entered so far, with placeholders for steps without answer."""
+        return self.data_without(())
+
+    def data_without(self, left_out: Collection[str]) -> JsonObject:
+        """The same, with placeholders for the steps `left_out` as well."""
         data: JsonObject = {}
         for step in STEPS:
-            data |= self.form(step.key).part() if self._is_answered(step.key) else self._unanswered(step)
+            is_read = step.key not in left_out and self._is_answered(step.key)
+            data |= self.form(step.key).part() if is_read else self._unanswered(step)
         return data
 
     @property

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import flash, g, make_response, render_template, request, url_for
+from flask import flash, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
@@ -40,7 +40,7 @@ from app.modules.display import viewer_zone
 from app.modules.gate.numbers import row_id
 from app.modules.record_decisions import undoable
 from app.modules.record_pages import IDS_MOST, ticked_ids
-from app.modules.web import CONTENT_POLICY, Context, see_other
+from app.modules.web import Context, framing, see_other
 
 SHOWN = 50
 WEEK = 7
@@ -91,11 +91,7 @@ def show() -> ResponseReturnValue:
     page = render_template(
         "pages/automation/my_work.html", shown=shown, tabs=tabs, counts=counts, today=_today(now), **found
     )
-    response = make_response(page)
-    if shown == "check":
-        # The open article stands in a frame, as on its own page.
-        response.headers["Content-Security-Policy"] = f"{CONTENT_POLICY}; frame-src 'self'"
-    return response
+    return framing(page) if shown == "check" else page
 
 
 @allow(Role.OPERATOR)

@@ -215,7 +215,8 @@ def _came_meanwhile(edited: AutomationRule, now: datetime, saved: AutomationRule
 
 def _check(rule_form: RuleForm, now: datetime) -> Context:
     if open_steps := rule_form.open_steps():
-        return {"open_steps": [STEP_OF[key] for key in open_steps]}
+        answers = _answers(rule_form, definition_from(rule_form.data_without(open_steps)))
+        return {"open_steps": [STEP_OF[key] for key in open_steps], "answers": answers}
     definition, rule, data = rule_form.definition, rule_form.rule, rule_form.data()
     is_event = definition.trigger != SCHEDULE
     matches = _matching(rule_form, definition, now) if definition.record_type and is_event else None

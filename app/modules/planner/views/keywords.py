@@ -26,11 +26,11 @@ DECISION = Decision(
     list="planner.keywords",
     rows=KEYWORDS,
     filters=KeywordFilterForm,
-    choose="Choose whether to ignore the keywords or to take them back.",
+    choose="Choose whether to ignore the keywords or to use them again.",
     asked={
         KeywordStatus.IGNORED: ("Ignore", "Rules leave them alone: nothing is made of them any more."),
         KeywordStatus.NEW: (
-            "Take back",
+            "Use again",
             "They are new again: in no cluster, and rules may work on them, which can cost credits.",
         ),
     },

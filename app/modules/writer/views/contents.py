@@ -19,6 +19,7 @@ from app.business.writer.services.article_files import FILE_KINDS, FileKind, as_
 from app.business.writer.services.article_html import clean_html, mark_quotes
 from app.business.writer.services.article_scores import check_again
 from app.business.writer.services.content_shares import MadeShare, shares_of
+from app.business.writer.services.content_versions import version_of
 from app.business.writer.services.publications import changed_since
 from app.business.writer.services.record_lists import CONTENTS
 from app.business.writer.services.writing_facts import writing_facts
@@ -30,7 +31,7 @@ from app.modules.list_columns import chosen_columns
 from app.modules.record_editing import Editing, edit_page
 from app.modules.record_forms import SHARED_LAYOUT
 from app.modules.record_pages import read_list, trail_of
-from app.modules.web import CONTENT_POLICY, page_or_partial, see_other
+from app.modules.web import framing, page_or_partial, see_other
 from app.modules.writer.article_answers import ARTICLE_POLICY, article_file
 from app.modules.writer.forms import ContentFilterForm, ContentForm
 from app.modules.writer.list_columns import CONTENT_COLUMNS
@@ -112,10 +113,7 @@ def content_page(
         entered=entered or {},
         faults=faults or {},
     )
-    response = make_response(page)
-    # The only page that frames another: the article alone, in which nothing can run.
-    response.headers["Content-Security-Policy"] = f"{CONTENT_POLICY}; frame-src 'self'"
-    return response
+    return framing(page)
 
 
 def _shares(content: Content) -> Sequence[MadeShare]:
@@ -127,15 +125,21 @@ def _shares(content: Content) -> Sequence[MadeShare]:
 
 @allow(Role.VIEWER)
 def article(id: int) -> Response:
-    """The article alone, for the sandboxed frame of its page.
+    """The article alone, as it is now or in the version that the address names, for the sandboxed frame of a page.
 
     The one place where stored HTML is not escaped: it passes the allow-list again, and the policy of this
     answer lets nothing run, load or be sent.
     """
     content = owned_or_404(Content, id)
-    safe = clean_html(content.html)
-    trusted = Markup(mark_quotes(safe, to_check(content)))  # noqa: S704
-    response = make_response(render_template("pages/writer/article.html", content=content, article=trusted))
+    if number := row_id(request.args.get("version")):
+        saved = version_of(db.session(), content, number).version
+        title, trusted = saved.title, Markup(clean_html(saved.html))  # noqa: S704
+    else:
+        marked = mark_quotes(clean_html(content.html), to_check(content))
+        title, trusted = content.title, Markup(marked)  # noqa: S704
+    response = make_response(
+        render_template("pages/writer/article.html", content=content, title=title, article=trusted)
+    )
     response.headers["Content-Security-Policy"] = ARTICLE_POLICY
     response.headers["X-Frame-Options"] = "SAMEORIGIN"
     return response

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import zip_longest
 
-from flask import flash, render_template, request, url_for
+from flask import Response, flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
@@ -25,7 +25,7 @@ from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.changes import Change
 from app.modules.gate.numbers import row_id
-from app.modules.web import see_other
+from app.modules.web import framing, see_other
 
 SHOWN = 25
 NOW = "now"
@@ -72,8 +72,8 @@ def index(id: int) -> str:
 
 
 @allow(Role.VIEWER)
-def show(id: int, number: int) -> str:
-    """One version, compared with the one before or with the present text."""
+def show(id: int, number: int) -> Response:
+    """One version, compared with the one before or with the present text; alone where it is both first and present."""
     content, session = owned_or_404(Content, id), db.session()
     saved = version_of(session, content, number)
     earlier = versions_of(session, content, before=number, limit=1)
@@ -81,7 +81,7 @@ def show(id: int, number: int) -> str:
     other: ContentVersion | Content = content if against == NOW else earlier[0].version
     pair = (saved.version, other) if against == NOW else (other, saved.version)
     parts = compare(pair[0].html, pair[1].html)
-    return render_template(
+    page = render_template(
         "pages/writer/version.html",
         content=content,
         saved=saved,
@@ -94,6 +94,7 @@ def show(id: int, number: int) -> str:
         later=next_version(session, content, number),
         is_now=all(getattr(content, name) == text for name, text in texts_of(saved.version).items()),
     )
+    return framing(page)
 
 
 @allow(Role.OPERATOR)

@@ -5,7 +5,7 @@ schedules.
 """
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice, tee
@@ -148,13 +148,26 @@ def _rows(
     )
     rows = [*session.execute(query), *session.execute(moved)]
     zone = session.get_one(Account, scope.account_id).timezone if rows else ""
+    broken = _broken(session, {row.automation_rule_id for row in rows if row.reason != Reason.CLOSED_DAY})
     times = [
-        PlannedTime(at, rule_id, site_id, name, _moved_from(planned_at, zone) if moved_to_at else "", run_id)
-        if reason != Reason.CLOSED_DAY
-        else PlannedTime(at, rule_id, site_id, name, f"skipped: {said}", run_id, runs=False)
+        PlannedTime(at, rule_id, site_id, name, f"skipped: {said}", run_id, runs=False)
+        if reason == Reason.CLOSED_DAY
+        else PlannedTime(at, rule_id, site_id, name, BROKEN, run_id)
+        if rule_id in broken
+        else PlannedTime(
+            at, rule_id, site_id, name, _moved_from(planned_at, zone) if moved_to_at else "", run_id
+        )
         for at, rule_id, site_id, name, run_id, reason, said, planned_at, moved_to_at in rows
     ]
     return sorted(times, key=_in_order)
+
+
+def _broken(session: Session, rule_ids: Collection[int]) -> set[int]:
+    """Those of the rules that need repair."""
+    if not rule_ids:
+        return set()
+    rules = session.scalars(select(AutomationRule).where(AutomationRule.id.in_(rule_ids)))
+    return {rule.id for rule in rules if faults_of(rule)}
 
 
 def _moved_from(planned_at: datetime, zone: str) -> str:

@@ -18,7 +18,8 @@ LEAST_FOR_A_GUESS = 2
 
 @dataclass(frozen=True)
 class Span:
-    """One bar. `left`, `width`: in percent of the whole timeline · ended_at: None while it goes on."""
+    """One bar. `left`, `width`: in percent of the whole timeline · ended_at: None while it goes on · records: those of
+    a step's units."""
 
     kind: SpanKind
     label: str
@@ -27,7 +28,7 @@ class Span:
     seconds: float
     left: float
     width: float
-    units: int = 0
+    records: int = 0
     has_failed: bool = False
 
 
@@ -42,14 +43,15 @@ class StepProgress:
 
 
 class StepUnits(NamedTuple):
-    """The units of a step: their number, when the first began and the last ended, how many have not ended, and how
-    many failed."""
+    """The units of a step: their number and that of their records, when the first began and the last ended, how many
+    have not ended, and how many failed."""
 
     step: int
     record_type: str
     began: datetime
     ended: datetime | None
     units: int
+    records: int
     open: int
     failed: int
 
@@ -81,7 +83,7 @@ def timeline_of(
             f"Step {step.step + 1}",
             step.began,
             step.ended if step.open == 0 else None,
-            units=step.units,
+            records=step.records,
             has_failed=step.failed > 0,
         )
         for step in steps
@@ -115,6 +117,7 @@ def _steps(session: Session, run: ScheduledTask) -> list[StepUnits]:
             func.min(unit.started_at).label("began"),
             func.max(unit.finished_at).label("ended"),
             func.count().label("units"),
+            func.sum(unit.records).label("records"),
             func.sum(case((unit.finished_at.is_(None), 1), else_=0)).label("open"),
             func.sum(case((unit.status == "failed", 1), else_=0)).label("failed"),
         )
@@ -143,12 +146,12 @@ class _Scale:
         began_at: datetime,
         ended_at: datetime | None,
         *,
-        units: int = 0,
+        records: int = 0,
         has_failed: bool = False,
     ) -> Span:
         seconds = max(((ended_at or self.now) - began_at).total_seconds(), 0.0)
         left = min(max((began_at - self.begin).total_seconds() / self.whole * 100, 0.0), 99.5)
         width = min(max(seconds / self.whole * 100, 0.5), 100 - left)
         return Span(
-            kind, label, began_at, ended_at, seconds, round(left, 2), round(width, 2), units, has_failed
+            kind, label, began_at, ended_at, seconds, round(left, 2), round(width, 2), records, has_failed
         )

@@ -23,12 +23,7 @@ def field_errors(error: ValidationError) -> dict[str, list[str]]:
         return _parts(faults)
     for item in plain:
         path = _path(item["loc"])
-        sentence = (
-            f"Unknown key '{item['loc'][-1]}'."
-            if item["type"] == "extra_forbidden"
-            else _sentence(item["msg"])
-        )
-        errors.setdefault(path, []).append(sentence)
+        errors.setdefault(path, []).append(_said(item))
     return errors
 
 
@@ -49,9 +44,14 @@ def action_errors(error: ValidationError) -> dict[str, list[str]]:
     return {f".{path}": texts for path, texts in field_errors(error).items()}
 
 
-def _sentence(message: str) -> str:
-    """Ends pydantic's messages with a period, as ours are."""
-    return f"{message.removeprefix('Value error, ').removesuffix('.')}."
+def _said(fault: ErrorDetails) -> str:
+    """Its sentence, which ends with a period as ours do."""
+    match fault["type"]:
+        case "extra_forbidden":
+            return f"Unknown key '{fault['loc'][-1]}'."
+        case "missing":
+            return "This is missing."
+    return f"{fault['msg'].removeprefix('Value error, ').removesuffix('.')}."
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -129,6 +129,8 @@ def _refused(problem: str, where: Any) -> yaml.MarkedYAMLError:
 def _sentence(error: yaml.MarkedYAMLError) -> str:
     problem = str(error.problem or error.context or "this is no YAML")
     mark = error.problem_mark or error.context_mark
+    if mark and type(error) is not yaml.MarkedYAMLError:  # What PyYAML itself says, which names its tokens.
+        return f"Line {mark.line + 1} cannot be read as YAML: {problem}."
     said = problem[:1].upper() + problem[1:]
     return f"Line {mark.line + 1}: {said}." if mark else f"{said}."
 
