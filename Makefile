@@ -24,7 +24,7 @@ help:
 	@echo "make test-wordpress  publishing against a real WordPress, which is installed (as root on Debian) if it is missing"
 	@echo "make test-clients  what well-known generators make of the API document, in Python and TypeScript (needs Node)"
 	@echo "make test-model   articles by a real small language model, which is installed (160 MB; Linux on x86-64)"
-	@echo "make bench        measure the workloads against their goals"
+	@echo "make bench        measure the workloads against their goals (ONLY=pages: one of them, RUNS=5000000: over so many)"
 	@echo "make bench-quick  the same in small sizes, without verdict"
 	@echo "make lock         write both lock files anew from pyproject.toml (UPGRADE=\"rq redis\" or UPGRADE=all: newer versions)"
 	@echo "make check-platforms  resolve the lock for each Python and machine that we name; asks the index of packages"
@@ -154,7 +154,7 @@ test-model: $(MODEL_FOLDER)/.installed
 	MODEL=real MODEL_FOLDER=$(MODEL_FOLDER) $(BIN)/python -m pytest -v tests/model
 
 bench: $(VENV)/.tested
-	$(BIN)/python -m tests.bench
+	$(if $(RUNS),BENCH_RUNS=$(RUNS)) $(BIN)/python -m tests.bench $(ONLY)
 
 # Small sizes and no verdict: a busy machine fails nobody's tests.
 bench-quick: $(VENV)/.tested

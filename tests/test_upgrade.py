@@ -5,7 +5,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from html import unescape
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,22 +15,27 @@ from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import downgrade, upgrade
 from redis import Redis
-from sqlalchemy import Connection, inspect, make_url, select, text
+from sqlalchemy import Connection, func, inspect, make_url, select, text
 from sqlalchemy.orm import Session
 
 from app import create_app
 from app.business.accounts.models import Account, Role, User
+from app.business.accounts.services.scope import Scope
 from app.business.automation.delivery_models import BatchDelivery, Delivery
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import CLOSED, ScheduledTask, Status, Waiting
 from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.history import credit_days
+from app.business.automation.services.history.credit_use import credit_use
 from app.business.automation.services.preflight.chain_release import go_on
 from app.business.automation.services.rules.repair import faults_of
 from app.business.automation.services.runs import recovery, waiting
 from app.business.automation.services.triggering import planning
-from app.business.billing.models import EntryKind
+from app.business.automation.unit_models import ActionRun
+from app.business.billing.models import CreditDay, EntryKind
 from app.business.billing.services import replenishment
 from app.business.billing.services.credit_service import CreditService
+from app.business.periods import last_days
 from app.infrastructure.database import db
 from app.modules.automation.rule_form.step_table import STEPS, step_of
 from app.settings import Settings
@@ -182,6 +187,37 @@ def test_every_run_of_0_3_0_ends_and_the_books_agree(upgraded: Flask) -> None:
         assert open_still == []
         _archive_what_needs_repair(machine)
         assert machine.breaches() == []
+
+
+def test_credits_of_0_3_0_are_told_by_site_and_action(upgraded: Flask) -> None:
+    """Before the sums have them and afterwards; sums made before the actions were known begin anew."""
+    with upgraded.app_context():
+        session = db.session()
+        accounts = session.execute(select(Account.id, Account.timezone)).all()
+        assert any(_used_by_unit(session, id) for id, _ in accounts)
+        credit_days.keep_sums(lambda: nullcontext(session))
+        session.commit()
+        downgrade(revision="0069")
+        upgrade()
+        for has_sums in (False, True):
+            if has_sums:
+                credit_days.keep_sums(lambda: nullcontext(session))
+            assert bool(session.scalar(select(func.count()).select_from(CreditDay))) == has_sums
+            for id, zone in accounts:
+                used = credit_use(session, Scope(id), last_days(30, zone, STOPPED_AT), zone)
+                assert used.by_action == _used_by_unit(session, id)
+                assert used.total == sum(used.by_site.values())
+        session.rollback()
+
+
+def _used_by_unit(session: Session, account_id: int) -> dict[str, int]:
+    """Credits by action, from the receipts of the work."""
+    rows = session.execute(
+        select(ActionRun.type, func.sum(ActionRun.credits))
+        .where(ActionRun.account_id == account_id, ActionRun.credits > 0)
+        .group_by(ActionRun.type)
+    )
+    return {action: int(credits) for action, credits in rows}
 
 
 def _archive_what_needs_repair(machine: Machine) -> None:

@@ -40,11 +40,15 @@ KEPT = Path("var/bench.json")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Every workload on SQLite and on PostgreSQL. With `--quick` few and small ones, without verdict."""
+    """Every workload, or those whose files are named, on SQLite and on PostgreSQL.
+
+    With `--quick` few and small ones, without verdict.
+    """
     quick = "--quick" in arguments
+    named = [workload for workload in WORKLOADS if workload.__module__.rpartition(".")[2] in arguments]
     print(HEADING, flush=True)
     measured: list[Line] = []
-    for workload in QUICK if quick else WORKLOADS:
+    for workload in QUICK if quick else named or WORKLOADS:
         for engine in engines():
             for line in workload(engine):
                 measured.append(line)

@@ -17,11 +17,13 @@ from tempfile import TemporaryDirectory
 
 from flask import Flask, render_template_string
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
-from app.business.automation.run_models import Cause, Reason, Status
+from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status
+from app.business.paging import encode
 from app.infrastructure.database import db
+from app.modules.automation.views.history import LIMIT
 from tests.bench import many_runs
 from tests.bench.consoles import console
 from tests.bench.engines import beside
@@ -31,9 +33,11 @@ from tests.people import browser_of, make_people, program_of
 
 FEW = 10_000
 MANY = int(os.environ.get("BENCH_RUNS", "1_000_000"))
-"""5,000,000 take some minutes to make, and 5 GB."""
+"""5,000,000 take a quarter of an hour to make, and 5 GB."""
 ROUNDS = 9
-TO_LIMIT, TO_FEW = 4, 1.3
+TO_LIMIT, TO_FEW, TO_FIRST = 4, 1.3, 1.2
+LATE = 200
+"""A page of the history."""
 NEWEST = text(
     "SELECT id, rule_name, status, reason, cause, site_id, scheduled_at, credits_used FROM scheduled_task "
     "WHERE account_id = :account AND status = 'completed' ORDER BY scheduled_at DESC, id DESC LIMIT 50"
@@ -66,6 +70,7 @@ class Served:
     program: FlaskClient
     limit: Ask
     places: Sequence[Place]
+    late: Place
 
     def ask(self, place: Place) -> None:
         client = self.program if place.is_api else self.browser
@@ -91,6 +96,11 @@ def lines(engine: Engine, many: int = MANY, rounds: int = ROUNDS) -> Iterator[Li
             )
             yield Line(f"{place.name}, {many:,} runs, {of}", large, limit, "ms", TO_LIMIT)
             yield Line(f"{place.name}, to {FEW:,} runs, {of}", large, small, "ms", TO_FEW)
+        first = next(place for place in all_of_them.places if place.name == "history, all")
+        early, late = _both(
+            partial(all_of_them.ask, first), partial(all_of_them.ask, all_of_them.late), clock, rounds
+        )
+        yield Line(f"history, page {LATE} to page 1, {many:,} runs, {of}", late, early, "ms", TO_FIRST)
 
 
 def places_of(filled: Filled, now: datetime) -> Iterator[Place]:
@@ -173,12 +183,22 @@ def _served(engine: Engine, runs: int) -> Iterator[Served]:
         people = make_people(session)
         filled = many_runs.fill(session, people, runs, now)
         many_runs.analyze(session)
+        late = _late_page(session, people.account.id, now)
     with TemporaryDirectory(prefix="igny8-bench-") as folder, console(engine, Path(folder)) as app:
         with app.app_context():
             browser = browser_of(app, db.session(), people.owner)
             program = program_of(app, db.session(), people.owner)
             db.session.remove()
-        yield Served(browser, program, _limit(engine, people.account.id), [*places_of(filled, now)])
+        limit = _limit(engine, people.account.id)
+        yield Served(browser, program, limit, [*places_of(filled, now)], late)
+
+
+def _late_page(session: Session, account_id: int, now: datetime) -> Place:
+    run = ScheduledTask
+    shown = select(run.scheduled_at, run.id).where(run.account_id == account_id, run.scheduled_at <= now)
+    newest = shown.order_by(run.scheduled_at.desc(), run.id.desc())
+    (last,) = session.execute(newest.offset((LATE - 1) * LIMIT - 1).limit(1))
+    return Place(f"history, page {LATE}", f"/history?cursor={encode([*last])}")
 
 
 def _limit(engine: Engine, account_id: int) -> Ask:

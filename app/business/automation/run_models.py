@@ -252,6 +252,18 @@ class ScheduledTask(AccountOwned, Base):
             "user_id",
         ),
         Index(
+            "ix_scheduled_task_site_cause",
+            "account_id",
+            "site_id",
+            "cause",
+            "status",
+            "scheduled_at",
+            "id",
+            "reason",
+            sqlite_where=text("cause != 'event'"),
+            postgresql_where=text("cause != 'event'"),
+        ),
+        Index(
             "ix_scheduled_task_charged",
             "account_id",
             "scheduled_at",

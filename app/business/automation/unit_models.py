@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from pydantic import JsonValue
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.business.base import AccountOwned, Base, Id, Text, one_of, owner_key, same_account
@@ -24,6 +24,13 @@ class ActionRun(AccountOwned, Base):
         same_account("run_id", "scheduled_task"),
         one_of("status", ("started", "done", "left_out", "failed")),
         UniqueConstraint("run_id", "step", "record_type", "record_id"),
+        Index(
+            "ix_action_run_charged",
+            "account_id",
+            "provider_key",
+            sqlite_where=text("credits > 0"),
+            postgresql_where=text("credits > 0"),
+        ),
     )
 
     run_id: Mapped[int] = mapped_column(Id)

@@ -73,16 +73,24 @@ class CreditEntry(AccountOwned, Base):
 
 
 class CreditDay(AccountOwned, Base):
-    """The sum of an account's credit entries of one local day: by kind, and by rule, site and cause of the run.
+    """The sum of an account's credit entries of one local day: by kind, site, action, and rule and cause of the run.
 
-    `runs`: how many runs have their first charge or refund among them. rule_id and site_id are 0, and cause is empty,
+    site_id: in whose month a charge counts, else the run's · action: the type of the action whose unit was paid · runs:
+    how many runs have their first charge or refund among them. rule_id and site_id are 0, and cause and action empty,
     where there is none.
     """
 
     __tablename__ = "credit_day"
     __table_args__ = owner_key(
         UniqueConstraint(
-            "account_id", "local_day", "kind", "rule_id", "site_id", "cause", name="uq_credit_day_key"
+            "account_id",
+            "local_day",
+            "kind",
+            "rule_id",
+            "site_id",
+            "cause",
+            "action",
+            name="uq_credit_day_key",
         ),
     )
 
@@ -91,6 +99,7 @@ class CreditDay(AccountOwned, Base):
     rule_id: Mapped[int] = mapped_column(Id, default=0)
     site_id: Mapped[int] = mapped_column(Id, default=0)
     cause: Mapped[str] = mapped_column(Text(16), default="")
+    action: Mapped[str] = mapped_column(Text(32), default="")
     amount: Mapped[int] = mapped_column(Id)
     runs: Mapped[int] = mapped_column(default=0)
 

@@ -11,6 +11,8 @@ from app.business.automation.run_models import Cause, ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rules.naming import free_name
 from app.business.automation.services.runs.opening import Opening, open_run
+from app.business.automation.unit_models import ActionRun
+from app.business.billing.models import CreditEntry
 from tests.factories import NOW
 
 NOTIFY = {"type": "notify", "params": {"message": "Hi"}}
@@ -38,3 +40,27 @@ def make_run(
         setattr(run, name, value)
     session.flush()
     return run
+
+
+def add_charge(
+    session: Session,
+    run: ScheduledTask,
+    step: int,
+    action: str,
+    credits: int,
+    at: datetime,
+    site_id: int | None = None,
+) -> ActionRun:
+    """A unit of the run's work, returned, with its entry in the ledger if it cost anything."""
+    of: dict[str, Any] = {"account_id": run.account_id, "run_id": run.id}
+    key = f"r{run.id}-s{step}-1"
+    unit = ActionRun(
+        **of, step=step, type=action, record_type="cluster", record_id=1, status="done", provider_key=key,
+        credits=credits, started_at=at,
+    )  # fmt: skip
+    session.add(unit)
+    if credits:
+        entry = {"kind": "charge", "balance_after": 0, "reason": "Work", "key": key, "created_at": at}
+        session.add(CreditEntry(**of, amount=-credits, site_id=site_id, **entry))
+    session.flush()
+    return unit

@@ -1,9 +1,10 @@
-"""`flask --app wsgi …` of builds without one of their safeguards: the outage trials must find them."""
+"""`flask --app wsgi …` of builds without one of their safeguards, or with a leak: the trials must find them."""
 
 import sys
 from collections.abc import Callable
 
 from flask.cli import main
+from sqlalchemy import Engine, event
 
 from app.business.automation.services.triggering import dispatch
 from app.infrastructure import logs
@@ -23,9 +24,16 @@ def lose_what_was_not_delivered() -> None:
     dispatch.dispatch_batches = lambda *_, **__: dispatch.Dispatched()
 
 
+def keep_what_was_asked() -> None:
+    """A kilobyte for each statement, in every process."""
+    kept: list[bytes] = []
+    event.listen(Engine, "after_cursor_execute", lambda *_: kept.append(bytes(1000)))
+
+
 PLANTS: dict[str, Callable[[], None]] = {
     "write_tracebacks": write_tracebacks,
     "lose_what_was_not_delivered": lose_what_was_not_delivered,
+    "keep_what_was_asked": keep_what_was_asked,
 }
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """The dashboard: is all well, what needs a person, what comes, what happened; for clients, what was made for them."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,7 +11,7 @@ from sqlalchemy import select
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.auditing.accounting import unaccounted
-from app.business.automation.services.catalogue.actions.registry import entries_of, stored_actions
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.forecast.planned_times import (
     PlannedTime,
     RunPrice,
@@ -20,7 +19,7 @@ from app.business.automation.services.forecast.planned_times import (
     run_prices,
 )
 from app.business.automation.services.history import dashboard as figures
-from app.business.automation.services.history.credit_use import CreditUse, credit_use
+from app.business.automation.services.history.credit_use import CreditUse, Key, credit_use
 from app.business.automation.services.history.dashboard import Outcomes
 from app.business.automation.services.history.first_steps import first_steps
 from app.business.automation.services.history.pipeline import PUBLISHED, TO_CHECK, pipeline
@@ -172,21 +171,14 @@ def _by_site(used: CreditUse, overview: Overview) -> list[CreditShare]:
 
 
 def _by_action(used: CreditUse) -> list[CreditShare]:
-    """By the paid actions that the rules have now; what a rule with several used stands under them together."""
-    rule = AutomationRule
-    query = select(rule.id, rule.actions).where(
-        rule.account_id == current_person().account.id, rule.id.in_(used.by_rule)
-    )
-    actions = {id: stored_actions(rows) for id, rows in db.session.execute(query)} if used.by_rule else {}
-    spent = Counter[str]()
-    for id, credits in used.by_rule.items():
-        paid = dict.fromkeys(entry.label for entry in entries_of(actions.get(id, ())) if entry.is_paid)
-        spent[" + ".join(paid) or "Actions that are gone"] += credits
-    most = max(spent.values(), default=1)
-    return [CreditShare(name, "", credits, credits / most) for name, credits in spent.most_common(TOP)]
+    named = {
+        key: (CATALOGUE[key].label if key in CATALOGUE else "Other work", "")
+        for key in list(used.by_action)[:TOP]
+    }
+    return _parts(used.by_action, named)
 
 
-def _parts(used: Mapping[int, int], named: Mapping[int, tuple[str, str]]) -> list[CreditShare]:
+def _parts(used: Mapping[Key, int], named: Mapping[Key, tuple[str, str]]) -> list[CreditShare]:
     most = max(used.values(), default=1)
     return [CreditShare(*named[id], used[id], used[id] / most) for id in named]
 

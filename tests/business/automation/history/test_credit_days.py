@@ -1,5 +1,6 @@
 """Daily sums of credits: equal to the entries at every moment, whatever is added to them when."""
 
+from collections import Counter
 from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 from random import Random
@@ -9,16 +10,21 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
+from app.business.accounts.services.scope import Scope
+from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.auditing.total_queries import wrong_credit_days
 from app.business.automation.services.forecast import spend_history
 from app.business.automation.services.history import credit_days
+from app.business.automation.services.history.credit_use import credit_use
+from app.business.automation.unit_models import ActionRun
 from app.business.billing.models import CreditDay, CreditDayState, CreditEntry, EntryKind
 from app.business.billing.services import ledger
 from app.business.billing.services.credit_service import CreditService
 from app.business.periods import day_of, last_days
 from app.business.time_zones import start_of_day
 from tests.business.automation.forecast.past_use import make_paid_rule, use
-from tests.factories import make_account
+from tests.business.automation.run_rows import add_charge
+from tests.factories import make_account, make_site
 
 pytestmark = pytest.mark.both_databases
 
@@ -39,7 +45,23 @@ def shown(session: Session, account: Account, now: datetime) -> object:
             source: (spent.used, spent.runs, spent.credits)
             for source, spent in spend_history.spent_by_source(session, account.id, days, zone).items()
         },
+        credit_use(session, Scope(account.id), period, zone),
     )
+
+
+def by_site_and_action(
+    session: Session, account: Account, now: datetime
+) -> tuple[Counter[int], Counter[str]]:
+    """What was used, entry by entry."""
+    by_site, by_action = Counter[int](), Counter[str]()
+    days = last_days(DAYS, account.timezone, now).dates
+    kinds = {unit.provider_key: unit.type for unit in session.scalars(select(ActionRun))}
+    for entry in session.scalars(select(CreditEntry).where(CreditEntry.account_id == account.id)):
+        if entry.run_id and day_of(entry.created_at, account.timezone) in days:
+            run = session.get_one(ScheduledTask, entry.run_id)
+            by_site[entry.site_id or run.site_id or 0] -= entry.amount
+            by_action[kinds.get(entry.key, "")] -= entry.amount
+    return +by_site, +by_action
 
 
 def from_entries(session: Session, account: Account, now: datetime) -> list[int]:
@@ -60,10 +82,14 @@ def test_figures_are_the_same_before_in_between_and_after(session: Session, now:
     other = make_account(session, credits=1_000_000)
     rules = [make_paid_rule(session, account, now - timedelta(days=20)) for _ in range(2)]
     foreign = make_paid_rule(session, other, now - timedelta(days=20))
+    sites = [None, *(make_site(session, account).id for _ in range(2))]
     for _ in range(40):
         at = now - timedelta(minutes=chance.randrange(DAYS * 24 * 60))
         cause = chance.choice(["event", "manual", "schedule", "backfill"])
         run = use(session, chance.choice([*rules, foreign]), chance.randrange(1, 50), at, cause=cause)
+        for step in range(chance.randrange(3)):
+            action, paid = chance.choice(["generate_ideas", "generate_content"]), chance.randrange(1, 9)
+            add_charge(session, run, step, action, paid, at, site_id=chance.choice(sites))
         if chance.random() < 0.3:
             refund = {"kind": EntryKind.REFUND, "amount": 1, "key": f"back{run.id}", "reason": "Given back"}
             CreditService().add(session, account_id=run.account_id, run_id=run.id, now=at, **refund)
@@ -76,6 +102,10 @@ def test_figures_are_the_same_before_in_between_and_after(session: Session, now:
     credit_days.keep_sums(lambda: nullcontext(session))
     assert credit_days.accounts_behind(session) == []
     assert shown(session, account, now) == before
+    use_found = credit_use(
+        session, Scope(account.id), last_days(DAYS, account.timezone, now), account.timezone
+    )
+    assert (use_found.by_site, use_found.by_action) == by_site_and_action(session, account, now)
     assert list(wrong_credit_days(session, now)) == []
 
 
@@ -109,10 +139,18 @@ def test_a_wrong_sum_is_found(session: Session, account: Account, now: datetime)
     rule = make_paid_rule(session, account, now - timedelta(days=20))
     use(session, rule, 5, now)
     credit_days.keep_sums(lambda: nullcontext(session))
+    source = f"2026-11-24 charge {rule.id} 0 event"
     session.execute(update(CreditDay).where(CreditDay.kind == "charge").values(amount=CreditDay.amount - 2))
-    assert list(wrong_credit_days(session, now)) == [(account.id, "2026-11-24 charge: -2")]
+    assert list(wrong_credit_days(session, now)) == [(account.id, f"{source} : -2")]
+    # Only its source is wrong.
+    session.execute(
+        update(CreditDay)
+        .where(CreditDay.kind == "charge")
+        .values(amount=CreditDay.amount + 2, action="notify")
+    )
+    assert [row for _, row in wrong_credit_days(session, now)] == [f"{source} : +5", f"{source} notify: -5"]
     session.execute(delete(CreditDay))
-    assert next(wrong_credit_days(session, now))[1].startswith("2026-11-24 charge: +5")
+    assert f"{source} : +5" in [row for _, row in wrong_credit_days(session, now)]
 
 
 @pytest.mark.parametrize(

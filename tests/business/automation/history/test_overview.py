@@ -20,10 +20,9 @@ from app.business.automation.services.history.first_steps import FirstSteps, fir
 from app.business.automation.services.history.pipeline import pipeline
 from app.business.automation.services.history.time_saved import hours_saved
 from app.business.automation.services.rules.naming import free_name
-from app.business.billing.models import CreditEntry
 from app.business.periods import last_days
 from app.business.writer.models import ContentStatus
-from tests.business.automation.run_rows import make_rule, make_run
+from tests.business.automation.run_rows import add_charge, make_rule, make_run
 from tests.factories import (
     make_account,
     make_cluster,
@@ -82,23 +81,30 @@ def test_lateness_is_of_planned_runs_that_waited_for_nothing(
     assert found == dashboard.Lateness(100, 60, 120)
 
 
-def test_credits_are_counted_by_rule_and_site(session: Session, account: Account, now: datetime) -> None:
+def test_credits_are_counted_by_rule_site_and_action(
+    session: Session, account: Account, now: datetime
+) -> None:
+    """By the site of the records and the action that took them, in one run over several sites too."""
     rules = [make_rule(session, account, name=name) for name in ("A", "B")]
     sites = [make_site(session, account).id for _ in range(2)]
-    used = {(0, 0): 5, (0, 1): 7, (1, 1): 40}
-    for number, ((rule, site), amount) in enumerate(used.items()):
-        run = make_run(session, rules[rule], now - timedelta(hours=number), site_id=sites[site])
-        entry = {"kind": "charge", "balance_after": 0, "reason": "x", "key": f"k{number}"}
-        session.add(
-            CreditEntry(account_id=account.id, run_id=run.id, amount=-amount, created_at=now, **entry)
-        )
+    charges = [
+        [(0, "generate_ideas", 5), (1, "generate_content", 7)],
+        [(1, "generate_content", 30), (1, "generate_ideas", 10)],
+    ]
+    for number, of_run in enumerate(charges):
+        run = make_run(session, rules[number], now - timedelta(hours=number), site_id=None)
+        for step, (site, action, amount) in enumerate(of_run):
+            add_charge(session, run, step, action, amount, now, site_id=sites[site])
+    unpaid = add_charge(session, run, 2, "notify", 0, now)
+    unpaid.provider_key = f"r{run.id}-s0-1"
     session.flush()
     period = last_days(7, "UTC", now)
     found = credit_use(session, Scope(account.id), period, "UTC")
     assert list(found.by_rule.items()) == [(rules[1].id, 40), (rules[0].id, 12)]
     assert list(found.by_site.items()) == [(sites[1], 47), (sites[0], 5)]
+    assert list(found.by_action.items()) == [("generate_content", 37), ("generate_ideas", 15)]
     of_site = credit_use(session, Scope(account.id, frozenset([sites[0]])), period, "UTC")
-    assert (of_site.by_rule, of_site.total) == ({rules[0].id: 5}, 5)
+    assert (of_site.by_rule, of_site.by_action) == ({rules[0].id: 5}, {"generate_ideas": 5})
 
 
 def test_the_pipeline_counts_what_is_in_use_of_the_scope(
@@ -197,9 +203,7 @@ def test_a_price_is_measured_or_the_most(session: Session, account: Account) -> 
     )
     for number, amount in enumerate((3, 6)):
         run = make_run(session, known, now - timedelta(days=number + 1))
-        entry = {"kind": "charge", "balance_after": 0, "reason": "x", "key": f"k{number}", "created_at": now}
-        session.add(CreditEntry(account_id=account.id, run_id=run.id, amount=-amount, **entry))
-    session.flush()
+        add_charge(session, run, 0, "generate_ideas", amount, now)
     prices = planned_times.run_prices(session, account, [known.id, new.id, free.id], now)
     assert prices == {
         known.id: planned_times.RunPrice(4, True), new.id: planned_times.RunPrice(30, False)

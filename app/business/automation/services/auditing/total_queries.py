@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import CLOSED, ScheduledTask
 from app.business.automation.services.auditing.counted_columns import columns_of
+from app.business.automation.services.auditing.credit_sources import SOURCE, entries_of
 from app.business.automation.total_models import KEYS, RunChange, RunDayState, RunSum
 from app.business.billing.models import CreditDay, CreditDayState, CreditEntry
 from app.business.billing.services import credit_days
@@ -23,35 +24,30 @@ DAYS = 3
 
 
 def wrong_credit_days(session: Session, now: datetime) -> Iterator[Row]:
-    """Account and day of each sum that is not that of its entries."""
+    """Account, day and source of each sum that is not that of its entries."""
     states = session.execute(
         select(CreditDayState.account_id, CreditDayState.zone).order_by(CreditDayState.account_id)
     )
     for account_id, zone in states.all():
-        for on, kind, more in session.execute(_differences(account_id, zone, last_days(DAYS, zone, now))):
-            yield account_id, f"{on} {kind}: {int(more):+d}"
+        for on, *source, more in session.execute(_differences(account_id, zone, last_days(DAYS, zone, now))):
+            yield account_id, f"{on} {' '.join(map(str, source))}: {int(more):+d}"
 
 
 def _differences(account_id: int, zone: str, period: Period) -> Select[Any]:
     """How much more each sum says than its entries. One statement, so that both are of the same moment."""
-    entry, days = CreditEntry, period.dates
+    days = period.dates
+    source = (getattr(CreditDay, name) for name in SOURCE)
     kept = credit_days.summed(
-        account_id, zone, days, CreditDay.local_day.label("on"), CreditDay.kind, CreditDay.amount
+        account_id, zone, days, CreditDay.local_day.label("on"), *source, CreditDay.amount
     )
-    entries = select(on_day(entry.created_at, zone, days), entry.kind, -entry.amount).where(
-        entry.account_id == account_id,
-        entry.created_at >= period.start,
-        entry.id <= credit_days.mark_of(account_id, zone),
+    counted = entries_of(account_id, on_day(CreditEntry.created_at, zone, days).label("on")).where(
+        CreditEntry.created_at >= period.start, CreditEntry.id <= credit_days.mark_of(account_id, zone)
     )
+    of = counted.subquery().c
+    entries = select(of.on, *(of[name] for name in SOURCE), -of.amount)
     both = union_all(kept, entries).subquery().c
-    more = func.sum(both.amount)
-    return (
-        select(both.on, both.kind, more)
-        .where(both.on.is_not(None))
-        .group_by(both.on, both.kind)
-        .having(more != 0)
-        .order_by(both.on, both.kind)
-    )
+    key, more = (both.on, *(both[name] for name in SOURCE)), func.sum(both.amount)
+    return select(*key, more).where(both.on.is_not(None)).group_by(*key).having(more != 0).order_by(*key)
 
 
 def wrong_run_days(session: Session, now: datetime) -> Iterator[Row]:

@@ -1,10 +1,11 @@
-"""Where the credits of a period went: by rule and by site, from the daily sums."""
+"""Where the credits of a period went: by rule, by site and by action, from the daily sums."""
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from typing import TypeVar
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
@@ -14,16 +15,21 @@ from app.business.automation.services.history.credit_days import sources
 from app.business.periods import Period
 from app.business.plain_rows import plain_rows
 
+Key = TypeVar("Key", int, str)
 KEPT = 64
 """Periods and scopes for which a process keeps the query."""
 
 
 @dataclass(frozen=True)
 class CreditUse:
-    """Credits that runs used, by the ids of rules and sites; site 0: no one site."""
+    """Credits that runs used, by the ids of rules and sites, and by the types of actions.
+
+    Site 0: no one site. Action "": a charge without a unit of work.
+    """
 
     by_rule: Mapping[int, int]
     by_site: Mapping[int, int]
+    by_action: Mapping[str, int]
 
     @property
     def total(self) -> int:
@@ -32,19 +38,21 @@ class CreditUse:
 
 def credit_use(session: Session, scope: Scope, period: Period, zone: str) -> CreditUse:
     """In one query; the highest use first."""
-    by_rule, by_site = Counter[int](), Counter[int]()
-    for rule_id, site_id, used in plain_rows(session, _use(scope, zone, tuple(period.dates))):
+    by_rule, by_site, by_action = Counter[int](), Counter[int](), Counter[str]()
+    for rule_id, site_id, action, used in plain_rows(session, _use(scope, zone, tuple(period.dates))):
         by_rule[rule_id] += int(used)
         by_site[site_id] += int(used)
-    return CreditUse(_highest_first(by_rule), _highest_first(by_site))
+        by_action[action] += int(used)
+    return CreditUse(_highest_first(by_rule), _highest_first(by_site), _highest_first(by_action))
 
 
 @lru_cache(maxsize=KEPT)
-def _use(scope: Scope, zone: str, dates: tuple[date, ...]) -> Select[int, int, int]:
+def _use(scope: Scope, zone: str, dates: tuple[date, ...]) -> Select[int, int, str, int]:
     of = sources(scope.account_id, zone, dates).c
-    query = select(of.rule_id, of.site_id, func.sum(of.used)).group_by(of.rule_id, of.site_id)
+    source = (of.rule_id, of.site_id, of.action)
+    query = select(*source, func.sum(of.used)).group_by(*source)
     return query if scope.sites is None else query.where(of.site_id.in_(sorted(scope.sites)))
 
 
-def _highest_first(used: Counter[int]) -> dict[int, int]:
-    return {id: credits for id, credits in used.most_common() if credits > 0}
+def _highest_first(used: Counter[Key]) -> dict[Key, int]:
+    return {key: credits for key, credits in used.most_common() if credits > 0}

@@ -37,9 +37,12 @@ from app.business.sql_functions import position, seconds_between
 
 SEARCHED = 10_000
 """Runs that one page of a search looks at."""
+PASSED = 4_000
+"""Runs that one page by number looks at: programs ask for the next one at once."""
 MOST_DIGITS = 19
 BY_RARER_CAUSE = ScheduledTask.cause != literal_column("'event'")
-"""The condition of the index of rules and causes, word for word: else SQLite cannot tell that it may use it."""
+"""The condition of the indexes of causes with a rule or a site, word for word: else SQLite cannot tell that it may use
+them."""
 KEYS = (ScheduledTask.scheduled_at, ScheduledTask.id)
 
 QUERIES = 512
@@ -148,15 +151,15 @@ def _page_by_id(
     """In the order in which they were opened, which follows runs as they arrive: none is opened before a page's end.
 
     By time this cannot be had: a run may be opened for a time that is over. No index has both that order and what is
-    filtered, so a page looks at the next SEARCHED runs only, like that of a search.
+    filtered, so a page looks at the next PASSED runs only, like that of a search.
     """
     run = ScheduledTask
     branches = [and_(*branch) for branch in _branches(scope, filters, now)]
     query = select(run).where(scope.sees(run), *_narrowed(filters), *_matching(filters, run), or_(*branches))
     is_settled = all_committed(session, run.id.expression)
     all_of_account = select(run.id).where(run.account_id == scope.account_id, is_settled)
-    passed = first_part(all_of_account, keys=[run.id], cursor=cursor, limit=SEARCHED, oldest=True)
-    last = session.scalars(passed.offset(SEARCHED - 1).limit(2)).all()
+    passed = first_part(all_of_account, keys=[run.id], cursor=cursor, limit=PASSED, oldest=True)
+    last = session.scalars(passed.offset(PASSED - 1).limit(2)).all()
     is_more = len(last) > 1
     part = query.where(run.id <= last[0]) if is_more else query
     page = keyset_page(session, part, keys=[run.id], cursor=cursor, limit=limit, oldest=True)
@@ -247,7 +250,7 @@ def _narrowed(filters: RunFilters) -> Iterator[ColumnElement[bool]]:
         if value:
             # Of a rule there are fewer runs than of anything else, and its indexes answer the other filters.
             yield (unindexed(column) if filters.rules and not rarer else column) == value
-    if filters.rules and rarer:
+    if rarer and (filters.rules or filters.site):
         yield BY_RARER_CAUSE
     if filters.user:
         yield ScheduledTask.user_id == filters.user
