@@ -28,7 +28,7 @@ from app.business.automation.services.automation_service import Actor, Automatio
 from app.business.automation.services.history import credit_days
 from app.business.automation.services.history.credit_use import credit_use
 from app.business.automation.services.preflight.chain_release import go_on
-from app.business.automation.services.rules.repair import faults_of
+from app.business.automation.services.rules.known_rules import known_rule
 from app.business.automation.services.runs import recovery, waiting
 from app.business.automation.services.triggering import planning
 from app.business.automation.unit_models import ActionRun
@@ -309,7 +309,8 @@ def options_without_effect_need_no_repair() -> None:
     rules = db.session.scalars(select(AutomationRule)).all()
     assert {rule.batching for rule in rules if rule.trigger == "schedule"} == {"batch"}
     assert "each" in {rule.batching for rule in rules if rule.trigger != "schedule"}
-    faults = {field for rule in rules if rule.name not in IN_NEED_OF_REPAIR for field in faults_of(rule)}
+    sound = [rule for rule in rules if rule.name not in IN_NEED_OF_REPAIR]
+    faults = {field for rule in sound for field in known_rule(rule).errors}
     assert faults & {"batching", "overlap", "record_minimum", "catch_up", "catch_up_hours"} == set()
 
 

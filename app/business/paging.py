@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Generic, Literal, TypeVar, cast
@@ -113,9 +113,12 @@ def sorted_page(
     *,
     cursor: str | None,
     limit: int,
+    read: Callable[[Session, Select[Any]], Iterable[Row]] = Session.scalars,
 ) -> Page[Row]:
-    """Rows of `query` in that order, ties by id in the same direction, after `cursor`. Raises Invalid, and Busy by
-    ascending ids while others write."""
+    """Rows of `query`, as `read` has them, in that order, ties by id in the same direction, after `cursor`.
+
+    Raises Invalid, and Busy by ascending ids while others write.
+    """
     keys = (order.by, id_column)
     if not order.descending and order.by.compare(id_column):
         query = query.where(all_committed(session, id_column))
@@ -123,7 +126,7 @@ def sorted_page(
     rows: list[Row] = []
     for clauses in _parts(order, keys, decode(cursor, len(keys)) if cursor else None):
         if len(rows) <= limit:
-            rows += session.scalars(ordered.where(*clauses).limit(limit + 1 - len(rows)))
+            rows += read(session, ordered.where(*clauses).limit(limit + 1 - len(rows)))
     following = None
     if len(rows) > limit:
         following = encode([order.value(rows[limit - 1]), cast(Any, rows[limit - 1]).id])

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Date, Float, Integer, literal_column
+from sqlalchemy import ColumnElement, Date, Float, Integer, String, literal_column
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -23,7 +23,7 @@ Option = Any
 
 
 def _arguments(
-    element: "position | seconds_between | utc_day", compiler: SQLCompiler, **options: Option
+    element: "position | seconds_between | utc_day | in_order", compiler: SQLCompiler, **options: Option
 ) -> list[str]:
     return [compiler.process(clause, **options) for clause in element.clauses]
 
@@ -80,3 +80,26 @@ def _(element: utc_day, compiler: SQLCompiler, **options: Option) -> str:
 def _(element: utc_day, compiler: SQLCompiler, **options: Option) -> str:
     at, ahead = _arguments(element, compiler, **options)
     return f"CAST(({at} + {ahead} * INTERVAL '1 second') AT TIME ZONE 'UTC' AS DATE)"
+
+
+class in_order(FunctionElement[str]):  # noqa: N801 - read as an SQL function
+    """The texts of the rows of a subquery one after another, null without rows; the rest says how it is ordered.
+
+    The subquery has that order itself and a limit: SQLite takes its rows as they come, PostgreSQL orders them again.
+    """
+
+    type = String()
+    inherit_cache = True
+    name = "in_order"
+
+
+@compiles(in_order, "sqlite")
+def _(element: in_order, compiler: SQLCompiler, **options: Option) -> str:
+    texts, *_ = _arguments(element, compiler, **options)
+    return f"group_concat({texts}, '')"
+
+
+@compiles(in_order, "postgresql")
+def _(element: in_order, compiler: SQLCompiler, **options: Option) -> str:
+    texts, *order = _arguments(element, compiler, **options)
+    return f"string_agg({texts}, '' ORDER BY {', '.join(order)})"

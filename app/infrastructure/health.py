@@ -74,13 +74,13 @@ class Health:
 
 def look(settings: Settings, now: datetime) -> Health:
     """Check every part. A queue server that is down is one of the results, not an error."""
-    states = check_readiness(settings)
-    try:
-        with connect(settings) as connection:
-            parts = [*_services(states, connection), *_workers(connection, now)]
-            return Health(parts, queues.waiting_jobs(connection), heartbeats.last_audit(connection))
-    except (RedisError, OSError):
-        return Health(list(_services(states, None)), {}, None)
+    with connect(settings) as server:
+        states = check_readiness(server, now)
+        try:
+            parts = [*_services(states, server), *_workers(server, now)]
+            return Health(parts, queues.waiting_jobs(server), heartbeats.last_audit(server))
+        except (RedisError, OSError):
+            return Health(list(_services(states, None)), {}, None)
 
 
 def silent_parts(settings: Settings, now: datetime) -> str:

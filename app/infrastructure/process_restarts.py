@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Index, delete, select
+from sqlalchemy import Index, bindparam, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.business.base import Base, Id, Text
+from app.business.base import Base, Id, Text, UtcDateTime
 
 SHOWN_FOR = timedelta(days=7)
 MOST_SHOWN = 50
@@ -92,14 +92,19 @@ def restarts(session: Session, now: datetime, zone: ZoneInfo) -> Restarts:
     """Those of today and the six days before it."""
     today = now.astimezone(zone).date()
     first = today - SHOWN_FOR + timedelta(days=1)
-    recent = ProcessRestart.ended_at >= datetime.combine(first, time(), zone)
-    latest = (
-        select(ProcessRestart)
-        .where(recent)
-        .order_by(ProcessRestart.ended_at.desc(), ProcessRestart.id.desc())
-    )
-    shown = session.scalars(latest.limit(MOST_SHOWN)).all()
+    recent = {"since": datetime.combine(first, time(), zone)}
+    shown = session.scalars(_LATEST, recent).all()
     days = dict.fromkeys((first + timedelta(days=number) for number in range(SHOWN_FOR.days)), 0)
-    for at in session.scalars(select(ProcessRestart.ended_at).where(recent)):
+    for at in session.scalars(_TIMES, recent):
         days[at.astimezone(zone).date()] += 1
     return Restarts(shown, days)
+
+
+_RECENT = ProcessRestart.ended_at >= bindparam("since", type_=UtcDateTime())
+_LATEST = (
+    select(ProcessRestart)
+    .where(_RECENT)
+    .order_by(ProcessRestart.ended_at.desc(), ProcessRestart.id.desc())
+    .limit(MOST_SHOWN)
+)
+_TIMES = select(ProcessRestart.ended_at).where(_RECENT)

@@ -2,15 +2,15 @@
 
 import logging
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from redis import RedisError
+from redis import Redis, RedisError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -18,9 +18,7 @@ from app.business.base import Base
 from app.business.database_faults import AWAY, BY_ERRNO, READ_ONLY, fault_of, in_one_line
 from app.infrastructure.database import db, hardly_waiting, migrate, only_reading
 from app.infrastructure.messaging import heartbeats, queues
-from app.infrastructure.redis_connection import connect
 from app.infrastructure.schema import is_protected
-from app.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -46,18 +44,18 @@ NEEDS = {
 NAMES = {"database": "the database", "queue": "the queue server"}
 
 
-def check_readiness(settings: Settings) -> Mapping[str, str]:
-    """State by check: database, migrations, queue, scheduler, sweep, workers.
+def check_readiness(server: Redis, now: datetime) -> Mapping[str, str]:
+    """State by check: database, migrations, queue, scheduler, sweep, workers. `server`: the queue server.
 
     Only the failing part is reported; what depends on it is skipped. Details go to the log, never to the caller.
     """
     checks: dict[str, Callable[[], str]] = {
         "database": _database,
-        "queue": lambda: _queue(settings),
+        "queue": lambda: _queue(server),
         "migrations": _migrations,
-        "scheduler": lambda: _heartbeat_state(settings, heartbeats.SCHEDULER, SCHEDULER_SILENCE),
-        "sweep": lambda: _heartbeat_state(settings, heartbeats.SWEEP, SWEEP_SILENCE),
-        "workers": lambda: _workers(settings),
+        "scheduler": lambda: _heartbeat_state(server, heartbeats.SCHEDULER, SCHEDULER_SILENCE, now),
+        "sweep": lambda: _heartbeat_state(server, heartbeats.SWEEP, SWEEP_SILENCE, now),
+        "workers": lambda: _workers(server, now),
     }
     states: dict[str, str] = {}
     for name, check in checks.items():
@@ -107,16 +105,19 @@ def _write_beside(path: str | None) -> None:
 
 
 def _migrations() -> str:
-    if {*_present()} == _revisions().newest:
+    present = _present()
+    if {*present} == _revisions().newest:
         return "ok"
-    if revision_of_a_newer_version():
-        return NEWER_TABLES
-    return OLDER_TABLES
+    return NEWER_TABLES if _unknown(present) else OLDER_TABLES
 
 
 def revision_of_a_newer_version() -> str | None:
     """The database's revision, where this version does not know it."""
-    return next((revision for revision in _present() if revision not in _revisions().known), None)
+    return _unknown(_present())
+
+
+def _unknown(revisions: Sequence[str]) -> str | None:
+    return next((revision for revision in revisions if revision not in _revisions().known), None)
 
 
 @dataclass(frozen=True)
@@ -155,24 +156,21 @@ def _heads(connection: Connection) -> tuple[str, ...]:
     return MigrationContext.configure(connection).get_current_heads()
 
 
-def _queue(settings: Settings) -> str:
-    with connect(settings) as connection:
-        connection.ping()
+def _queue(server: Redis) -> str:
+    server.ping()
     return "ok"
 
 
-def _workers(settings: Settings) -> str:
-    with connect(settings) as connection:
-        alive = heartbeats.workers(connection, datetime.now(UTC))
+def _workers(server: Redis, now: datetime) -> str:
+    alive = heartbeats.workers(server, now)
     looked_at = {queue for worker in alive for queue in worker.queues}
     missing = [queue for queue in queues.QUEUES if queue not in looked_at]
     return f"no worker looks at {', '.join(missing)}" if missing else "ok"
 
 
-def _heartbeat_state(settings: Settings, name: str, within: timedelta) -> str:
-    with connect(settings) as connection:
-        last_heartbeat_at = heartbeats.last_heartbeat_at(connection, name)
+def _heartbeat_state(server: Redis, name: str, within: timedelta, now: datetime) -> str:
+    last_heartbeat_at = heartbeats.last_heartbeat_at(server, name)
     if last_heartbeat_at is None:
         return "not heard of"
-    silent = datetime.now(UTC) - last_heartbeat_at
+    silent = now - last_heartbeat_at
     return "ok" if silent <= within else f"silent for {silent.total_seconds():.0f} s"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from redis import Redis, RedisError
 from redis.backoff import NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 # The wheel's own server class cannot be tied to the life of its parent, and kills the server at exit instead of
@@ -22,6 +23,8 @@ from app.settings import Settings
 LONGEST_SOCKET_PATH = 100
 """Bytes; the kernel takes 108, macOS 104."""
 QUICK_SECONDS = 2.0
+NO_NOTIFICATIONS = MaintNotificationsConfig(enabled=False)
+"""Of maintenance, which only hosted servers send."""
 
 CONFIG = """\
 bind 127.0.0.1 -::1
@@ -55,6 +58,9 @@ def connect(settings: Settings, *, answer_within: float | None = QUICK_SECONDS) 
     """
     return Redis.from_url(
         redis_url(settings),
+        # Else each connection reads the version of the library from its files and tells the server, which nobody asks.
+        driver_info=None,
+        maint_notifications_config=NO_NOTIFICATIONS,
         socket_connect_timeout=min(QUICK_SECONDS, answer_within or QUICK_SECONDS),
         socket_timeout=answer_within,
         retry=Retry(NoBackoff(), 0),

@@ -20,14 +20,14 @@ _finds_sign = re.compile("[&<>'\"]").search
 
 
 def written(value: object) -> str:
-    """The value as it stands on a page: `escape`, but text without a sign of HTML, and HTML, as they are.
+    """The value as it stands on a page: `escape`, but text without a sign of HTML, HTML and numbers as they are.
 
     `escape` makes a new object of each, which takes most of its time, and a page has thousands.
     """
     kind = type(value)
     if kind is Markup or (kind is str and not _finds_sign(cast(str, value))):
         return cast(str, value)
-    return escape(value)
+    return str(value) if kind is int else escape(value)
 
 
 class ConsoleCode(CodeGenerator):

@@ -272,9 +272,7 @@ def disk_full(_path: str) -> None:
 def test_a_queue_server_that_is_down_is_all_that_readyz_names(
     client: FlaskClient, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "app.infrastructure.readiness.connect", lambda _settings: Redis(host="127.0.0.1", port=1)
-    )
+    monkeypatch.setattr("app.modules.system.views.connect", lambda _settings: Redis(host="127.0.0.1", port=1))
     checks = (client.get("/readyz").json or {})["checks"]
     assert (checks["database"], checks["queue"]) == ("ok", "not answering")
     assert {checks[name] for name in ("scheduler", "sweep", "workers")} == {"waits for the queue server"}

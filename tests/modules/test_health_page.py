@@ -111,7 +111,7 @@ def test_tables_of_another_version_say_once_what_to_do(
     row = part(viewer.get("/system").text, "Tables")
     assert row.count("db upgrade") == 1
     assert "Of an older version." in row
-    monkeypatch.setattr(readiness, "revision_of_a_newer_version", lambda: "9999")
+    monkeypatch.setattr(readiness, "_present", lambda: ("9999",))
     row = part(viewer.get("/system").text, "Tables")
     assert "db upgrade" not in row
     assert "restore a backup" in row

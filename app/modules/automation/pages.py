@@ -7,7 +7,6 @@ from app.business.writer.models import TASK_TYPES
 from app.modules.automation.help.addresses import help_address
 from app.modules.automation.labels.explanations import SOURCES, VERDICTS, verdict
 from app.modules.automation.labels.limits import remedy
-from app.modules.automation.labels.rule_switch import asks_first
 from app.modules.automation.labels.runs import (
     CAUSES,
     CHECKS,
@@ -158,7 +157,7 @@ def menu_counts() -> tuple[tuple[str, int], ...]:
 for function in (unread_notices, menu_counts, outcome, goes_on_later, advice):
     blueprint.add_app_template_global(function)
 # Globals of the environment, because macros do not see the context.
-words = {"CAUSES": CAUSES, "CHECKS": CHECKS, "REASONS": REASONS, "RESULTS": RESULTS, "asks_first": asks_first}
+words = {"CAUSES": CAUSES, "CHECKS": CHECKS, "REASONS": REASONS, "RESULTS": RESULTS}
 words |= {"RUN_COLUMNS": COLUMNS, "help_address": help_address}
 words |= {"remedy": remedy, "opens_rule": opens_rule, "ACTIONS": CATALOGUE, "TASK_TYPES": TASK_TYPES}
 words |= {

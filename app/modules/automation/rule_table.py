@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.business.accounts.models import Role
-from app.business.automation.models import AutomationRule
-from app.business.automation.services.history.rule_days import End
 from app.business.automation.services.history.rule_figures import RuleFigures
+from app.business.automation.services.rules.definition import RuleDefinition
+from app.business.automation.services.rules.known_rules import ListedRule
 from app.modules.access import current_person
 from app.modules.automation.labels.rule_switch import asks_first
 from app.modules.automation.labels.runs import STATUSES, run_state
@@ -47,10 +47,10 @@ class RuleRow:
 
 
 def rule_rows(
-    rules: Sequence[AutomationRule],
-    sentence: Callable[[AutomationRule], str],
+    rules: Sequence[ListedRule],
+    sentence: Callable[[ListedRule], str],
     figures: Mapping[int, RuleFigures],
-    ends: Mapping[int, Sequence[End]],
+    ends: Mapping[int, Sequence[str]],
     broken: Container[int],
     now: datetime,
 ) -> list[RuleRow]:
@@ -61,37 +61,37 @@ def rule_rows(
     write, may_switch = TimeWriter(now), current_person().can(Role.EDITOR)
     is_paused = current_person().account.paused_at is not None
 
-    def row(rule: AutomationRule) -> RuleRow:
-        figure = figures[rule.id]
-        last, works = figure.last_run, rule.is_active and rule.id not in broken
+    def row(rule: ListedRule) -> RuleRow:
+        figure, said = figures[rule.id], rule.definition
+        last, works = figure.last_run, said.is_active and rule.id not in broken
         next_at = figure.next_run_at if works else None
         return RuleRow(
             id=rule.id,
-            name=rule.name,
+            name=said.name,
             url=page(rule.id),
             sentence=sentence(rule),
-            practises=rule.mode == "shadow",
+            practises=said.mode == "shadow",
             is_archived=rule.archived_at is not None,
             is_broken=rule.id in broken,
-            is_active=rule.is_active,
-            asks_first=asks_first(rule),
+            is_active=said.is_active,
+            asks_first=asks_first(said),
             switch_url=switch(rule.id) if may_switch else "",
             next_at=write(next_at) if next_at else None,
-            next_word=_next_word(rule, works=works, is_paused=is_paused),
+            next_word=_next_word(said, works=works, is_paused=is_paused),
             last_url=run(last.id) if last else "",
             last_state=run_state(last) if last else "",
             last_at=write(last.begins_at) if last else None,
-            today=f"{number(figure.runs_today)} of {number(rule.max_executions_per_day)}",
+            today=f"{number(figure.runs_today)} of {number(said.max_executions_per_day)}",
             failures=number(figure.failures),
             failures_url=failed(rule.id) if figure.failures else "",
-            ends=tuple(map(_state, ends.get(rule.id, ()))),
+            ends=tuple(ends.get(rule.id, ())),
             ends_words=_words(ends.get(rule.id, ())),
         )
 
     return list(map(row, rules))
 
 
-def _next_word(rule: AutomationRule, *, works: bool, is_paused: bool) -> str:
+def _next_word(rule: RuleDefinition, *, works: bool, is_paused: bool) -> str:
     if not rule.is_active:
         return "–"
     if not works:
@@ -101,12 +101,7 @@ def _next_word(rule: AutomationRule, *, works: bool, is_paused: bool) -> str:
     return "–" if rule.trigger == "schedule" else "When it happens"
 
 
-def _state(end: End) -> str:
-    return "practised" if end.practised else end.status
-
-
-def _words(ends: Sequence[End]) -> str:
+def _words(ends: Sequence[str]) -> str:
     """`Last 12 runs: 9 completed, 3 skipped`."""
-    counts = Counter(map(_state, ends))
-    said = ", ".join(f"{number} {STATUSES[state].lower()}" for state, number in counts.most_common())
+    said = ", ".join(f"{number} {STATUSES[end].lower()}" for end, number in Counter(ends).most_common())
     return f"Last {plural(len(ends), 'run')}: {said}" if ends else ""

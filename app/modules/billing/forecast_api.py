@@ -127,7 +127,7 @@ def _rule(entry: PaidRule, forecast: Forecast) -> RuleAhead:
     return RuleAhead(
         automation_rule=entry.rule.id,
         rule_name=entry.rule.name,
-        is_active=entry.rule.is_active,
+        is_active=entry.rule.definition.is_active,
         credits=round(forecast.uses[entry.rule.id]),
         share=None if share is None else round(share, 4),
         used_lately=entry.used,

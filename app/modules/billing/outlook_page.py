@@ -81,7 +81,7 @@ def factors_of(outlook: Outlook, choices: Mapping[int, str]) -> dict[int, float]
 
 
 def _offered(entry: PaidRule) -> Sequence[tuple[str, str]]:
-    return WHEN_ON if entry.rule.is_active else WHEN_OFF
+    return WHEN_ON if entry.rule.definition.is_active else WHEN_OFF
 
 
 def _lines(outlook: Outlook, forecast: Forecast, choices: Mapping[int, str]) -> list[RuleUse]:
@@ -98,7 +98,7 @@ def _lines(outlook: Outlook, forecast: Forecast, choices: Mapping[int, str]) -> 
         )
         for entry in outlook.rules
     ]
-    return sorted(lines, key=lambda line: (not line.entry.rule.is_active, -line.coming))
+    return sorted(lines, key=lambda line: (not line.entry.rule.definition.is_active, -line.coming))
 
 
 def _course(outlook: Outlook, forecast: Forecast, before: Forecast | None) -> Course:

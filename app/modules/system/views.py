@@ -12,6 +12,7 @@ from app.infrastructure.database import db
 from app.infrastructure.health import look
 from app.infrastructure.process_restarts import restarts
 from app.infrastructure.readiness import check_readiness
+from app.infrastructure.redis_connection import connect
 from app.modules.access import allow, current_person
 from app.modules.display import viewer_zone
 from app.modules.live import live_mark, unchanged
@@ -28,7 +29,8 @@ def healthz() -> ResponseReturnValue:
 @allow.anyone
 def readyz() -> ResponseReturnValue:
     """Whether requests and runs are served: 200, or 503 with what is missing. No secrets, open to all."""
-    checks = check_readiness(current_app.extensions["settings"])
+    with connect(current_app.extensions["settings"]) as server:
+        checks = check_readiness(server, datetime.now(UTC))
     ready = all(state == "ok" for name, state in checks.items() if name not in WEB_WORKS_WITHOUT)
     return jsonify(status="ready" if ready else "not ready", checks=checks), 200 if ready else 503
 

@@ -3,15 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from app.business.billing.models import CreditEntry, EntryKind
 from app.business.billing.services import credit_days
 from app.business.paging import Page, keyset_page
 from app.business.periods import this_month
+
+KEPT = 64
+"""Periods for which a process keeps the query."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,7 @@ def used_by_day(session: Session, account_id: int, days: Sequence[date], zone: s
 
 def _by_day(session: Session, account_id: int, days: Sequence[date], zone: str) -> tuple[list[int], int]:
     """What was used on each day, and what was granted on all."""
-    moved = credit_days.movements(account_id, zone, days).c
-    rows = session.execute(
-        select(moved.on, moved.kind, func.sum(moved.amount))
-        .where(moved.on.is_not(None))
-        .group_by(moved.on, moved.kind)
-    )
+    rows = session.execute(_movements_by_day(account_id, zone, tuple(days)))
     used, granted = dict.fromkeys(days, 0), 0
     for on, kind, amount in rows:
         if kind in (EntryKind.CHARGE, EntryKind.REFUND):
@@ -76,3 +75,13 @@ def _by_day(session: Session, account_id: int, days: Sequence[date], zone: str) 
         elif kind == EntryKind.GRANT:
             granted += int(amount)
     return list(used.values()), granted
+
+
+@lru_cache(maxsize=KEPT)
+def _movements_by_day(account_id: int, zone: str, days: tuple[date, ...]) -> Select[date, str, int]:
+    moved = credit_days.movements(account_id, zone, days).c
+    return (
+        select(moved.on, moved.kind, func.sum(moved.amount))
+        .where(moved.on.is_not(None))
+        .group_by(moved.on, moved.kind)
+    )

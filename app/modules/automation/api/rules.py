@@ -13,7 +13,7 @@ from app.business.automation.services.automation_service import AutomationServic
 from app.business.automation.services.catalogue.triggers import TRIGGERS
 from app.business.automation.services.preflight.check import Finding
 from app.business.automation.services.rules.definition import RuleDefinition
-from app.business.automation.services.rules.listing import RuleFilter, rules_page
+from app.business.automation.services.rules.listing import RuleFilter, listed_rules_page
 from app.business.automation.services.rules.versions import definition_of
 from app.business.automation.services.transfer import copies
 from app.business.errors import Blocked, Invalid
@@ -46,7 +46,7 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 @api.call("GET", "/rules/", Role.VIEWER, answers={200: Listed[RuleShown]})
 def list_rules(query: RuleListQuery, window: Window) -> Response:
     """Rules, newest first unless said otherwise."""
-    page = rules_page(
+    page = listed_rules_page(
         db.session(),
         current_person().scope,
         rule_filter(query),

@@ -40,10 +40,10 @@ def fields_shown(model: type[BaseModel]) -> dict[str, Any]:
 
 
 # Any: the fields are created at run time, so type checkers do not see them.
-_Written: Any = create_model("_Written", __base__=Readable, **fields_shown(RuleFields))
+RuleWritten: Any = create_model("RuleWritten", __base__=Readable, **fields_shown(RuleFields))
 
 
-class RuleShown(_Written):
+class RuleShown(RuleWritten):
     """A rule: what its author wrote, and what is derived from its runs."""
 
     id: int

@@ -1,5 +1,7 @@
 """Words for runs: causes, reasons, waits and checks, and what to do next."""
 
+from typing import Protocol
+
 from app.business.automation.run_models import Reason, Status, Waiting
 from app.business.automation.services.history.listed_runs import AnyRun
 from app.business.automation.services.triggering.failed_deliveries import TO_DO
@@ -93,14 +95,24 @@ ADVICE = {
 }
 
 
-def run_state(run: AnyRun) -> str:
-    """The key of STATUSES for a run, an attempt or a step."""
+class Standing(Protocol):
+    """A run, an attempt or a step, as far as its state goes."""
+
+    @property
+    def status(self) -> str: ...
+
+    @property
+    def reason(self) -> str | None: ...
+
+
+def run_state(run: Standing) -> str:
+    """The key of STATUSES."""
     if is_practised(run):
         return "practised"
     return "waiting" if getattr(run, "waiting_for", None) else str(run.status)
 
 
-def is_practised(run: AnyRun) -> bool:
+def is_practised(run: Standing) -> bool:
     """Whether it is a run in practice mode that passed its checks.
 
     In the API it is skipped, with a reason of its own.

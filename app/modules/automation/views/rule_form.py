@@ -12,7 +12,7 @@ from app.business.automation.models import AutomationRule, RuleDraft
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rules import drafts as rule_drafts
 from app.business.automation.services.rules.definition import RuleDefinition
-from app.business.automation.services.rules.repair import faults_of
+from app.business.automation.services.rules.known_rules import known_rule
 from app.business.automation.services.rules.versions import definition_of
 from app.business.errors import Blocked, Conflict, NotFound, Refusal, Stale, TooLarge
 from app.infrastructure.database import db, only_reading
@@ -82,7 +82,8 @@ def edit(id: int) -> ResponseReturnValue:
     draft = start_draft(steps_of_rule(definition_of(rule), choices), rule)
     step = request.args.get("step")
     step = step if step in KEYS else "check"
-    return see_other(url_for(".wizard", id=draft.id, step=step, faults=1 if faults_of(rule) else None))
+    faults = 1 if known_rule(rule).errors else None
+    return see_other(url_for(".wizard", id=draft.id, step=step, faults=faults))
 
 
 @allow(Role.EDITOR)

@@ -19,13 +19,17 @@ from app.business.automation.services.history.rule_figures import rule_figures
 from app.business.automation.services.history.run_list import RunFilters, listed_page
 from app.business.automation.services.history.run_page import record_names
 from app.business.automation.services.rules.definition import RuleDefinition
-from app.business.automation.services.rules.listing import rules_page, rules_waited_for, versions_of
+from app.business.automation.services.rules.known_rules import (
+    KnownRule,
+    ListedRule,
+    as_listed,
+    faults_of_rules,
+)
+from app.business.automation.services.rules.listing import listed_rules_page, rules_waited_for, versions_of
 from app.business.automation.services.rules.references import Errors
-from app.business.automation.services.rules.repair import faults_of, faults_of_rules
 from app.business.automation.services.rules.sentence import (
     actions_of,
     conditions_of,
-    sound_summary,
     summary_of,
     when_of,
 )
@@ -43,6 +47,7 @@ from app.modules.automation import activation_preview
 from app.modules.automation.filters import RulesFilter
 from app.modules.automation.labels import findings
 from app.modules.automation.labels.repairs import repair_text, repairs_of
+from app.modules.automation.labels.rule_switch import asks_first
 from app.modules.automation.labels.starts import cost_of_start, shown_total
 from app.modules.automation.rule_form.choices import load_sites
 from app.modules.automation.rule_table import rule_rows
@@ -65,7 +70,9 @@ def index() -> ResponseReturnValue:
     scope, session, now = current_person().scope, db.session(), datetime.now(UTC)
     sites = load_sites(session, scope)
     form = RulesFilter(sites)
-    page = rules_page(session, scope, form.chosen_rules(), cursor=request.args.get("cursor"), limit=LIMIT)
+    page = listed_rules_page(
+        session, scope, form.chosen_rules(), cursor=request.args.get("cursor"), limit=LIMIT
+    )
     figures = rule_figures(session, scope.account_id, [rule.id for rule in page.rows], now)
     names = dict(sites)
     kept: dict[str, Any] = {name: value for name, value in request.args.items() if name in FILTERS and value}
@@ -80,10 +87,10 @@ def index() -> ResponseReturnValue:
         kept=kept,
         rules=rule_rows(
             page.rows,
-            lambda rule: _sentence(rule, names.get(str(rule.site_id)), others, repairs),
+            lambda rule: _sentence(rule, names.get(str(rule.definition.site)), others, repairs),
             figures,
             latest_ends(session, scope, [rule.id for rule in page.rows]),
-            {rule.id for rule in page.rows if rule.id in repairs and faults_of(rule)},
+            {rule.id for rule in page.rows if rule.known.errors},
             now,
         ),
         next_url=url_for(".rules", cursor=page.next_cursor, **kept) if page.next_cursor else None,
@@ -94,17 +101,18 @@ def index() -> ResponseReturnValue:
 def show(id: int) -> ResponseReturnValue:
     """One rule: definition, recent runs, next runs."""
     rule, session, now = owned_or_404(AutomationRule, id), db.session(), datetime.now(UTC)
-    place = place_of(rule)
-    others = rules_waited_for(session, current_person().scope, [rule])
+    place, listed = place_of(rule), as_listed(rule)
+    others = rules_waited_for(session, current_person().scope, [listed])
     runs = listed_page(session, current_person().scope, RunFilters(rules=[rule.id]), None, RUNS, now).rows
-    aside, repairs = set_aside_of(session, rule), faults_of_rules(session, rule.account_id, [rule])
+    aside, repairs = set_aside_of(session, rule), faults_of_rules(session, rule.account_id, [listed])
     ids = {rule.record_type: [record.record_id for record in aside]} if rule.record_type else {}
     return render_template(
         "pages/automation/rule.html",
         rule=rule,
-        sentence=_sentence(rule, place, others, repairs),
+        sentence=_sentence(listed, place, others, repairs),
         repairs=repairs_of(repairs.get(rule.id, {})),
-        words=None if faults_of(rule) else _words(rule, place, others),
+        asks=asks_first(listed.definition),
+        words=None if listed.known.errors else _words(listed.known, place, others),
         figures=rule_figures(session, rule.account_id, [rule.id], now)[rule.id],
         runs=run_rows(folded(runs), now, with_rule=False),
         aside=aside,
@@ -217,20 +225,17 @@ def definition(rule: AutomationRule) -> RuleDefinition:
     return read_definition(rule)
 
 
-def _words(rule: AutomationRule, place: str | None, others: Mapping[int, str]) -> tuple[Any, ...]:
-    order = None if rule.order == OLDEST else order_words(rule.order, rule.record_type)
-    said = read_definition(rule)
+def _words(known: KnownRule, place: str | None, others: Mapping[int, str]) -> tuple[Any, ...]:
+    said = known.definition
+    order = None if said.order == OLDEST else order_words(said.order, said.record_type)
     return when_of(said, others), place, conditions_of(said), actions_of(said, others), order
 
 
 def _sentence(
-    rule: AutomationRule, place: str | None, others: Mapping[int, str], repairs: Mapping[int, Errors]
+    rule: ListedRule, place: str | None, others: Mapping[int, str], repairs: Mapping[int, Errors]
 ) -> str:
-    return (
-        repair_text(repairs[rule.id])
-        if rule.id in repairs
-        else sound_summary(read_definition(rule), place, others)
-    )
+    faults = repairs.get(rule.id)
+    return repair_text(faults) if faults else rule.known.summary(place, others)
 
 
 def _done(rule: AutomationRule, message: str) -> ResponseReturnValue:

@@ -14,7 +14,7 @@ from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.catalogue.triggers import subject_of
 from app.business.automation.services.conditions.match_preview import Matches
 from app.business.automation.services.history.run_page import find_run
-from app.business.automation.services.rules.repair import faults_of
+from app.business.automation.services.rules.known_rules import known_rule
 from app.business.automation.services.rules.sentence import summary_of
 from app.business.automation.services.rules.versions import read_definition
 from app.business.automation.services.runs.skipped_records import RunAgain, run_again
@@ -106,7 +106,7 @@ def run(id: int) -> ResponseReturnValue:
 def _readable(id: int) -> AutomationRule:
     """The rule. Raises Conflict where it needs repair, because neither test nor run is possible."""
     rule = owned_or_404(AutomationRule, id)
-    if faults := faults_of(rule):
+    if faults := known_rule(rule).errors:
         raise Conflict(f"{repair_text(faults)} Edit it, then try again.")
     return rule
 

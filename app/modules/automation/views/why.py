@@ -9,9 +9,7 @@ from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions.match_preview import title_of
-from app.business.automation.services.rules.repair import faults_of
-from app.business.automation.services.rules.sentence import sound_summary
-from app.business.automation.services.rules.versions import read_definition
+from app.business.automation.services.rules.known_rules import known_rule
 from app.business.automation.services.why.explanation import Why, why, why_each
 from app.business.automation.services.why.reading import Reading
 from app.business.errors import NotFound
@@ -72,10 +70,11 @@ def show(record_type: str, id: int, rule_id: int) -> ResponseReturnValue:
 
 def _said(rule: AutomationRule) -> tuple[str, bool]:
     """What the rule says, and whether this person may test it."""
-    if faults := faults_of(rule):
-        return repair_text(faults), False
+    known = known_rule(rule)
+    if known.errors:
+        return repair_text(known.errors), False
     may_test = current_person().can(Role.OPERATOR) and not rule.archived_at
-    return sound_summary(read_definition(rule), place_of(rule)), may_test
+    return known.summary(place_of(rule), {}), may_test
 
 
 def record_of(record_type: str, id: int) -> Record:

@@ -11,7 +11,13 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.accounts.services.scope import Scope
 from app.business.automation.run_models import CLOSED, Reason, ScheduledTask, Status
-from app.business.automation.services.history.rule_days import DAYS, LATEST, End, ends_by_day, latest_ends
+from app.business.automation.services.history.rule_days import (
+    DAYS,
+    LATEST,
+    PRACTISED,
+    ends_by_day,
+    latest_ends,
+)
 from app.business.periods import day_of, last_days
 from tests.business.automation.run_rows import make_rule, make_run
 from tests.factories import make_account
@@ -72,8 +78,9 @@ def test_the_last_runs_are_those_that_ended_last(
         .where(ScheduledTask.account_id == account.id, ScheduledTask.status.in_(CLOSED))
         .order_by(ScheduledTask.scheduled_at, ScheduledTask.id)
     ).all()
-    wanted: dict[int, list[End]] = {}
+    wanted: dict[int, list[str]] = {}
     for run in runs:
-        wanted.setdefault(run.automation_rule_id, []).append(End(run.status, run.reason == Reason.SHADOW))
+        end = PRACTISED if run.reason == Reason.SHADOW else run.status
+        wanted.setdefault(run.automation_rule_id, []).append(end)
     assert found == {rule_id: ends[-LATEST:] for rule_id, ends in wanted.items()}
     assert latest_ends(session, Scope(account.id), []) == {}

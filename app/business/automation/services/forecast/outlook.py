@@ -5,21 +5,23 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, AccountStatus
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.catalogue.actions.registry import is_paid, stored_actions
+from app.business.automation.services.catalogue.actions.registry import is_paid
 from app.business.automation.services.forecast import spend_history as history
 from app.business.automation.services.forecast.pace import Stream
 from app.business.automation.services.forecast.projection import SPAN, Cap, Forecast, Funds, make_forecast
 from app.business.automation.services.forecast.spend_history import Days
 from app.business.automation.services.forecast.streams import NEW, PaidRule, Streams
 from app.business.automation.services.rules.definition import RuleDefinition
-from app.business.automation.services.rules.repair import faults_of
+from app.business.automation.services.rules.known_rules import LISTED, ListedRule, listed_rules
+from app.business.base import Id, Text
 from app.business.billing.models import Plan, SpendCounter
 from app.business.periods import last_days
+from app.business.plain_rows import AnyColumns, plain_rows
 from app.business.planner.models import Site
 
 PAST_DAYS = 28
@@ -114,20 +116,24 @@ def _next_first(day: date) -> date:
     return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
 
 
-def _paid_rules(session: Session, account_id: int) -> list[AutomationRule]:
-    query = select(AutomationRule).where(
-        AutomationRule.account_id == account_id,
+def _paid_rules(session: Session, account_id: int) -> list[ListedRule]:
+    rules = listed_rules(session, _LIVE, {"account_id": account_id})
+    return [rule for rule in rules if is_paid(rule.definition.actions) and not rule.known.errors][:MOST_RULES]
+
+
+_LIVE: AnyColumns = (
+    select(*LISTED)
+    .where(
+        AutomationRule.account_id == bindparam("account_id"),
         AutomationRule.archived_at.is_(None),
         AutomationRule.mode == "live",
     )
-    rules = session.scalars(query.order_by(AutomationRule.is_active.desc(), AutomationRule.id)).all()
-    return [rule for rule in rules if not faults_of(rule) and is_paid(stored_actions(rule.actions))][
-        :MOST_RULES
-    ]
+    .order_by(AutomationRule.is_active.desc(), AutomationRule.id)
+)
 
 
 def _funds(
-    session: Session, account: Account, rules: Sequence[AutomationRule], coming: Days, today: date
+    session: Session, account: Account, rules: Sequence[ListedRule], coming: Days, today: date
 ) -> Funds:
     plan = session.get(Plan, account.plan_id) if account.plan_id else None
     grant = plan.monthly_credits if plan and account.status == AccountStatus.ACTIVE else 0
@@ -136,7 +142,9 @@ def _funds(
     )
     used = _used(session, account.id, today)
     budgets: dict[str, list[tuple[int, int]]] = {
-        "rule": [(rule.id, rule.monthly_budget) for rule in rules if rule.monthly_budget is not None],
+        "rule": [
+            (rule.id, budget) for rule in rules if (budget := rule.definition.monthly_budget) is not None
+        ],
         "site": [(site_id, budget) for site_id, budget in session.execute(sites) if budget is not None],
         "account": [] if account.daily_ceiling is None else [(account.id, account.daily_ceiling)],
     }
@@ -158,13 +166,14 @@ def _funds(
 
 def _used(session: Session, account_id: int, today: date) -> dict[tuple[str, int], int]:
     """Credits spent and held on the counters of this month and today."""
-    rows = session.execute(
-        select(SpendCounter.scope, SpendCounter.scope_id, SpendCounter.spent + SpendCounter.held).where(
-            SpendCounter.account_id == account_id,
-            or_(
-                (SpendCounter.scope == "account") & (SpendCounter.period == today.isoformat()),
-                (SpendCounter.scope != "account") & (SpendCounter.period == f"{today:%Y-%m}"),
-            ),
-        )
-    )
-    return {(scope, scope_id): used for scope, scope_id, used in rows}
+    period = {"account_id": account_id, "today": today.isoformat(), "month": f"{today:%Y-%m}"}
+    return {(scope, scope_id): used for scope, scope_id, used in plain_rows(session, _USED, period)}
+
+
+_USED = select(SpendCounter.scope, SpendCounter.scope_id, SpendCounter.spent + SpendCounter.held).where(
+    SpendCounter.account_id == bindparam("account_id", type_=Id),
+    or_(
+        (SpendCounter.scope == "account") & (SpendCounter.period == bindparam("today", type_=Text())),
+        (SpendCounter.scope != "account") & (SpendCounter.period == bindparam("month", type_=Text())),
+    ),
+)

@@ -24,7 +24,7 @@ from app.business.automation.services.calendars.closed_times import ClosedRule
 from app.business.automation.services.catalogue.actions.registry import is_paid, stored_actions
 from app.business.automation.services.forecast.spend_history import used_by_rule
 from app.business.automation.services.rules.cost import most_per_run
-from app.business.automation.services.rules.repair import faults_of
+from app.business.automation.services.rules.known_rules import known_rule
 from app.business.automation.services.rules.versions import read_definition
 from app.business.automation.services.schedules.calendar import Occurrence, Schedule, occurrences
 from app.business.automation.services.triggering.activations import present_zones, site_schedules
@@ -111,7 +111,7 @@ def run_prices(
         AutomationRule.account_id == account.id, AutomationRule.id.in_(ids), AutomationRule.mode == "live"
     )
     paid = [rule for rule in session.scalars(query) if is_paid(stored_actions(rule.actions))]
-    rules = [rule for rule in paid if not faults_of(rule)]
+    rules = [rule for rule in paid if not known_rule(rule).errors]
     used = _used(session, account, now) if rules else {}
     connected = bool(rules) and is_connected(session, account.id)
     return {rule.id: _price(rule, *used.get(rule.id, (0, 0)), connected) for rule in rules}
@@ -167,7 +167,7 @@ def _broken(session: Session, rule_ids: Collection[int]) -> set[int]:
     if not rule_ids:
         return set()
     rules = session.scalars(select(AutomationRule).where(AutomationRule.id.in_(rule_ids)))
-    return {rule.id for rule in rules if faults_of(rule)}
+    return {rule.id for rule in rules if known_rule(rule).errors}
 
 
 def _moved_from(planned_at: datetime, zone: str) -> str:
@@ -196,7 +196,7 @@ def _walks(
             schedules = site_schedules(read_definition(rule), zones.get(rule.id, {}))
         except Invalid:
             continue
-        is_broken = bool(faults_of(rule))
+        is_broken = bool(known_rule(rule).errors)
         planned_since = rule.unplanned_from - TINY if rule.unplanned_from else since
         for split_site, schedule in schedules.items():
             site_id = split_site or rule.site_id

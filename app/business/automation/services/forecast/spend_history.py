@@ -7,13 +7,14 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 
-from sqlalchemy import Select, case, func, or_, select
+from sqlalchemy import Select, bindparam, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import Cause
 from app.business.automation.services.history.credit_days import sources
 from app.business.automation.services.rule_parts import Stored
+from app.business.base import Id, UtcDateTime
 from app.business.periods import Period
 from app.business.time_zones import start_of_day
 
@@ -104,24 +105,31 @@ def versions_since(
     session: Session, account_id: int, rule_ids: Sequence[int], since: datetime
 ) -> dict[int, list[Version]]:
     """For each rule its definitions since then, oldest first: the last one before `since` and all later ones."""
-    version = RuleVersion
-    last_before = (
-        select(func.max(version.version))
-        .where(version.rule_id == AutomationRule.id, version.created_at < since)
-        .correlate(AutomationRule)
-        .scalar_subquery()
-    )
-    rows = session.execute(
-        select(version.rule_id, version.created_at, version.definition)
-        .join(AutomationRule, AutomationRule.id == version.rule_id)
-        .where(version.account_id == account_id, version.rule_id.in_(rule_ids))
-        .where(or_(version.created_at >= since, version.version == last_before))
-        .order_by(version.rule_id, version.version)
-    )
+    wanted = {"account_id": account_id, "rule_ids": [*rule_ids], "since": since}
+    rows = session.execute(_VERSIONS, wanted) if rule_ids else ()
     found: dict[int, list[Version]] = defaultdict(list)
     for rule_id, created_at, definition in rows:
         found[rule_id].append(Version(created_at, definition))
     return found
+
+
+_SINCE = bindparam("since", type_=UtcDateTime())
+_LAST_BEFORE = (
+    select(func.max(RuleVersion.version))
+    .where(RuleVersion.rule_id == AutomationRule.id, RuleVersion.created_at < _SINCE)
+    .correlate(AutomationRule)
+    .scalar_subquery()
+)
+_VERSIONS = (
+    select(RuleVersion.rule_id, RuleVersion.created_at, RuleVersion.definition)
+    .join(AutomationRule, AutomationRule.id == RuleVersion.rule_id)
+    .where(
+        RuleVersion.account_id == bindparam("account_id", type_=Id),
+        RuleVersion.rule_id.in_(bindparam("rule_ids", expanding=True)),
+        or_(RuleVersion.created_at >= _SINCE, RuleVersion.version == _LAST_BEFORE),
+    )
+    .order_by(RuleVersion.rule_id, RuleVersion.version)
+)
 
 
 def parts_on(

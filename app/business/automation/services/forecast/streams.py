@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.models import AutomationRule
 from app.business.automation.services.calendars.applied_calendars import RulePlace
 from app.business.automation.services.forecast import spend_history as history
 from app.business.automation.services.forecast.due_days import times_a_day
@@ -19,9 +18,8 @@ from app.business.automation.services.forecast.rule_days import RuleDays
 from app.business.automation.services.forecast.spend_history import Days, Source, SourceSpending, Version
 from app.business.automation.services.rule_parts import Stored
 from app.business.automation.services.rules.definition import RuleDefinition, definition_from
-from app.business.automation.services.rules.repair import faults_of
-from app.business.automation.services.rules.versions import read_definition
-from app.business.automation.services.rules.zone import rule_zone
+from app.business.automation.services.rules.known_rules import ListedRule
+from app.business.automation.services.rules.zone import zone_of
 from app.business.automation.services.schedules.calendar import Schedule
 from app.business.errors import Invalid
 from app.business.outlets.services.ai_connections import is_connected
@@ -36,7 +34,7 @@ NEW = 0
 class PaidRule:
     """A paid rule. used, runs: of the last 28 days including today, whatever started the runs."""
 
-    rule: AutomationRule
+    rule: ListedRule
     streams: list[Stream]
     used: int = 0
     runs: int = 0
@@ -62,7 +60,7 @@ class Streams:
 
     def of_rule(
         self,
-        rule: AutomationRule,
+        rule: ListedRule,
         spent: Mapping[Source, SourceSpending],
         versions: Sequence[Version],
         is_tried: bool,
@@ -70,19 +68,21 @@ class Streams:
         runs: int,
     ) -> PaidRule:
         """One stream; where the rule is split by site, one for each site with use."""
-        definition, is_split = read_definition(rule), rule.split_by == "site"
+        definition = rule.definition
+        is_split = definition.split_by == "site"
         past = {site_id: found for (rule_id, site_id), found in spent.items() if rule_id == rule.id}
         all_used = [sum(of_day) for of_day in zip(*(found.used for found in past.values()), strict=True)]
         stream = replace(
-            self.blank(rule.id, definition, None if is_split else rule.site_id),
+            self.blank(rule.id, definition, None if is_split else definition.site),
             used=all_used or self.nothing,
             on=self._on(definition, versions, all_used or self.nothing),
-            factor=1.0 if rule.is_active else 0.0,
+            factor=1.0 if definition.is_active else 0.0,
         )
-        is_new = sum(stream.on) < ENOUGH and (rule.is_active or is_tried)
-        if is_new and self.estimates < MOST_ESTIMATED and not faults_of(rule):
+        is_new = sum(stream.on) < ENOUGH and (definition.is_active or is_tried)
+        if is_new and self.estimates < MOST_ESTIMATED:
             self.estimates += 1
-            stream = self.estimated_use(stream, definition, rule_zone(self.session, rule))
+            zone = zone_of(self.session, self.account.id, definition.site, definition.named_zone)
+            stream = self.estimated_use(stream, definition, zone)
         if not (is_split and past):
             return PaidRule(rule, [stream], used, runs)
         part = 1 / len(past)

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ScheduledTask
+from app.business.base import Id
 from app.business.events import EventBatch
 from app.business.likelihood import usually
 
@@ -37,23 +38,28 @@ def chain_of(session: Session, run: ScheduledTask) -> RunChain:
             break
         line.insert(0, before)
     while len(line) < 2 * MOST_RUNS:
-        after = session.scalar(select(ScheduledTask).where(ScheduledTask.follows_id == line[-1].id))
+        after = session.scalar(_AFTER, {"run_id": line[-1].id})
         if after is None:
             break
         line.append(after)
-    batches = select(EventBatch.id).where(
-        EventBatch.account_id == run.account_id, EventBatch.run_id == run.id
-    )
-    set_off = (
-        select(ScheduledTask)
-        .where(ScheduledTask.batch_id.in_(batches), usually(ScheduledTask.follows_id.is_(None)))
-        # In the order of the index: by their ids, all runs would be looked at.
-        .order_by(ScheduledTask.batch_id, ScheduledTask.automation_rule_id, ScheduledTask.part)
-    )
-    found = session.scalars(set_off.limit(MOST_RUNS + 1)).all()
+    found = session.scalars(_SET_OFF, {"account_id": run.account_id, "run_id": run.id}).all()
     return RunChain(_cause(session, run), line, found[:MOST_RUNS], len(found) > MOST_RUNS)
 
 
 def _cause(session: Session, run: ScheduledTask) -> ScheduledTask | None:
     batch = session.get(EventBatch, run.batch_id) if run.batch_id else None
     return session.get(ScheduledTask, batch.run_id) if batch and batch.run_id else None
+
+
+_RUN = bindparam("run_id", type_=Id)
+_AFTER = select(ScheduledTask).where(ScheduledTask.follows_id == _RUN)
+_BATCHES = select(EventBatch.id).where(
+    EventBatch.account_id == bindparam("account_id", type_=Id), EventBatch.run_id == _RUN
+)
+_SET_OFF = (
+    select(ScheduledTask)
+    .where(ScheduledTask.batch_id.in_(_BATCHES), usually(ScheduledTask.follows_id.is_(None)))
+    # In the order of the index: by their ids, all runs would be looked at.
+    .order_by(ScheduledTask.batch_id, ScheduledTask.automation_rule_id, ScheduledTask.part)
+    .limit(MOST_RUNS + 1)
+)

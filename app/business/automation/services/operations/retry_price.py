@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import bindparam, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.business.accounts.models import Account
@@ -260,20 +260,11 @@ def contexts_of(
     """What the engine would load for each run, without its site."""
     ids = [run.id for run in runs]
     pairs = {(run.automation_rule_id, run.rule_version) for run in runs}
-    versions = session.execute(
-        select(RuleVersion.rule_id, RuleVersion.version, RuleVersion.definition).where(
-            tuple_(RuleVersion.rule_id, RuleVersion.version).in_(pairs)
-        )
-    )
+    versions = session.execute(_VERSIONS, {"pairs": [*pairs]})
     definitions = {(rule_id, version): definition_from(stored) for rule_id, version, stored in versions}
-    rules = session.scalars(
-        select(AutomationRule).where(AutomationRule.id.in_({rule_id for rule_id, _ in pairs}))
-    )
+    rules = session.scalars(_RULES, {"rule_ids": [*{rule_id for rule_id, _ in pairs}]})
     by_id = {rule.id: rule for rule in rules}
-    details = {
-        detail.run_id: detail
-        for detail in session.scalars(select(RunDetail).where(RunDetail.run_id.in_(ids)))
-    }
+    details = {detail.run_id: detail for detail in session.scalars(_DETAILS, {"run_ids": ids})}
     return {
         run.id: RunContext(
             run=run,
@@ -286,3 +277,10 @@ def contexts_of(
         )
         for run in runs
     }
+
+
+_VERSIONS = select(RuleVersion.rule_id, RuleVersion.version, RuleVersion.definition).where(
+    tuple_(RuleVersion.rule_id, RuleVersion.version).in_(bindparam("pairs", expanding=True))
+)
+_RULES = select(AutomationRule).where(AutomationRule.id.in_(bindparam("rule_ids", expanding=True)))
+_DETAILS = select(RunDetail).where(RunDetail.run_id.in_(bindparam("run_ids", expanding=True)))

@@ -7,7 +7,6 @@ from sqlalchemy import func, select, true
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.actions.base import AnyAction
 from app.business.automation.services.catalogue.actions.registry import (
     CATALOGUE,
@@ -15,13 +14,13 @@ from app.business.automation.services.catalogue.actions.registry import (
     explicit_ids,
     is_paid,
     made_by,
-    stored_actions,
 )
 from app.business.automation.services.catalogue.nouns import noun
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope
 from app.business.automation.services.preflight.finding import Finding, Level
 from app.business.automation.services.rules.cost import most_per_run
 from app.business.automation.services.rules.definition import RuleDefinition
+from app.business.automation.services.rules.known_rules import ListedRule
 from app.business.automation.services.runs.steps import source_of
 from app.business.billing.models import Plan
 from app.business.outlets.services.ai_connections import is_connected
@@ -32,7 +31,7 @@ SHARE_OF_MONTH = 5
 
 
 def money_findings(
-    session: Session, account: Account, rule: RuleDefinition, others: Sequence[AutomationRule]
+    session: Session, account: Account, rule: RuleDefinition, others: Sequence[ListedRule]
 ) -> Iterator[Finding]:
     """Findings about limits and budgets. `others`: the account's active rules."""
     if not is_paid(rule.actions):
@@ -43,7 +42,7 @@ def money_findings(
     if price <= rule.credit_limit_per_execution:
         yield from _below_smallest(session, account, rule, connected=connected)
     yield from _below_budgets(session, account, rule, price)
-    if account.daily_ceiling is None and not any(is_paid(stored_actions(other.actions)) for other in others):
+    if account.daily_ceiling is None and not any(is_paid(other.definition.actions) for other in others):
         yield _no_ceiling(session, account)
 
 

@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.actions.base import Action
-from app.business.automation.services.catalogue.actions.registry import CATALOGUE, entries_of, stored_actions
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE, entries_of
 from app.business.automation.services.catalogue.field_types import FieldType
 from app.business.automation.services.catalogue.nouns import plural
-from app.business.automation.services.catalogue.triggers import statuses_to, stored_options
+from app.business.automation.services.catalogue.triggers import statuses_to
 from app.business.automation.services.conditions.analysis.satisfiability import kept, possible
 from app.business.automation.services.conditions.nodes import Leaf
 from app.business.automation.services.preflight.finding import Finding, Level
@@ -20,6 +19,7 @@ from app.business.automation.services.preflight.rule_graph import (
     share_a_place,
 )
 from app.business.automation.services.rules.definition import RuleDefinition
+from app.business.automation.services.rules.known_rules import ListedRule
 
 MOST_OVERLAPS = 3
 
@@ -43,9 +43,9 @@ def loop_sentence(loop: Sequence[Edge]) -> str:
     return f"These {len(loop)} rules would start one another without end: {names} → “{first}”."
 
 
-def overlap_findings(start: RuleNode, others: Sequence[AutomationRule]) -> Iterator[Finding]:
+def overlap_findings(start: RuleNode, others: Sequence[ListedRule]) -> Iterator[Finding]:
     """Other rules that do the same to records which both can take."""
-    alike = [rule for rule in others if _is_alike(start.definition, rule)]
+    alike = [rule for rule in others if _is_alike(start.definition, rule.definition)]
     for other in islice(filter(lambda node: _may_meet(start, node), nodes_of(alike)), MOST_OVERLAPS):
         label = CATALOGUE[
             sorted(_kinds(start.definition.actions) & _kinds(other.definition.actions))[0]
@@ -58,16 +58,12 @@ def overlap_findings(start: RuleNode, others: Sequence[AutomationRule]) -> Itera
         yield Finding("same_records", Level.HINT, sentence, advice, "conditions")
 
 
-def _is_alike(rule: RuleDefinition, other: AutomationRule) -> bool:
+def _is_alike(rule: RuleDefinition, other: RuleDefinition) -> bool:
     same_start = (rule.trigger, rule.record_type) == (other.trigger, other.record_type)
-    if (
-        not same_start
-        or rule.record_type is None
-        or not _kinds(rule.actions) & _kinds(stored_actions(other.actions))
-    ):
+    if not same_start or rule.record_type is None or not _kinds(rule.actions) & _kinds(other.actions):
         return False
     to = statuses_to(rule.trigger_options)
-    other_to = statuses_to(stored_options(other.trigger, other.trigger_options))
+    other_to = statuses_to(other.trigger_options)
     return not to or not other_to or bool(set(to) & set(other_to))
 
 

@@ -7,10 +7,10 @@ never meet. Rules that are off, archived or in practice mode cause no events and
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
@@ -22,11 +22,18 @@ from app.business.automation.services.conditions.analysis.satisfiability import 
 from app.business.automation.services.conditions.nodes import Node
 from app.business.automation.services.preflight.rule_effects import RuleEffects, RuleEvent
 from app.business.automation.services.rules.definition import RuleDefinition
-from app.business.automation.services.rules.repair import faults_of
-from app.business.automation.services.rules.versions import read_definition
+from app.business.automation.services.rules.known_rules import (
+    LISTED,
+    REMEMBERED,
+    KnownRule,
+    ListedRule,
+    listed_rules,
+)
 from app.business.automation.services.runs.loop_guard import MOST_DEPTH
+from app.business.base import Id
 from app.business.errors import Invalid
 from app.business.events import EventType
+from app.business.plain_rows import AnyColumns
 
 MOST_RULES = 500
 """Rules of one account that are analysed, oldest first."""
@@ -119,10 +126,10 @@ class RuleGraph:
 
     @classmethod
     def around(
-        cls, definition: RuleDefinition, rule_id: int | None, others: Sequence[AutomationRule]
+        cls, definition: RuleDefinition, rule_id: int | None, others: Sequence[ListedRule]
     ) -> "RuleGraph":
         """The graph around the rule as if it were on, with the other active rules."""
-        followed = [rule for rule in others if rule.trigger != "schedule"]
+        followed = [rule for rule in others if rule.definition.trigger != "schedule"]
         return cls(RuleNode(rule_id, definition), nodes_of(followed))
 
     def started(self) -> list[Started]:
@@ -186,18 +193,24 @@ class RuleGraph:
         return known
 
 
-def active_rules(session: Session, account_id: int, but: int | None = None) -> Sequence[AutomationRule]:
+def active_rules(session: Session, account_id: int, but: int | None = None) -> list[ListedRule]:
     """The account's valid rules that are on and not in practice mode, except for `but`. One query."""
-    query = select(AutomationRule).where(
-        AutomationRule.account_id == account_id,
+    found = listed_rules(session, _ACTIVE, {"account_id": account_id, "but": but})
+    return [rule for rule in found if not rule.known.errors]
+
+
+_ACTIVE: AnyColumns = (
+    select(*LISTED)
+    .where(
+        AutomationRule.account_id == bindparam("account_id"),
         AutomationRule.is_active,
         AutomationRule.archived_at.is_(None),
         AutomationRule.mode == "live",
+        AutomationRule.id.is_distinct_from(bindparam("but", type_=Id)),
     )
-    if but is not None:
-        query = query.where(AutomationRule.id != but)
-    rules = session.scalars(query.order_by(AutomationRule.id).limit(MOST_RULES))
-    return [rule for rule in rules if not faults_of(rule)]
+    .order_by(AutomationRule.id)
+    .limit(MOST_RULES)
+)
 
 
 def rule_graph(
@@ -214,10 +227,16 @@ def started_by(
     return rule_graph(session, account_id, definition, rule_id).started()
 
 
-def nodes_of(rules: Sequence[AutomationRule]) -> Iterator[RuleNode]:
+@lru_cache(maxsize=REMEMBERED)
+def _node(rule_id: int, known: KnownRule) -> RuleNode:
+    """What a rule can cause is found out once, and not each time that another one is looked at."""
+    return RuleNode(rule_id, known.definition)
+
+
+def nodes_of(rules: Sequence[ListedRule]) -> Iterator[RuleNode]:
     """Rules as nodes; rules that are not valid any more start nothing and are left out."""
     for rule in rules:
-        node = RuleNode(rule.id, read_definition(rule))
+        node = _node(rule.id, rule.known)
         try:
             node.conditions, node.rule_events  # noqa: B018 - parsed here, so that an error affects this rule only
         except (Invalid, KeyError, ValueError):

@@ -1,8 +1,9 @@
 """Lists of rules with filters, and their versions."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sqlalchemy import Select, func, literal, or_, select
 from sqlalchemy.orm import Session
@@ -10,13 +11,16 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import User
 from app.business.accounts.services.scope import LARGEST_ID, Scope
 from app.business.automation.models import AutomationRule, RuleVersion
-from app.business.automation.services.rule_parts import JsonObject, Stored
-from app.business.automation.services.rules.references import references_of
+from app.business.automation.services.rule_parts import JsonObject
+from app.business.automation.services.rules.known_rules import LISTED, ListedRule, listed_rules
 from app.business.errors import NotFound
 from app.business.folding import fold
 from app.business.paging import Order, Page, keyset_page, sorted_page
+from app.business.plain_rows import AnyColumns, Columns
 from app.business.sql_functions import position
 
+KEPT = 32
+"""Lists for which a process keeps the query."""
 _SHOWN_NAME = func.coalesce(func.nullif(User.name, ""), User.email)
 
 
@@ -41,7 +45,40 @@ def rules_page(
 ) -> Page[AutomationRule]:
     """A page of rules by creation or name, `-` before it: descending. Raises Invalid for a damaged cursor,
     Busy for the oldest first while others write."""
-    query = select(AutomationRule).where(scope.sees(AutomationRule), AutomationRule.built_in.is_(None))
+    query = _chosen(select(AutomationRule), scope, chosen)
+    return sorted_page(
+        session, query, _order(ordering), AutomationRule.id.expression, cursor=cursor, limit=limit
+    )
+
+
+def listed_rules_page(
+    session: Session,
+    scope: Scope,
+    chosen: RuleFilter,
+    *,
+    ordering: str = "-created_at",
+    cursor: str | None = None,
+    limit: int = 50,
+) -> Page[ListedRule]:
+    """The same page of rules as lists read them."""
+    return sorted_page(
+        session,
+        _listed(scope, chosen),
+        _order(ordering),
+        AutomationRule.id.expression,
+        cursor=cursor,
+        limit=limit,
+        read=listed_rules,
+    )
+
+
+@lru_cache(maxsize=KEPT)
+def _listed(scope: Scope, chosen: RuleFilter) -> AnyColumns:
+    return _chosen(select(*LISTED), scope, chosen)
+
+
+def _chosen(query: Select[*Columns], scope: Scope, chosen: RuleFilter) -> Select[*Columns]:
+    query = query.where(scope.sees(AutomationRule), AutomationRule.built_in.is_(None))
     archived = AutomationRule.archived_at.is_not(None)
     query = query.where(archived if chosen.state == "archived" else ~archived)
     if chosen.state in ("on", "off"):
@@ -54,11 +91,14 @@ def rules_page(
         text = literal(fold(chosen.text))
         found = position(AutomationRule.name_folded, text) > 0
         query = query.where(or_(found, position(AutomationRule.description_folded, text) > 0))
+    return query
+
+
+def _order(ordering: str) -> Order:
     column = ordering.removeprefix("-")
     # Ids are given in the order of creation, and a list by them misses nobody who is still to be committed.
     by = AutomationRule.name if column == "name" else AutomationRule.id
-    order = Order(by.expression, lambda rule: getattr(rule, by.key), descending=ordering != column)
-    return sorted_page(session, query, order, AutomationRule.id.expression, cursor=cursor, limit=limit)
+    return Order(by.expression, lambda rule: getattr(rule, by.key), descending=ordering != column)
 
 
 def versions_of(
@@ -96,12 +136,9 @@ def definition_to_restore(session: Session, rule: AutomationRule, number: int) -
     return deepcopy(said) | {"is_active": rule.is_active}
 
 
-def rules_waited_for(session: Session, scope: Scope, rules: Iterable[AutomationRule]) -> dict[int, str]:
-    """Names of the rules that these rules reference (by trigger or action), by id. No query where there are none."""
-    said: Iterator[Stored] = (
-        {"trigger_options": rule.trigger_options, "actions": rule.actions} for rule in rules
-    )
-    named = (one for words in said for one in references_of(words))
+def rules_waited_for(session: Session, scope: Scope, rules: Iterable[ListedRule]) -> dict[int, str]:
+    """Names of the rules that these rules reference, by id. No query where there are none."""
+    named = (one for rule in rules for one in rule.known.references)
     ids = {one.id for one in named if one.kind == "rule" and 0 < one.id <= LARGEST_ID}
     if not ids:
         return {}

@@ -4,7 +4,7 @@ Also reads stored definitions that are not valid any more: values that are no id
 rule.
 """
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -55,7 +55,11 @@ def unknown_references(
     session: Session, scope: Scope, definitions: Mapping[Key, Stored]
 ) -> dict[Key, Errors]:
     """For each rule, by path, the references to rows that are not in scope. One query for each kind of row."""
-    named = {key: list(references_of(definition)) for key, definition in definitions.items()}
+    return unknown_of(session, scope, {key: list(references_of(said)) for key, said in definitions.items()})
+
+
+def unknown_of(session: Session, scope: Scope, named: Mapping[Key, Sequence[Reference]]) -> dict[Key, Errors]:
+    """The same of references that are known."""
     known = _known(session, scope, {one for found in named.values() for one in found})
     errors: dict[Key, Errors] = {key: {} for key in named}
     for key, found in named.items():

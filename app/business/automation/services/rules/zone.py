@@ -9,7 +9,7 @@ from app.business.accounts.models import Account
 from app.business.accounts.services.scope import is_row_id
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.field_types import RuleScope
-from app.business.automation.services.rule_parts import JsonObject
+from app.business.automation.services.rule_parts import Json, JsonObject
 from app.business.planner.models import Site
 
 
@@ -35,7 +35,11 @@ def with_time_zone(session: Session, account: Account, data: JsonObject) -> Json
 
 def rule_zone(session: Session, rule: AutomationRule) -> ZoneInfo:
     """Time zone of `now.hour` and similar fields in the rule's conditions."""
-    site = session.get(Site, rule.site_id) if rule.site_id else None
+    return zone_of(session, rule.account_id, rule.site_id, rule.schedule.get("timezone"))
+
+
+def zone_of(session: Session, account_id: int, site_id: int | None, named: Json) -> ZoneInfo:
+    """The same of a rule on this site, whose schedule names this zone, if any."""
+    site = session.get(Site, site_id) if site_id else None
     site_zone = site.timezone if site else None
-    named = rule.schedule.get("timezone") or site_zone
-    return ZoneInfo(str(named or session.get_one(Account, rule.account_id).timezone))
+    return ZoneInfo(str(named or site_zone or session.get_one(Account, account_id).timezone))

@@ -15,7 +15,8 @@ from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE, stored_actions
 from app.business.automation.services.catalogue.nouns import noun
 from app.business.automation.services.catalogue.record_models import MODELS
-from app.business.automation.services.rules.repair import NEEDS_REPAIR, faults_of
+from app.business.automation.services.rules.known_rules import known_rule
+from app.business.automation.services.rules.repair import NEEDS_REPAIR
 from app.business.automation.services.rules.versions import read_definition
 from app.business.automation.services.runs.held_records import held_until
 from app.business.automation.services.runs.record_claims import begun_before
@@ -165,7 +166,7 @@ def _begun_by(session: Session, rule: AutomationRule, record: Record) -> int | N
 
 
 def _unfit(session: Session, rule: AutomationRule, record: Record, now: datetime) -> str | None:
-    if faults_of(rule):
+    if known_rule(rule).errors:
         return f"{NEEDS_REPAIR}."
     model = MODELS[rule.record_type or ""]
     clause = eligible(read_definition(rule), now)

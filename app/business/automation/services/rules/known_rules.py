@@ -1,0 +1,138 @@
+"""Stored rules for lists. A definition is read, checked and put in words once in a process: it hardly ever changes, and
+lists show it all day."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property, lru_cache
+
+from sqlalchemy import String, cast
+from sqlalchemy.orm import Session
+
+from app.business.accounts.services.scope import Scope
+from app.business.automation.models import AutomationRule
+from app.business.automation.services.rule_parts import Stored
+from app.business.automation.services.rules.definition import RuleDefinition, definition_from
+from app.business.automation.services.rules.references import (
+    Errors,
+    Reference,
+    references_of,
+    unknown_of,
+)
+from app.business.automation.services.rules.repair import faults_of_stored
+from app.business.automation.services.rules.sentence import sound_summary
+from app.business.automation.services.rules.versions import RENAMED
+from app.business.base import Json
+from app.business.plain_rows import AnyColumns, Values, plain_rows
+
+REMEMBERED = 1_000
+"""Definitions, and sentences, that a process remembers."""
+
+
+@dataclass(frozen=True, eq=False)
+class KnownRule:
+    """What a stored definition says. Rules that say the same share it, so nobody changes any of it."""
+
+    stored: Stored
+
+    @cached_property
+    def definition(self) -> RuleDefinition:
+        """Parts that are not valid any more are kept as stored."""
+        return definition_from(self.stored)
+
+    @cached_property
+    def errors(self) -> Errors:
+        """Validation errors by path; references are not looked up."""
+        return faults_of_stored(self.stored)
+
+    @cached_property
+    def references(self) -> tuple[Reference, ...]:
+        return tuple(references_of(self.stored))
+
+    def summary(self, place: str | None, rules: Mapping[int, str]) -> str:
+        """`sound_summary`; `rules`: names by rule id, of those that it references at least."""
+        named = {one.id: rules[one.id] for one in self.references if one.kind == "rule" and one.id in rules}
+        return _summary(self, place, tuple(named.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRule:
+    """A rule as lists read it."""
+
+    id: int
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    archived_at: datetime | None
+    known: KnownRule
+
+    @property
+    def name(self) -> str:
+        return self.definition.name
+
+    @property
+    def definition(self) -> RuleDefinition:
+        return self.known.definition
+
+
+_OWN = ("id", "version", "created_at", "updated_at", "archived_at")
+_FIELDS = {name: getattr(AutomationRule, RENAMED.get(name, name)) for name in RuleDefinition.model_fields}
+_IS_JSON = tuple(isinstance(column.type, Json) for column in _FIELDS.values())
+LISTED = (
+    *(getattr(AutomationRule, name) for name in _OWN),
+    *(
+        cast(column, String).label(name) if is_json else column
+        for is_json, (name, column) in zip(_IS_JSON, _FIELDS.items(), strict=True)
+    ),
+)
+"""The columns of a `ListedRule`; JSON as its text, which says whether the definition is known."""
+
+
+def listed_rules(session: Session, query: AnyColumns, values: Values | None = None) -> list[ListedRule]:
+    """The rules of a query of the columns LISTED, with what the session has changed."""
+    session.flush()
+    return [
+        ListedRule(id, version, created_at, updated_at, archived_at, _known(tuple(said)))
+        for id, version, created_at, updated_at, archived_at, *said in plain_rows(session, query, values)
+    ]
+
+
+def known_rule(rule: AutomationRule) -> KnownRule:
+    """What a rule that is loaded, or changed, already says."""
+    values = (getattr(rule, column.key) for column in _FIELDS.values())
+    return _known(
+        tuple(
+            json.dumps(value) if is_json else value for is_json, value in zip(_IS_JSON, values, strict=True)
+        )
+    )
+
+
+def as_listed(rule: AutomationRule) -> ListedRule:
+    """The same in a list."""
+    return ListedRule(
+        rule.id, rule.version, rule.created_at, rule.updated_at, rule.archived_at, known_rule(rule)
+    )
+
+
+def faults_of_rules(session: Session, account_id: int, rules: Sequence[ListedRule]) -> dict[int, Errors]:
+    """The errors of each rule that needs repair, including references to missing rows."""
+    named = {rule.id: rule.known.references for rule in rules}
+    unknown = unknown_of(session, Scope(account_id), named)
+    found = {rule.id: rule.known.errors or unknown[rule.id] for rule in rules}
+    return {rule_id: errors for rule_id, errors in found.items() if errors}
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _known(values: tuple[str | int | None, ...]) -> KnownRule:
+    return KnownRule(
+        {
+            name: json.loads(value) if is_json and isinstance(value, str) else value
+            for name, is_json, value in zip(_FIELDS, _IS_JSON, values, strict=True)
+        }
+    )
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _summary(known: KnownRule, place: str | None, rules: tuple[tuple[int, str], ...]) -> str:
+    return sound_summary(known.definition, place, dict(rules))
