@@ -84,6 +84,7 @@ KEYS: Shortcuts = (
             ("k", "Previous"),
             ("a", "Approve"),
             ("s", "Write what should change"),
+            ("p", "Choose who else checks it"),
             ("e", "Edit"),
             ("o", "Its page"),
         ),

@@ -27,9 +27,9 @@ function named(key) {
 }
 
 function press(element) {
-  if (element.matches("textarea, input")) {
+  if (element.matches("textarea, input, select")) {
     element.focus();
-    element.select();
+    element.select?.();
   } else if (element.matches("form")) element.requestSubmit();
   else element.click();
 }

@@ -60,6 +60,27 @@ def test_drafts_are_checked_by_keyboard(
     assert status_of(session, drafts[0]) == "draft"
 
 
+def test_ticked_ones_are_sent_back_together_and_a_key_leads_to_the_people(
+    open_page: Any, session: Session, people: People, drafts: list[int]
+) -> None:
+    page = open_page(people.operator)
+    page.goto("/my-work")
+    bar = page.get_by_role("group", name="With the ticked rows")
+    expect(bar).to_be_hidden()
+    for number in (1, 3):
+        page.get_by_role("checkbox", name=f"Draft number {number}").check()
+    bar.get_by_label("Note for the ticked").fill("Shorter, please.")
+    bar.get_by_role("button", name="Send back").click()
+    page.get_by_role("button", name="Send back 2").click()
+    expect(page.get_by_text("2 content items sent back with your note.")).to_be_visible()
+    noted = [bool(session.get_one(Content, id).note) for id in drafts]
+    session.rollback()
+    assert noted == [False, True, False, True]
+    page.wait_for_load_state()
+    page.keyboard.press("p")
+    expect(page.get_by_label("Or somebody else checks it")).to_be_focused()
+
+
 def test_on_a_phone_it_is_a_list_and_then_an_article_and_keys_decide_on_no_hidden_one(
     open_page: Any, session: Session, people: People, drafts: list[int]
 ) -> None:
