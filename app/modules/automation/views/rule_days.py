@@ -64,25 +64,25 @@ def show() -> str:
 
 def day_line(rule: AutomationRule, ends: Mapping[date, DayEnds], days: Sequence[date]) -> GridRow:
     completed, failed = (sum(getattr(end, name) for end in ends.values()) for name in ("completed", "failed"))
+    # Built by hand, for a page has hundreds.
+    runs_url = f"{address_of('automation.history')}?rule={rule.id}"
     return GridRow(
         name=rule.name,
         url=url_for("automation.rule", id=rule.id),
         is_on=rule.is_active,
-        cells=[_cell(rule.id, on, ends.get(on)) for on in days],
+        cells=[_cell(runs_url, on, ends.get(on)) for on in days],
         success=percent(completed / (completed + failed)) if completed + failed else NOTHING,
     )
 
 
-def _cell(rule_id: int, on: date, ends: DayEnds | None) -> Cell:
+def _cell(runs_url: str, on: date, ends: DayEnds | None) -> Cell:
     if ends is None:
         return Cell(on, f"{day(on)}: no run")
     parts = (("completed", ends.completed), ("failed", ends.failed), ("skipped", ends.skipped))
     words = ", ".join(f"{number:,} {name}" for name, number in parts if number)
-    # Built by hand, for a page has hundreds.
-    url = f"{address_of('automation.history')}?rule={rule_id}&start={on}&end={on}"
     look = _look(ends)
     mark = {"completed": _short(ends.completed), "skipped": "·"}.get(look, f"×{_short(ends.failed)}")
-    return Cell(on, f"{day(on)}: {words}", look, mark, url)
+    return Cell(on, f"{day(on)}: {words}", look, mark, f"{runs_url}&start={on}&end={on}")
 
 
 def _look(ends: DayEnds) -> str:
