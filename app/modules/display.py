@@ -99,6 +99,8 @@ def day(on: date | None) -> str:
 
 def number(value: float | None) -> str:
     """`20,310`; at most two decimals."""
+    if type(value) is int:
+        return f"{value:,}"
     return NOTHING if value is None else f"{value:,.2f}".rstrip("0").rstrip(".")
 
 

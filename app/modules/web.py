@@ -12,6 +12,7 @@ from flask_wtf.csrf import CSRFProtect
 from htmx_flask import Htmx
 from htmx_flask.requests import HtmxAwareRequest, HtmxHeaders
 
+from app.modules.charts import stacked_bars
 from app.modules.display import init_display, viewer_zone
 from app.modules.drawings import init_drawings
 from app.modules.navigation import address_of, addresses_of, navigation, shortcuts
@@ -96,7 +97,16 @@ def init_web(app: Flask, settings: Settings) -> None:
     app.request_class = ConsoleRequest
     csrf.init_app(app)
     init_display(app)
-    for function in (asset, navigation, shortcuts, address_of, addresses_of, viewer_zone, asks_by_itself):
+    for function in (
+        asset,
+        navigation,
+        shortcuts,
+        address_of,
+        addresses_of,
+        stacked_bars,
+        viewer_zone,
+        asks_by_itself,
+    ):
         app.add_template_global(function)
     app.after_request(_protect)
 

@@ -10,6 +10,7 @@ from app.business.accounts.services.notices import notices_by_key
 from app.business.automation.run_models import ScheduledTask, Waiting
 from app.business.automation.services.auditing.invariants import NOTICE_KEY
 from app.business.automation.services.forecast.credit_watch import LOW, RUN_OUT, nothing_left
+from app.business.automation.services.history.listed_runs import ListedRun
 from app.business.automation.services.history.run_attention import (
     failed_since,
     waiting_budgets,
@@ -48,7 +49,7 @@ class Attention:
     may be more."""
 
     needs: list[Need]
-    failures: list[ScheduledTask]
+    failures: list[ListedRun]
     silent: str
     unaccounted: int
 

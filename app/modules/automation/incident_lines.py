@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
+from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.outlets.incident_models import Incident, IncidentStatus
 from app.business.outlets.services import incidents
@@ -12,6 +14,9 @@ from app.business.outlets.services.incidents import Extent
 from app.business.planner.models import Site
 from app.infrastructure.database import db
 from app.modules.access import current_person
+
+KEPT = 64
+"""Scopes for which a process keeps the query."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +54,15 @@ def lines_of(rows: Sequence[Incident]) -> list[IncidentLine]:
 
 def open_lines(most: int) -> list[IncidentLine]:
     """The latest open incidents that nobody has muted."""
-    query = (
-        select(Incident)
-        .where(
-            incidents.seen_by(current_person().scope),
-            Incident.status == IncidentStatus.OPEN,
-            Incident.muted_at.is_(None),
-        )
-        .order_by(Incident.id.desc())
+    return lines_of(db.session.scalars(_open(current_person().scope, most)).all())
+
+
+@lru_cache(maxsize=KEPT)
+def _open(scope: Scope, most: int) -> Select[Incident]:
+    query = select(Incident).where(
+        incidents.seen_by(scope), Incident.status == IncidentStatus.OPEN, Incident.muted_at.is_(None)
     )
-    return lines_of(db.session.scalars(query.limit(most)).all())
+    return query.order_by(Incident.id.desc()).limit(most)
 
 
 def _names(model: type[AutomationRule] | type[Site], ids: set[int]) -> dict[int, str]:

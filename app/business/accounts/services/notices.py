@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, or_, select, true, update
+from sqlalchemy import ColumnElement, bindparam, func, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Notice, Role, User
@@ -64,8 +64,13 @@ def notice_of(session: Session, account_id: int, key: str) -> Notice | None:
 
 def notices_by_key(session: Session, account_id: int, keys: Collection[str]) -> dict[str, Notice]:
     """The account's notices of those keys, read or not, in one query."""
-    query = select(Notice).where(Notice.account_id == account_id, Notice.key.in_(keys))
-    return {notice.key or "": notice for notice in session.scalars(query)}
+    found = session.scalars(_BY_KEY, {"account_id": account_id, "keys": list(keys)})
+    return {notice.key or "": notice for notice in found}
+
+
+_BY_KEY = select(Notice).where(
+    Notice.account_id == bindparam("account_id"), Notice.key.in_(bindparam("keys", expanding=True))
+)
 
 
 def mark_settled(session: Session, key: str, now: datetime, *, still: Collection[int]) -> None:

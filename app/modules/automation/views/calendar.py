@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -24,9 +24,10 @@ from app.business.time_zones import start_of_day
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
 from app.modules.automation.overview_period import Overview, chosen_overview
-from app.modules.display import credits, plural
+from app.modules.automation.rules_seen import opens_rule
+from app.modules.display import credits, exact, instant, plural, viewer_zone
 from app.modules.display import day as day_text
-from app.modules.navigation import address_of
+from app.modules.navigation import address_of, addresses_of
 from app.modules.web import Context
 
 WEEKS = 14
@@ -39,16 +40,35 @@ BESIDE = 2
 
 @dataclass(frozen=True)
 class DayStart:
-    """A planned time of a rule. clock: in the zone of the calendar · sites: those it runs for, where it is split ·
-    notes: calendars that moved it, and what starts beside it · price: in words."""
+    """A planned time of a rule, in words. clock: in the zone of the calendar · url: of the rule's page, where the
+    person may open it · note: its price, the sites it runs for, where it is split, and what moves it or starts
+    beside it."""
 
-    at: datetime
     clock: str
-    rule_id: int
+    instant: str
+    exact: str
     name: str
-    sites: list[str]
-    notes: list[str]
-    price: str
+    url: str
+    note: str
+
+
+class DayCell(NamedTuple):
+    """A day as its cell shows it. look: its classes · ran: names, tones and numbers of runs; None where nothing ran ·
+    closed: why, where all is closed · share: of the dearest day's credits, in per cent."""
+
+    on: date
+    url: str
+    look: str
+    names_month: bool
+    ran: tuple[tuple[str, str, int], ...] | None
+    closed: str
+    closed_count: int
+    starting: int
+    credits: int
+    share: float
+    clocks_change: bool
+    is_crowded: bool
+    ends_credits: bool
 
 
 @allow(Role.VIEWER)
@@ -69,19 +89,19 @@ def show() -> ResponseReturnValue:
     is_now = first == _monday(today, today)
     says_something = any(day.starting or day.closed or day.closed_sites for day in found.days)
     has_runs = any(ran.total for ran in past.values())
+    url = _addresses(overview, first, today)
+    starts = _starts(shown, overview) if shown else []
     return render_template(
         "pages/automation/calendar.html",
         overview=overview,
         calendar=found,
-        today=today,
-        weeks=_weeks(found, past),
+        weeks=_weeks(found, past, today, chosen, url),
         chosen=shown,
-        starts=_starts(shown, overview) if shown else [],
+        starts=starts[:MOST_OF_DAY],
+        more_starts=max(len(starts) - MOST_OF_DAY, 0),
         ran=past.get(chosen),
-        most=MOST_OF_DAY,
-        dearest=max((day.credits for day in found.days), default=0),
         costs=_costs(found, today),
-        url=_addresses(overview, first, today),
+        url=url,
         earlier=first - timedelta(days=4 * WEEK),
         later=first + timedelta(days=4 * WEEK),
         is_now=is_now,
@@ -113,42 +133,70 @@ def _past(overview: Overview, first: date, end: date, now: datetime) -> dict[dat
     return outcomes_by_day(db.session(), overview.scope, period, overview.zone, now)
 
 
-def _weeks(found: Calendar, past: dict[date, Outcomes]) -> list[Context]:
+def _weeks(
+    found: Calendar, past: dict[date, Outcomes], today: date, chosen: date, url: Callable[..., str]
+) -> list[Context]:
     weeks = []
+    dearest = max((day.credits for day in found.days), default=0)
     for start in range(0, len(found.days), WEEK):
         days: list[CalendarDay] = list(found.days[start : start + WEEK])
         weeks.append(
             {
-                "first": days[0].on,
-                "days": [(day, past.get(day.on)) for day in days],
+                "cells": [
+                    DayCell(
+                        day.on, url(day=day.on), _look(day, today, chosen), not number or day.on.day == 1,
+                        _ran(past.get(day.on)), day.closed, day.closed_count, day.starting, day.credits,
+                        round(day.credits / dearest * 100, 1) if dearest else 0.0, day.clocks_change,
+                        bool(day.collisions), found.credits_end_on == day.on,
+                    )
+                    for number, day in enumerate(days)
+                ],
                 "runs": sum(day.starting for day in days),
                 "credits": sum(day.credits for day in days),
             }
-        )
+        )  # fmt: skip
     return weeks
+
+
+def _look(day: CalendarDay, today: date, chosen: date) -> str:
+    looks = {
+        "is-today": day.on == today,
+        "is-past": day.on < today,
+        "is-chosen": day.on == chosen,
+        "is-closed": bool(day.closed),
+        "is-month-line": day.on.day <= WEEK,
+        "is-month-start": day.on.day == 1,
+    }
+    return "".join(f" {name}" for name, applies in looks.items() if applies)
+
+
+def _ran(past: Outcomes | None) -> tuple[tuple[str, str, int], ...] | None:
+    if past is None or not past.total:
+        return None
+    runs = (
+        ("completed", "good", past.completed),
+        ("failed", "bad", past.failed),
+        ("skipped", "quiet", past.skipped),
+    )
+    return tuple(one for one in runs if one[2])
 
 
 def _starts(shown: CalendarDay, overview: Overview) -> list[DayStart]:
     """The times of a day; runs of one rule for several sites at one time are one line."""
-    sites = dict(overview.sites)
-    lines = []
-
-    def moment(run: CalendarRun) -> tuple[datetime, int]:
-        return run.time.at, run.time.rule_id
-
-    for (at, rule_id), group in groupby(sorted(shown.runs, key=moment), moment):
-        runs = list(group)
-        beside = max(run.beside for run in runs)
-        notes = [run.time.note for run in runs if run.time.note]
-        if beside >= BESIDE:
-            notes.append(f"with {plural(beside, 'other rule')}")
-        lines.append(
-            DayStart(
-                at, f"{at.astimezone(ZoneInfo(overview.zone)):%H:%M}", rule_id, runs[0].time.rule_name,
-                [sites[str(run.time.site_id)] for run in runs if str(run.time.site_id) in sites],
-                list(dict.fromkeys(notes)), _price(runs),
-            )
-        )  # fmt: skip
+    sites, lines = dict(overview.sites), []
+    rule_url, zone, own = addresses_of("automation.rule"), ZoneInfo(overview.zone), viewer_zone().key
+    for at, at_once in groupby(shown.runs, lambda run: run.time.at):
+        times = f"{at.astimezone(zone):%H:%M}", instant(at), exact(at, own)
+        for rule_id, group in groupby(at_once, lambda run: run.time.rule_id):
+            runs = list(group)
+            beside = max(run.beside for run in runs)
+            notes = [run.time.note for run in runs if run.time.note]
+            if beside >= BESIDE:
+                notes.append(f"with {plural(beside, 'other rule')}")
+            places = [sites[str(run.time.site_id)] for run in runs if str(run.time.site_id) in sites]
+            note = " · ".join((_price(runs), *places, *dict.fromkeys(notes)))
+            url = rule_url(rule_id) if opens_rule(rule_id) else ""
+            lines.append(DayStart(*times, runs[0].time.rule_name, url, note))
     return lines
 
 
@@ -176,9 +224,10 @@ def _addresses(overview: Overview, first: date, today: date) -> Callable[..., st
     """Gives the addresses of the calendar with what is shown now and the changes; built by hand, for there are a
     hundred."""
     kept: dict[str, Any] = {"site": overview.site, "from": first if first != _monday(today, today) else ""}
+    page = address_of("automation.calendar")
 
     def address(**changes: Any) -> str:
         query = urlencode({name: value for name, value in (kept | changes).items() if value})
-        return address_of("automation.calendar") + (f"?{query}" if query else "")
+        return f"{page}?{query}" if query else page
 
     return address

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
@@ -26,6 +26,7 @@ from app.business.automation.services.history.pipeline import PUBLISHED, TO_CHEC
 from app.business.automation.services.history.time_saved import hours_saved
 from app.business.automation.services.reports.morning_line import report_of_today, sentences
 from app.business.periods import Period, day_of, last_days, this_month
+from app.business.plain_rows import plain_rows
 from app.business.time_zones import start_of_day
 from app.business.writer.models import Content, ContentStatus
 from app.infrastructure.database import db
@@ -37,6 +38,7 @@ from app.modules.automation.run_listing import run_listing, short_address
 from app.modules.automation.views.history import partial
 from app.modules.display import day as day_text
 from app.modules.display import viewer_zone
+from app.modules.navigation import addresses_of
 from app.modules.web import Context, htmx
 
 RECENT = 12
@@ -149,16 +151,17 @@ def _bars(overview: Overview, now: datetime) -> list[Context]:
 
 
 def _by_rule(used: CreditUse) -> list[CreditShare]:
-    ids = list(used.by_rule)[:TOP]
-    query = select(AutomationRule.id, AutomationRule.name).where(
-        AutomationRule.account_id == current_person().account.id, AutomationRule.id.in_(ids)
-    )
-    names = {row.id: row.name for row in db.session.execute(query)} if ids else {}
-    named = {
-        id: (names.get(id, f"Rule {id}"), url_for("automation.rule", id=id) if opens_rule(id) else "")
-        for id in ids
-    }
+    ids, url = list(used.by_rule)[:TOP], addresses_of("automation.rule")
+    wanted = {"account_id": current_person().account.id, "ids": ids}
+    names = dict(iter(plain_rows(db.session(), _NAMES, wanted))) if ids else {}
+    named = {id: (names.get(id, f"Rule {id}"), url(id) if opens_rule(id) else "") for id in ids}
     return _parts(used.by_rule, named)
+
+
+_NAMES = select(AutomationRule.id, AutomationRule.name).where(
+    AutomationRule.account_id == bindparam("account_id"),
+    AutomationRule.id.in_(bindparam("ids", expanding=True)),
+)
 
 
 def _by_site(used: CreditUse, overview: Overview) -> list[CreditShare]:

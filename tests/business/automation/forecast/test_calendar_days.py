@@ -1,6 +1,5 @@
 """The calendar of planned times: each once, on its day, with its price, also over changes of the clocks."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
@@ -12,10 +11,10 @@ from app.business.accounts.models import Account
 from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.forecast import calendar_days, planned_times
+from app.business.automation.services.forecast import calendar_days
 from app.business.automation.services.forecast.calendar_days import calendar
 from app.business.automation.services.rules.naming import free_name
-from app.business.automation.services.schedules.calendar import Occurrence, Schedule
+from app.business.automation.services.schedules.due_minutes import due_minutes
 from tests.business.automation.schedules.minute_walker import EPOCH, walk
 from tests.factories import make_account, make_sector, make_site
 
@@ -91,31 +90,27 @@ def test_too_many_times_are_said_to_be_cut(session: Session, monkeypatch: pytest
 
 
 def test_sums_of_a_day_are_those_of_its_runs(session: Session) -> None:
-    """Also where rules share a schedule, which is walked once for all of them."""
+    """Also where rules share a schedule, each day of which is worked out once for them all."""
     chance, account = Random(7), make_account(session, timezone="Europe/Berlin")
     crons = ["0 6 * * *", "*/30 8-9 * * 1-5", "15 2 * * *", "0 6 1 * *"]
-    walked: list[Schedule] = []
-
-    def occurrences(schedule: Schedule, after: datetime, until: datetime) -> Iterator[Occurrence]:
-        walked.append(schedule)
-        return found_by(schedule, after, until)
-
     rules = [scheduled(session, account, chance.choice(crons)) for _ in range(12)]
     paid = {rule.id for rule in rules[:5]}
     for rule in rules[5:]:
         rule.actions = [{"type": "update_records", "params": {"labels_add": ["seen"]}}]
     session.flush()
-    found_by = planned_times.occurrences
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planned_times, "occurrences", occurrences)
-        first = date(2026, 10, 21)
-        days = calendar(session, account, Scope(account.id), first, first + timedelta(days=14), NOW).days
+    first, end = date(2026, 10, 21), date(2026, 11, 4)
+    due_minutes.cache_clear()
+    days = calendar(session, account, Scope(account.id), first, end, NOW).days
+    worked_out = due_minutes.cache_info().misses
+    again = calendar(session, account, Scope(account.id), first, end, NOW).days
+    assert [day.starting for day in again] == [day.starting for day in days]
     times = {
         rule.id: [run.time.at for day in days for run in day.runs if run.time.rule_id == rule.id]
         for rule in rules
     }
     lines = {rule.id: str(rule.schedule) for rule in rules}
-    assert len(walked) == len({*lines.values()})
+    assert 0 < worked_out <= len({*lines.values()}) * len(days)
+    assert due_minutes.cache_info().misses == worked_out
     assert all(times[one] == times[other] for one in times for other in times if lines[one] == lines[other])
     for day in days:
         assert day.starting == sum(run.time.runs for run in day.runs)

@@ -1,6 +1,7 @@
 """What is forecast of rules with calendars is what planning then does: which times run, on which days, at what cost."""
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -15,10 +16,10 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.services.calendars.closed_times import ClosedRule
 from app.business.automation.services.calendars.opening_times import OpeningTimes
 from app.business.automation.services.calendars.working_calendar import parse_calendar
-from app.business.automation.services.forecast.calendar_days import calendar
+from app.business.automation.services.forecast.calendar_days import MOST_TIMES, calendar
 from app.business.automation.services.forecast.due_days import parts_due, rest_of_day
 from app.business.automation.services.forecast.outlook import look_ahead, with_rule
-from app.business.automation.services.forecast.planned_times import planned_times
+from app.business.automation.services.forecast.planned_days import planned_days
 from app.business.automation.services.forecast.spend_history import days_from
 from app.business.automation.services.forecast.streams import NEW
 from app.business.automation.services.rules.definition import definition_from
@@ -116,10 +117,20 @@ def test_forecast_times_are_those_that_come(session: Session, number: int) -> No
     planned(machine, account, dice, site=sites[0].id)
     planned(machine, account, dice, split_by="site")
     until = now + 9 * DAY
+    starts = [now.replace(hour=0) + number * DAY for number in range(11)]
+    days, _ = planned_days(session, Scope(account.id), now, starts, MOST_TIMES)
     foretold = sorted(
         (one.at, one.rule_id, one.site_id or 0, one.runs)
-        for one in planned_times(session, Scope(account.id), now, until)
+        for day in days
+        for one in day.times
+        if one.at <= until
     )
+    for day in days:
+        runs = [one for one in day.times if one.runs]
+        minutes = Counter(at for at, _ in {(one.at.replace(second=0), one.rule_id) for one in runs})
+        assert day.runs_of_rules == Counter(one.rule_id for one in runs)
+        assert day.crowded(2) == sum(rules >= 2 for rules in minutes.values())
+        assert [day.together(one.at) for one in runs] == [minutes[one.at.replace(second=0)] for one in runs]
     go_to(machine, f"{until:%Y-%m-%d %H:%M}")
     came = sorted(
         (run.begins_at, run.automation_rule_id, run.site_id or 0, run.reason != "closed_day")

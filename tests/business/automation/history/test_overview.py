@@ -13,6 +13,8 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, Reason, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.forecast import planned_times
+from app.business.automation.services.forecast.calendar_days import MOST_TIMES
+from app.business.automation.services.forecast.planned_days import planned_days
 from app.business.automation.services.history import dashboard
 from app.business.automation.services.history.credit_use import credit_use
 from app.business.automation.services.history.dashboard import Outcomes
@@ -185,7 +187,10 @@ def test_the_next_times_are_the_first_of_all_times(session: Session, account: Ac
     scheduled(session, make_account(session), "* * * * *".replace("* ", "*/5 ", 1), now)
     session.flush()
     scope, until = Scope(account.id), now + timedelta(days=2)
-    every = list(planned_times.planned_times(session, scope, now, until))
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    starts = [midnight + timedelta(days=number) for number in range(4)]
+    days, _ = planned_days(session, scope, now, starts, MOST_TIMES)
+    every = [time for day in days for time in day.times if time.at <= until]
     assert every == sorted(every, key=lambda time: (time.at, time.rule_id))
     assert len({(time.at, time.rule_id, time.site_id) for time in every}) == len(every) > 100
     for limit in (1, 5, 20):

@@ -1,7 +1,7 @@
 """Whether every planned time and every event has a row that records its result."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import NamedTuple
@@ -13,8 +13,8 @@ from app.business.automation.delivery_models import BatchDelivery, Delivery
 from app.business.automation.models import AutomationRule, RuleActivation, RuleVersion
 from app.business.automation.run_models import Cause, ScheduledTask, Status
 from app.business.automation.services.rule_parts import JsonObject
-from app.business.automation.services.rules.definition import definition_from
-from app.business.automation.services.schedules.calendar import due_instants
+from app.business.automation.services.runs.due_rule import StoredTimes
+from app.business.automation.services.schedules.calendar import Schedule, due_instants
 from app.business.automation.services.triggering.activations import site_schedules
 from app.business.automation.services.triggering.failed_deliveries import somebody_must_act
 from app.business.base import Id, UtcDateTime
@@ -39,10 +39,17 @@ class PlannedSpan(NamedTuple):
     zones: dict[str, str]
     definition: JsonObject
 
+    @property
+    def times(self) -> StoredTimes:
+        split_by, schedule = self.definition.get("split_by"), self.definition.get("schedule")
+        return StoredTimes(str(split_by), schedule if isinstance(schedule, dict) else {})
+
 
 Stretch = tuple[datetime, datetime]
 Times = dict[tuple[int, int], list[Stretch]]
 """By rule and site."""
+Walk = Callable[[Schedule, datetime, datetime], Sequence[datetime]]
+"""Gives the due times of a schedule, walked through once for all rules with equal ones."""
 
 
 def unaccounted(session: Session, account_id: int, now: datetime) -> int:
@@ -54,7 +61,8 @@ def unaccounted(session: Session, account_id: int, now: datetime) -> int:
     bounds = {"account_id": account_id, "since": since, "until": until}
     spans = [PlannedSpan(*row) for row in plain_rows(session, _spans(), bounds)]
     runs = _times_of(plain_rows(session, _planned_runs(), bounds)) if spans else {}
-    missing = sum(_missing(span, runs, since, until) for span in spans)
+    walk = cache(_due)
+    missing = sum(_missing(span, runs, since, until, walk) for span in spans)
     return missing + plain_rows(session, _open_events(), bounds)[0][0]
 
 
@@ -82,12 +90,13 @@ def _spans() -> Select[int, datetime, datetime | None, dict[str, str], JsonObjec
 
 
 @cache
-def _planned_runs() -> CompoundSelect[int, int, datetime, datetime]:
+def _planned_runs() -> CompoundSelect[int, int, datetime, datetime | None, datetime | None]:
     query = select(
         ScheduledTask.automation_rule_id,
         ScheduledTask.split_site_id,
-        func.coalesce(ScheduledTask.first_at, ScheduledTask.scheduled_at),
-        func.coalesce(ScheduledTask.last_at, ScheduledTask.scheduled_at),
+        ScheduledTask.scheduled_at,
+        ScheduledTask.first_at,
+        ScheduledTask.last_at,
     ).where(
         ScheduledTask.account_id == ACCOUNT,
         ScheduledTask.scheduled_at >= SINCE,
@@ -99,35 +108,35 @@ def _planned_runs() -> CompoundSelect[int, int, datetime, datetime]:
     return union_all(*(query.where(ScheduledTask.status == status) for status in Status))
 
 
-def _times_of(rows: Iterable[Row[int, int, datetime, datetime]]) -> Times:
+def _times_of(rows: Iterable[Row[int, int, datetime, datetime | None, datetime | None]]) -> Times:
     """For each rule and site the times its runs stand for, as (from, to); they differ for a row of many missed
     times."""
     times: Times = defaultdict(list)
-    for rule_id, site_id, first_at, last_at in rows:
-        times[rule_id, site_id].append((first_at, last_at))
+    for rule_id, site_id, at, first_at, last_at in rows:
+        times[rule_id, site_id].append((first_at or at, last_at or at))
     return times
 
 
-def _missing(span: PlannedSpan, runs: Times, since: datetime, until: datetime) -> int:
-    definition = definition_from(span.definition)
+def _due(schedule: Schedule, start: datetime, end: datetime) -> Sequence[datetime]:
+    return tuple(due_instants(schedule, start, end))
+
+
+def _missing(span: PlannedSpan, runs: Times, since: datetime, until: datetime, walk: Walk) -> int:
     try:
-        schedules = site_schedules(definition, span.zones)
+        schedules = site_schedules(span.times, span.zones)
     except Invalid:
         return 0  # Its due times are not known; the watch reports the rule.
     start, end = max(span.from_at, since), min(span.to_at or until, until)
     return sum(
-        _without_run(due_instants(schedule, start, end), runs.get((span.rule_id, site_id), []))
+        _without_run(walk(schedule, start, end), runs.get((span.rule_id, site_id), []))
         for site_id, schedule in schedules.items()
     )
 
 
 def _without_run(due: Iterable[datetime], runs: list[Stretch]) -> int:
-    known = {first_at for first_at, _ in runs}
-    folded = [(first_at, last_at) for first_at, last_at in runs if first_at < last_at]
-    return sum(
-        due_at not in known and not any(first_at <= due_at <= last_at for first_at, last_at in folded)
-        for due_at in due
-    )
+    missing = set(due).difference(first_at for first_at, _ in runs)
+    folded = [(first_at, last_at) for first_at, last_at in runs if first_at < last_at] if missing else []
+    return sum(not any(first_at <= due_at <= last_at for first_at, last_at in folded) for due_at in missing)
 
 
 @cache

@@ -1,13 +1,10 @@
 """The calendar of what comes: planned times by day of the account's zone, with their credits and where they collide."""
 
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from itertools import islice
-from operator import attrgetter
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,20 +14,14 @@ from app.business.accounts.services.scope import Scope
 from app.business.automation.services.calendars.applied_calendars import OF_ACCOUNT, OF_NO_SITE, openings_of
 from app.business.automation.services.calendars.working_calendar import WorkingCalendar
 from app.business.automation.services.forecast.outlook import look_ahead
-from app.business.automation.services.forecast.planned_times import (
-    PlannedTime,
-    RunPrice,
-    planned_times,
-    run_prices,
-)
-from app.business.periods import day_of
+from app.business.automation.services.forecast.planned_days import PlannedDay, planned_days
+from app.business.automation.services.forecast.planned_times import PlannedTime, RunPrice, run_prices
 from app.business.planner.models import Site, SiteStatus
 from app.business.time_zones import start_of_day
 
 MOST_TIMES = 20_000
 """Planned times of one calendar; a rule every five minutes has 25,920 in 90 days."""
 TINY = timedelta(microseconds=1)
-RUNS = attrgetter("runs")
 TOGETHER = 3
 """Rules that start in the same minute and are worth a mark."""
 
@@ -66,19 +57,20 @@ class CalendarDay:
     """
 
     on: date
+    planned: PlannedDay
+    prices: Mapping[int, RunPrice]
     clocks_change: bool
     closed: str = ""
     closed_sites: Sequence[ClosedSites] = ()
-    times: Sequence[PlannedTime] = ()
-    prices: Mapping[int, RunPrice] = field(default_factory=dict)
 
     @cached_property
     def runs(self) -> Sequence[CalendarRun]:
+        planned = self.planned
         return [
-            CalendarRun(time, self.prices.get(time.rule_id), len(self._together[time.at]) - 1)
+            CalendarRun(time, self.prices.get(time.rule_id), planned.together(time.at) - 1)
             if time.runs
             else CalendarRun(time, None)
-            for time in self.times
+            for time in planned.times
         ]
 
     @cached_property
@@ -86,14 +78,13 @@ class CalendarDay:
         prices = self.prices
         if not prices:
             return 0
-        return sum(
-            prices[time.rule_id].credits for time in self.times if time.runs and time.rule_id in prices
-        )
+        runs = self.planned.runs_of_rules.items()
+        return sum(prices[rule_id].credits * number for rule_id, number in runs if rule_id in prices)
 
     @cached_property
     def starting(self) -> int:
         """How many of them run."""
-        return sum(map(RUNS, self.times))
+        return self.planned.runs_of_rules.total()
 
     @property
     def closed_count(self) -> int:
@@ -103,16 +94,7 @@ class CalendarDay:
     @cached_property
     def collisions(self) -> int:
         """Minutes in which many rules start together."""
-        return sum(len(rule_ids) >= TOGETHER for rule_ids in self._together.values())
-
-    @cached_property
-    def _together(self) -> Mapping[datetime, set[int]]:
-        """The rules that start in each minute."""
-        together: dict[datetime, set[int]] = defaultdict(set)
-        for time in self.times:
-            if time.runs:
-                together[time.at].add(time.rule_id)
-        return together
+        return self.planned.crowded(TOGETHER)
 
 
 @dataclass(frozen=True)
@@ -139,31 +121,25 @@ def calendar(
     person sees when the account's credits end."""
     zone = account.timezone
     dates = [first + timedelta(days=number) for number in range((end - first).days)]
-    since = max(now, start_of_day(first, zone) - TINY)
-    until = start_of_day(end, zone) - TINY
-    found = planned_times(session, scope, since, until) if since < until else iter(())
-    times = list(islice(found, MOST_TIMES + 1))
-    complete_until = day_of(times[-1].at, zone) if len(times) > MOST_TIMES else None
-    prices = run_prices(session, account, {time.rule_id for time in times if time.runs}, now)
+    starts = [start_of_day(on, zone) for on in (*dates, end)]
+    since = max(now, starts[0] - TINY)
+    shown, incomplete = planned_days(session, scope, since, starts, MOST_TIMES)
+    rule_ids = {rule_id for day in shown for rule_id in day.runs_of_rules}
+    prices = run_prices(session, account, rule_ids, now)
     closings = _closings(session, account, scope)
-    days, begin = [], 0
-    shown = times[:MOST_TIMES]
-    for on in dates:
-        end_of_day = start_of_day(on + timedelta(days=1), zone)
-        end_at = bisect_left(shown, end_of_day, begin, key=attrgetter("at"))
-        days.append(
-            CalendarDay(
-                on,
-                end_of_day - start_of_day(on, zone) != timedelta(days=1),
-                closings.of_all_on(on),
-                closings.of_sites_on(on),
-                shown[begin:end_at],
-                prices,
-            )
+    days = [
+        CalendarDay(
+            on,
+            planned,
+            prices,
+            planned.end - planned.begin != timedelta(days=1),
+            closings.of_all_on(on),
+            closings.of_sites_on(on),
         )
-        begin = end_at
+        for on, planned in zip(dates, shown, strict=True)
+    ]
     credits_end_on = look_ahead(session, account, now).forecast().runs_out if sees_account else None
-    return Calendar(days, complete_until, credits_end_on)
+    return Calendar(days, None if incomplete is None else dates[incomplete], credits_end_on)
 
 
 @dataclass(frozen=True)

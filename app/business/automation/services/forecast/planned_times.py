@@ -5,38 +5,43 @@ schedules.
 """
 
 import heapq
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache, lru_cache
 from itertools import islice, tee
 from operator import attrgetter
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import CompoundSelect, bindparam, select, union_all
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Reason, ScheduledTask, Status
-from app.business.automation.services.calendars.applied_calendars import closed_rules
+from app.business.automation.services.calendars.applied_calendars import ClosedRules, RulePlace, closed_rules
 from app.business.automation.services.calendars.closed_times import ClosedRule
-from app.business.automation.services.catalogue.actions.registry import is_paid, stored_actions
+from app.business.automation.services.catalogue.actions.registry import is_paid
 from app.business.automation.services.forecast.spend_history import used_by_rule
 from app.business.automation.services.rules.cost import most_per_run
-from app.business.automation.services.rules.known_rules import known_rule
-from app.business.automation.services.rules.versions import read_definition
+from app.business.automation.services.rules.known_rules import LISTED, ListedRule, listed_rules
 from app.business.automation.services.schedules.calendar import Occurrence, Schedule, occurrences
 from app.business.automation.services.triggering.activations import present_zones, site_schedules
+from app.business.base import UtcDateTime
 from app.business.errors import Invalid
 from app.business.outlets.services.ai_connections import is_connected
 from app.business.periods import last_days
+from app.business.plain_rows import AnyColumns, plain_rows
 from app.business.time_zones import time_in
 
 PAST_DAYS = 28
 TINY = timedelta(microseconds=1)
 BROKEN = "fails: the rule needs repair"
-ONE_DAY = timedelta(days=1)
+SINCE, UNTIL = (bindparam(name, type_=UtcDateTime()) for name in ("since", "until"))
+KEPT = 64
+"""Scopes for which a process keeps the query."""
+PendingRuns = CompoundSelect[datetime, int, int | None, str, int, str | None, str, datetime, datetime | None]
 
 
 class PlannedTime(NamedTuple):
@@ -66,38 +71,67 @@ class RunPrice:
     is_measured: bool
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedLine:
+    """The times of a rule that have no rows yet; of one of its sites, where it is split by them.
+
+    is_broken: its runs can only fail · since: all of them are planned later than that.
+    """
+
+    rule_id: int
+    rule_name: str
+    site_id: int | None
+    schedule: Schedule
+    closed: ClosedRule
+    is_broken: bool
+    since: datetime
+
+    def times(self, found: Iterable[Occurrence], since: datetime, until: datetime) -> Iterator[PlannedTime]:
+        """`found`, its occurrences until then, as times in (since, until] in the order in which they start."""
+        times = self._settled(found) if self.closed.obeyed else self._open(found)
+        if not self.closed.may_move:
+            return times
+        # A moved time comes after others that were planned later.
+        return iter(sorted((time for time in times if since < time.at <= until), key=_in_order))
+
+    def _open(self, found: Iterable[Occurrence]) -> Iterator[PlannedTime]:
+        for time in found:
+            note = BROKEN if self.is_broken else time.note
+            yield PlannedTime(time.utc, self.rule_id, self.site_id, self.rule_name, note)
+
+    def _settled(self, found: Iterable[Occurrence]) -> Iterator[PlannedTime]:
+        for time in found:
+            settled = self.closed.settle(self.schedule, time.utc)
+            at, note = settled.start_at or time.utc, time.note
+            if settled.start_at is None:
+                note = f"skipped: {settled.why}"
+            elif self.is_broken:
+                note = BROKEN
+            elif settled.is_moved:
+                note = _moved_from(time.utc, self.schedule.timezone)
+            runs = settled.start_at is not None
+            yield PlannedTime(at, self.rule_id, self.site_id, self.rule_name, note, runs=runs)
+
+
 def next_times(
     session: Session, scope: Scope, now: datetime, until: datetime, limit: int
 ) -> list[PlannedTime]:
     """The first `limit` times in (now, until] at which something runs. Reads no more than so many runs and rules: a
     rule whose next time comes after theirs has none among the first."""
-    rows = _rows(session, scope, now, until, limit)
-    rules = _scheduled(session, scope, until, limit)
-    walks = _walks(session, scope, rules, now, until)
+    rows = planned_rows(session, scope, now, until, limit)
+    walks = _walks(planned_lines(session, scope, now, until, limit), now, until)
     merged = heapq.merge(rows, *walks, key=_in_order)
     return list(islice((time for time in merged if time.runs), limit))
 
 
-def planned_times(session: Session, scope: Scope, since: datetime, until: datetime) -> Iterator[PlannedTime]:
-    """All times in (since, until] that are not due yet, in order; those that closed days leave out as well."""
-    rows = _rows(session, scope, since, until, None)
-    rules = _scheduled(session, scope, until, None)
-    return _merged([iter(rows), *_walks(session, scope, rules, since, until)])
-
-
-def _merged(walks: Sequence[Iterator[PlannedTime]]) -> Iterator[PlannedTime]:
-    """The times of all walks in order, read by a day at a time: sorting those is far cheaper than comparing the next
-    of each walk at each time."""
-    heads = [next(walk, None) for walk in walks]
-    while begin := min((head.at for head in heads if head), default=None):
-        times = []
-        for number, walk in enumerate(walks):
-            time = heads[number]
-            while time and time.at < begin + ONE_DAY:
-                times.append(time)
-                time = next(walk, None)
-            heads[number] = time
-        yield from sorted(times, key=_in_order)
+def _walks(lines: Iterable[PlannedLine], since: datetime, until: datetime) -> Iterator[Iterator[PlannedTime]]:
+    """The times of each line in (since, until]; those with equal schedules share one walk, as far as it is asked
+    for."""
+    walked: dict[tuple[Schedule, datetime], Iterator[Occurrence]] = {}
+    for line in lines:
+        key = (line.schedule, line.since)
+        walked[key], own = tee(walked.get(key) or occurrences(line.schedule, line.since, until))
+        yield line.times(own, since, until)
 
 
 def run_prices(
@@ -107,11 +141,11 @@ def run_prices(
     ids = sorted(set(rule_ids))
     if not ids:
         return {}
-    query = select(AutomationRule).where(
-        AutomationRule.account_id == account.id, AutomationRule.id.in_(ids), AutomationRule.mode == "live"
-    )
-    paid = [rule for rule in session.scalars(query) if is_paid(stored_actions(rule.actions))]
-    rules = [rule for rule in paid if not known_rule(rule).errors]
+    rules = [
+        rule
+        for rule in listed_rules(session, _BY_ID, {"account_id": account.id, "ids": ids})
+        if is_paid(rule.definition.actions) and rule.definition.mode == "live" and not rule.known.errors
+    ]
     used = _used(session, account, now) if rules else {}
     connected = bool(rules) and is_connected(session, account.id)
     return {rule.id: _price(rule, *used.get(rule.id, (0, 0)), connected) for rule in rules}
@@ -121,34 +155,21 @@ def _used(session: Session, account: Account, now: datetime) -> Mapping[int, tup
     return used_by_rule(session, account.id, last_days(PAST_DAYS, account.timezone, now), account.timezone)
 
 
-def _price(rule: AutomationRule, used: int, runs: int, connected: bool) -> RunPrice:
+def _price(rule: ListedRule, used: int, runs: int, connected: bool) -> RunPrice:
     if runs > 0 and used > 0:
         return RunPrice(round(used / runs), True)
-    return RunPrice(most_per_run(read_definition(rule), connected=connected), False)
+    return RunPrice(most_per_run(rule.definition, connected=connected), False)
 
 
-def _rows(
-    session: Session, scope: Scope, since: datetime, until: datetime, limit: int | None
+def planned_rows(
+    session: Session, scope: Scope, since: datetime, until: datetime, limit: int | None = None
 ) -> list[PlannedTime]:
-    run = ScheduledTask
-    columns = (run.begins_at, run.automation_rule_id, run.site_id, run.rule_name, run.id)
-    said = (run.reason, run.error_message, run.scheduled_at, run.moved_to_at)
-    seen = (scope.sees(run), run.status == Status.PENDING)
-    query = (
-        select(*columns, *said)
-        .where(*seen, run.scheduled_at > since, run.scheduled_at <= until, run.moved_to_at.is_(None))
-        .order_by(run.scheduled_at, run.automation_rule_id)
-        .limit(limit)
-    )
-    moved = (
-        select(*columns, *said)
-        .where(*seen, run.moved_to_at > since, run.moved_to_at <= until)
-        .order_by(run.moved_to_at, run.automation_rule_id)
-        .limit(limit)
-    )
-    rows = [*session.execute(query), *session.execute(moved)]
+    """Of runs with rows, the times in (since, until] in order; those that closed days leave out as well."""
+    rows = plain_rows(session, _pending(scope, limit), {"since": since, "until": until})
     zone = session.get_one(Account, scope.account_id).timezone if rows else ""
-    broken = _broken(session, {row.automation_rule_id for row in rows if row.reason != Reason.CLOSED_DAY})
+    broken = _broken(
+        session, scope, {row.automation_rule_id for row in rows if row.reason != Reason.CLOSED_DAY}
+    )
     times = [
         PlannedTime(at, rule_id, site_id, name, f"skipped: {said}", run_id, runs=False)
         if reason == Reason.CLOSED_DAY
@@ -162,80 +183,81 @@ def _rows(
     return sorted(times, key=_in_order)
 
 
-def _broken(session: Session, rule_ids: Collection[int]) -> set[int]:
+def _broken(session: Session, scope: Scope, rule_ids: Collection[int]) -> set[int]:
     """Those of the rules that need repair."""
-    if not rule_ids:
-        return set()
-    rules = session.scalars(select(AutomationRule).where(AutomationRule.id.in_(rule_ids)))
-    return {rule.id for rule in rules if known_rule(rule).errors}
+    wanted = {"account_id": scope.account_id, "ids": list(rule_ids)}
+    rules = listed_rules(session, _BY_ID, wanted) if rule_ids else ()
+    return {rule.id for rule in rules if rule.known.errors}
+
+
+_OF_ACCOUNT = select(*LISTED).where(AutomationRule.account_id == bindparam("account_id"))
+_BY_ID: AnyColumns = _OF_ACCOUNT.where(AutomationRule.id.in_(bindparam("ids", expanding=True)))
+
+
+@lru_cache(maxsize=KEPT)
+def _pending(scope: Scope, limit: int | None) -> PendingRuns:
+    """Its parameters are since and until. Those that a closed day moved stand elsewhere in the index."""
+    run = ScheduledTask
+    columns = (run.begins_at, run.automation_rule_id, run.site_id, run.rule_name, run.id)
+    said = (run.reason, run.error_message, run.scheduled_at, run.moved_to_at)
+    query = select(*columns, *said).where(scope.sees(run), run.status == Status.PENDING)
+    planned = query.where(run.scheduled_at > SINCE, run.scheduled_at <= UNTIL, run.moved_to_at.is_(None))
+    moved = query.where(run.moved_to_at > SINCE, run.moved_to_at <= UNTIL)
+    parts = (
+        part.order_by(at, run.automation_rule_id).limit(limit).subquery()
+        for part, at in ((planned, run.scheduled_at), (moved, run.moved_to_at))
+    )
+    return union_all(*map(select, parts))
 
 
 def _moved_from(planned_at: datetime, zone: str) -> str:
     return f"moved from {time_in(planned_at, zone)}, a closed day"
 
 
-def _scheduled(
-    session: Session, scope: Scope, until: datetime, limit: int | None
-) -> Sequence[AutomationRule]:
-    """Rules of the account with times up to `until` that have no row yet, those with the earliest first."""
-    query = select(AutomationRule).where(
-        AutomationRule.account_id == scope.account_id, AutomationRule.unplanned_from <= until
-    )
-    return session.scalars(query.order_by(AutomationRule.unplanned_from).limit(limit)).all()
+def planned_lines(
+    session: Session, scope: Scope, since: datetime, until: datetime, limit: int | None = None
+) -> list[PlannedLine]:
+    """What is planned in (since, until] by the schedules: of all rules, or of those that come first."""
+    rules = listed_rules(session, _scheduled(limit), {"account_id": scope.account_id, "until": until})
+    places = {rule.id: _place_of(rule, scope.account_id) for rule in rules}
+    closed = closed_rules(session, places.values())
+    zones = present_zones(session, [rule.id for rule in rules if rule.definition.split_by == "site"])
+    return [
+        line
+        for rule in rules
+        for line in _lines(rule, places[rule.id], scope, closed, zones.get(rule.id, {}), since)
+    ]
 
 
-def _walks(
-    session: Session, scope: Scope, rules: Sequence[AutomationRule], since: datetime, until: datetime
-) -> Iterator[Iterator[PlannedTime]]:
-    """The times of each rule, and of each of its sites where it is split by them."""
-    closed = closed_rules(session, rules)
-    walked: dict[tuple[Schedule, datetime], Iterator[Occurrence]] = {}
-    zones = present_zones(session, [rule.id for rule in rules if rule.split_by == "site"])
-    for rule in rules:
-        try:
-            schedules = site_schedules(read_definition(rule), zones.get(rule.id, {}))
-        except Invalid:
-            continue
-        is_broken = bool(known_rule(rule).errors)
-        planned_since = rule.unplanned_from - TINY if rule.unplanned_from else since
-        for split_site, schedule in schedules.items():
-            site_id = split_site or rule.site_id
-            if not scope.holds(site_id):
-                continue
-            times = closed.of(rule, split_site)
+@cache
+def _scheduled(limit: int | None) -> AnyColumns:
+    query = _OF_ACCOUNT.where(AutomationRule.unplanned_from <= UNTIL)
+    return query.order_by(AutomationRule.unplanned_from).limit(limit)
+
+
+def _place_of(rule: ListedRule, account_id: int) -> RulePlace:
+    return RulePlace(account_id, rule.definition.site, rule.definition.on_closed_days)
+
+
+def _lines(
+    rule: ListedRule,
+    place: RulePlace,
+    scope: Scope,
+    closed: ClosedRules,
+    zones: Mapping[str, str],
+    since: datetime,
+) -> Iterator[PlannedLine]:
+    """One, or one for each site. Without a readable schedule there is none."""
+    try:
+        schedules = site_schedules(rule.definition, zones)
+    except Invalid:
+        return
+    is_broken = bool(rule.known.errors)
+    planned_since = rule.unplanned_from - TINY if rule.unplanned_from else since
+    for split_site, schedule in schedules.items():
+        site_id = split_site or place.site_id
+        if scope.holds(site_id):
+            times = closed.of(place, split_site)
             # A time before `since` may have been moved to one after it.
             first = planned_since if times.may_move else max(since, planned_since)
-            # Rules with equal schedules share one walk, as far as it is asked for.
-            found = walked.get((schedule, first)) or occurrences(schedule, first, until)
-            walked[schedule, first], own = tee(found)
-            walk = _walk(rule, site_id, schedule, times, own)
-            if is_broken:
-                walk = (time._replace(note=BROKEN) if time.runs else time for time in walk)
-            yield _by_start(walk, since, until) if times.may_move else walk
-
-
-def _walk(
-    rule: AutomationRule,
-    site_id: int | None,
-    schedule: Schedule,
-    times: ClosedRule,
-    found: Iterable[Occurrence],
-) -> Iterator[PlannedTime]:
-    if times.obeyed is None:
-        rule_id, name = rule.id, rule.name
-        for time in found:
-            yield PlannedTime(time.utc, rule_id, site_id, name, time.note)
-        return
-    for time in found:
-        settled = times.settle(schedule, time.utc)
-        if settled.start_at is None:
-            note = f"skipped: {settled.why}"
-            yield PlannedTime(time.utc, rule.id, site_id, rule.name, note, runs=False)
-        else:
-            note = _moved_from(time.utc, schedule.timezone) if settled.is_moved else time.note
-            yield PlannedTime(settled.start_at, rule.id, site_id, rule.name, note)
-
-
-def _by_start(walk: Iterable[PlannedTime], since: datetime, until: datetime) -> Iterator[PlannedTime]:
-    """In the order in which they start: a moved time comes after others that were planned later."""
-    return iter(sorted((time for time in walk if since < time.at <= until), key=_in_order))
+            yield PlannedLine(rule.id, rule.name, site_id, schedule, times, is_broken, first)

@@ -11,9 +11,10 @@ from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_documents import ExhaustedBudget
 from app.business.automation.run_models import ScheduledTask, Status, Waiting
+from app.business.automation.services.history.listed_runs import LISTED, ListedRun, listed_runs
 from app.business.base import UtcDateTime
 from app.business.outlets.incident_models import Incident, IncidentFailure, IncidentStatus
-from app.business.plain_rows import plain_rows
+from app.business.plain_rows import AnyColumns, plain_rows
 
 MOST_WAITING = 500
 KEPT = 64
@@ -22,15 +23,15 @@ KEPT = 64
 
 def failed_since(
     session: Session, scope: Scope, since: datetime, limit: int, *, without_incidents: bool = False
-) -> list[ScheduledTask]:
+) -> list[ListedRun]:
     """Failed runs since then, newest first. without_incidents: those of open incidents are left out, for the incident
     says what to do about all of its runs."""
-    return list(session.scalars(_failed(scope, limit, without_incidents), {"since": since}))
+    return listed_runs(session, _failed(scope, limit, without_incidents), {"since": since})
 
 
 @lru_cache(maxsize=KEPT)
-def _failed(scope: Scope, limit: int, without_incidents: bool) -> Select[ScheduledTask]:
-    query = select(ScheduledTask).where(
+def _failed(scope: Scope, limit: int, without_incidents: bool) -> AnyColumns:
+    query = select(*LISTED).where(
         scope.sees(ScheduledTask),
         ScheduledTask.status == Status.FAILED,
         ScheduledTask.scheduled_at >= bindparam("since", type_=UtcDateTime()),

@@ -5,7 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, User
@@ -94,11 +94,14 @@ def send(session: Session, account: Account, report: DailyReport, now: datetime)
 def report_of_today(session: Session, user: User, account: Account, now: datetime) -> DailyReport | None:
     """Today's report, unless the person wants no morning line."""
     on = now.astimezone(ZoneInfo(account.timezone)).date()
-    report = session.scalar(
-        select(DailyReport).where(DailyReport.account_id == account.id, DailyReport.on == on)
-    )
+    report = session.scalar(_REPORT, {"account_id": account.id, "on": on})
     is_off = report and choices_of(session, [user])[user.id].way(NoticeKind.MORNING) == Way.OFF
     return None if is_off else report
+
+
+_REPORT = select(DailyReport).where(
+    DailyReport.account_id == bindparam("account_id"), DailyReport.on == bindparam("on")
+)
 
 
 def _runs(session: Session, account: Account, since: datetime, now: datetime) -> dict[str, int]:

@@ -58,13 +58,14 @@ class KnownRule:
 
 @dataclass(frozen=True, slots=True)
 class ListedRule:
-    """A rule as lists read it."""
+    """A rule as lists read it. unplanned_from: its first planned time without a run, where it has one."""
 
     id: int
     version: int
     created_at: datetime
     updated_at: datetime
     archived_at: datetime | None
+    unplanned_from: datetime | None
     known: KnownRule
 
     @property
@@ -76,7 +77,7 @@ class ListedRule:
         return self.known.definition
 
 
-_OWN = ("id", "version", "created_at", "updated_at", "archived_at")
+_OWN = ("id", "version", "created_at", "updated_at", "archived_at", "unplanned_from")
 _FIELDS = {name: getattr(AutomationRule, RENAMED.get(name, name)) for name in RuleDefinition.model_fields}
 _IS_JSON = tuple(isinstance(column.type, Json) for column in _FIELDS.values())
 LISTED = (
@@ -93,8 +94,10 @@ def listed_rules(session: Session, query: AnyColumns, values: Values | None = No
     """The rules of a query of the columns LISTED, with what the session has changed."""
     session.flush()
     return [
-        ListedRule(id, version, created_at, updated_at, archived_at, _known(tuple(said)))
-        for id, version, created_at, updated_at, archived_at, *said in plain_rows(session, query, values)
+        ListedRule(id, version, created_at, updated_at, archived_at, unplanned_from, _known(tuple(said)))
+        for id, version, created_at, updated_at, archived_at, unplanned_from, *said in plain_rows(
+            session, query, values
+        )
     ]
 
 
@@ -111,7 +114,13 @@ def known_rule(rule: AutomationRule) -> KnownRule:
 def as_listed(rule: AutomationRule) -> ListedRule:
     """The same in a list."""
     return ListedRule(
-        rule.id, rule.version, rule.created_at, rule.updated_at, rule.archived_at, known_rule(rule)
+        rule.id,
+        rule.version,
+        rule.created_at,
+        rule.updated_at,
+        rule.archived_at,
+        rule.unplanned_from,
+        known_rule(rule),
     )
 
 

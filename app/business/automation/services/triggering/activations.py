@@ -17,7 +17,7 @@ from app.business.automation.calendar_models import SiteCalendar
 from app.business.automation.models import AutomationRule, RuleActivation
 from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.rules.definition import RuleDefinition
-from app.business.automation.services.runs.due_rule import DueRule
+from app.business.automation.services.runs.due_rule import DueRule, StoredTimes
 from app.business.automation.services.schedules.calendar import Schedule
 from app.business.planner.models import Site, SiteStatus
 
@@ -39,7 +39,9 @@ class SplitRule(NamedTuple):
     schedule: JsonObject
 
 
-def site_schedules(rule: RuleDefinition | DueRule, zones: Mapping[str, str]) -> dict[int, Schedule]:
+def site_schedules(
+    rule: RuleDefinition | DueRule | StoredTimes, zones: Mapping[str, str]
+) -> dict[int, Schedule]:
     """The schedule of each site; one for site 0 where the rule is not split. Raises Invalid where it has none."""
     if rule.split_by != "site":
         return {UNSPLIT: rule.times}

@@ -1,0 +1,70 @@
+"""Stacked bars, worked out before they are drawn: the template of a chart is nothing but flat loops."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from app.modules.display import day as day_text
+from app.modules.display import number
+
+HEIGHT, STEP = 100, 10
+"""Of a drawing, and from one bar to the next, in its own units."""
+HIGHEST, LOWEST = 97, 1.5
+"""Of the highest bar, and of a part that is not zero: so that it can be seen."""
+Series = Sequence[tuple[str, str, str]]
+"""Key, label and tone of each part, from the bottom up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A day, or another span. words: its figures with their labels · parts: y, height and tone · figures: of each
+    series."""
+
+    name: str
+    words: str
+    left: int
+    parts: Sequence[tuple[float, float, str]]
+    figures: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class StackedBars:
+    """top: the figure that the highest bar stands for."""
+
+    bars: Sequence[Bar]
+    top: int
+    width: int
+
+
+def stacked_bars(days: Sequence[Any], series: Series) -> StackedBars:
+    """The bars of these days, which have `on` or a `label`, and a figure for each key: as a mapping or an object."""
+    keys = [key for key, _, _ in series]
+    read = [_reader(day) for day in days]
+    figures = [[get(key) for key in keys] for get in read]
+    top = max((sum(of_day) for of_day in figures), default=0) or 1
+    bars = [
+        _bar(get("label") or day_text(get("on")), of_day, series, place * STEP, HIGHEST / top)
+        for place, (get, of_day) in enumerate(zip(read, figures, strict=True))
+    ]
+    return StackedBars(bars, top, len(days) * STEP)
+
+
+def _reader(day: Any) -> Callable[[str], Any]:
+    return day.get if isinstance(day, Mapping) else partial(_value, day)
+
+
+def _value(day: Any, key: str) -> Any:
+    return getattr(day, key, None)
+
+
+def _bar(name: str, figures: Sequence[int], series: Series, left: int, scale: float) -> Bar:
+    said = [number(figure) for figure in figures]
+    words = ", ".join(f"{label.lower()} {figure}" for (_, label, _), figure in zip(series, said, strict=True))
+    parts, top = list[tuple[float, float, str]](), float(HEIGHT)
+    for (_, _, tone), figure in zip(series, figures, strict=True):
+        if figure:
+            height = max(figure * scale, LOWEST)
+            top -= height
+            parts.append((round(top, 2), round(height, 2), tone))
+    return Bar(name, words, left, parts, said)
