@@ -105,6 +105,14 @@ def test_the_dashboard_says_what_does_not_work(
     assert "Not working: Tables<" in viewer.get("/system/trouble").text
 
 
+def test_the_whole_machinery_is_asked_over_one_connection(viewer: FlaskClient, valkey: Redis) -> None:
+    viewer.get("/system")
+    before = valkey.info("stats")["total_connections_received"]
+    viewer.get("/system")
+    # A second one where the shared look of all open pages falls into this moment.
+    assert valkey.info("stats")["total_connections_received"] - before <= 2
+
+
 def test_tables_of_another_version_say_once_what_to_do(
     viewer: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 from sqlalchemy import select
 
 from app.business.base import AccountOwned
@@ -12,6 +12,7 @@ from app.business.paging import Page
 from app.business.planner.services.record_lists import RecordList
 from app.infrastructure.database import db
 from app.modules.access import current_person, owned_or_404
+from app.modules.api.models import ApiModel
 from app.modules.api.resource import Query, Schema, Window
 
 Row = TypeVar("Row", bound=AccountOwned)
@@ -24,7 +25,7 @@ Text = Annotated[str, Field(max_length=255, pattern=r"^[^\x00]*$")]
 ListOf = BeforeValidator(lambda value: value if isinstance(value, list) else [value])
 
 
-class Readable(BaseModel):
+class Readable(ApiModel):
     """An answer that is read from the attributes of a row."""
 
     model_config = ConfigDict(from_attributes=True, populate_by_name=True)

@@ -18,6 +18,7 @@ from app.business.errors import Invalid, Refusal, Stale, TooLarge
 from app.business.paging import Page
 from app.infrastructure.database import db
 from app.modules.api.fields import JsonObject
+from app.modules.api.models import ApiModel
 from app.modules.api.repetition import keep_answer
 from app.modules.api.sentences import SHOWN_OF_NAME, sentences_of
 from app.modules.gate.json_text import Malformed, has_unpaired_surrogate, read_json
@@ -56,13 +57,13 @@ class BadQuery(Invalid):
     code = "bad_query"
 
 
-class Schema(BaseModel):
+class Schema(ApiModel):
     """A body: exact types (1 is not "1", true is not 1), no unknown keys; choices and times by `fields`."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Query(BaseModel):
+class Query(ApiModel):
     """The parameters of a list: texts from the address turned into their types, no unknown names."""
 
     model_config = ConfigDict(extra="forbid")
@@ -81,7 +82,7 @@ class Window:
     counted: bool = False
 
 
-class Listed(BaseModel, Generic[Item]):
+class Listed(ApiModel, Generic[Item]):
     """A page of a list; `next` is the cursor of the page after it, null on the last. `count` is there if asked for."""
 
     results: list[Item]

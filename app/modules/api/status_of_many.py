@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from flask import Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from app.business.errors import Invalid
@@ -12,6 +12,7 @@ from app.business.events import Origin
 from app.business.planner.services.record_changes import Kind, set_status
 from app.infrastructure.database import db
 from app.modules.access import current_person, require_seen
+from app.modules.api.models import ApiModel
 from app.modules.api.records import RowId, Text
 from app.modules.api.resource import Schema, report, saved
 
@@ -26,7 +27,7 @@ class StatusOfMany(Schema):
     status: Text = ""
 
 
-class MovedRecordsShown(BaseModel):
+class MovedRecordsShown(ApiModel):
     """Ids of the records that were moved, and of those left as they are: from there a person cannot move them."""
 
     moved: list[int]

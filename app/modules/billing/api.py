@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from flask import Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app.business.billing.models import CreditEntry, EntryKind
 from app.business.billing.services import ledger
@@ -16,6 +16,7 @@ from app.infrastructure.database import db
 from app.modules.access import VIEWER_OF_ALL, current_person
 from app.modules.api.declaration import ApiBlueprint
 from app.modules.api.exports import FILE, FileQuery, entry_file
+from app.modules.api.models import ApiModel
 from app.modules.api.records import Readable, show
 from app.modules.api.resource import Listed, Query, Window, answer, listed
 from app.modules.quotas import EXPORTS
@@ -23,7 +24,7 @@ from app.modules.quotas import EXPORTS
 api = ApiBlueprint("billing_api", __name__, url_prefix="/api/billing")
 
 
-class CreditsShown(BaseModel):
+class CreditsShown(ApiModel):
     """An account's credits: `available` = `balance` - `held`; `plan` is the plan's code."""
 
     balance: int

@@ -4,13 +4,14 @@ from datetime import UTC, date, datetime
 from typing import Annotated
 
 from flask import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from app.business.automation.services.forecast.outlook import Outlook, look_ahead
 from app.business.automation.services.forecast.projection import SPAN, Forecast, Point
 from app.business.automation.services.forecast.streams import PaidRule
 from app.infrastructure.database import db
 from app.modules.access import VIEWER_OF_ALL, current_person
+from app.modules.api.models import ApiModel
 from app.modules.api.records import ListOf, RowId
 from app.modules.api.resource import BadQuery, Query, report
 from app.modules.billing.api import api
@@ -32,7 +33,7 @@ class ForecastQuery(Query):
     double: Tried = Field(default_factory=list)
 
 
-class DayAhead(BaseModel):
+class DayAhead(ApiModel):
     """Credits at the end of a day: the likely number, and the range around it."""
 
     date: date
@@ -41,7 +42,7 @@ class DayAhead(BaseModel):
     high: int
 
 
-class RuleAhead(BaseModel):
+class RuleAhead(ApiModel):
     """A rule that costs credits. `credits`: what it uses in these days · `share`: of what all use, 0 to 1, null where
     nothing is used · `used_lately`: credits of the last 28 days, of `runs` runs."""
 
@@ -54,7 +55,7 @@ class RuleAhead(BaseModel):
     runs: int
 
 
-class ForecastShown(BaseModel):
+class ForecastShown(ApiModel):
     """How credits go on. Days are those of the `timezone` · `to`: the last day that the forecast reaches, at least the
     eve of the grant after the next one · `credits`: what all use in these days, `by_hand` of it without a rule.
 

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from flask import current_app, render_template, request, url_for
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.forecast.spend_history import used_by_rule
+from app.business.base import Id
 from app.business.billing.models import CreditEntry
 from app.business.billing.services import ledger
 from app.business.billing.services.credit_service import CreditService
@@ -16,6 +17,7 @@ from app.business.billing.services.plans import plan_of
 from app.business.outlets.services import ai_spending
 from app.business.outlets.services.ai_connections import connection_of
 from app.business.periods import this_month
+from app.business.plain_rows import plain_rows
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
 from app.modules.billing import outlook_page
@@ -89,16 +91,20 @@ def _rules(now: datetime) -> list[tuple[str, str | None, int]]:
     account = current_person().account
     month = this_month(account.timezone, now)
     used = list(used_by_rule(db.session(), account.id, month, account.timezone).items())[:MOST_RULES]
-    query = select(AutomationRule.id, AutomationRule.name).where(
-        AutomationRule.account_id == account.id, AutomationRule.id.in_([rule_id for rule_id, _ in used])
-    )
-    names = {row.id: row.name for row in db.session.execute(query)}
+    wanted = {"account_id": account.id, "rule_ids": [rule_id for rule_id, _ in used]}
+    names = {row.id: row.name for row in plain_rows(db.session(), _NAMES, wanted)}
     page = _address("automation.rule")
     return [
         (names[id], url_for(page, id=id) if page else None, spent)
         for id, (spent, _) in used
         if id in names and spent > 0
     ]
+
+
+_NAMES = select(AutomationRule.id, AutomationRule.name).where(
+    AutomationRule.account_id == bindparam("account_id", type_=Id),
+    AutomationRule.id.in_(bindparam("rule_ids", expanding=True)),
+)
 
 
 def _address(endpoint: str) -> str | None:

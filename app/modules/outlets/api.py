@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from flask import Response
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from app.business.accounts.models import Role
 from app.business.errors import NotFound
@@ -14,6 +14,7 @@ from app.business.outlets.services.ai_connections import MOST_MONEY, ConnectionV
 from app.infrastructure.database import db
 from app.modules.access import OWNER_OF_ALL, current_person
 from app.modules.api.declaration import ApiBlueprint
+from app.modules.api.models import ApiModel
 from app.modules.api.resource import Schema, answer, report, require_match, saved
 from app.modules.outlets import connection
 from app.modules.outlets.forms import KEY_LIMIT
@@ -26,7 +27,7 @@ Line = Annotated[
 Money = Annotated[float, Field(ge=0, le=MOST_MONEY, allow_inf_nan=False)]
 
 
-class AiShown(BaseModel):
+class AiShown(ApiModel):
     """The account's AI service; its key is never shown. Prices are for a million tokens.
 
     `embedding_model`: makes the vectors by which keywords are grouped; left out where the built-in ones do.
@@ -57,7 +58,7 @@ class AiSent(Schema):
     monthly_limit: Money | None = None
 
 
-class AiTested(BaseModel):
+class AiTested(ApiModel):
     """What came of a test. `mode`: how the service is asked for JSON from now on; null when it failed."""
 
     ok: bool

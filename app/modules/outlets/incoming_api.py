@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from flask import Response, current_app, g, request
-from pydantic import BaseModel, Field, JsonValue, RootModel
+from pydantic import Field, JsonValue, RootModel
 from werkzeug.exceptions import TooManyRequests, Unauthorized
 
 from app.business.errors import Invalid, TooLarge
@@ -15,6 +15,7 @@ from app.infrastructure.webhooks.signature import ID, is_signed
 from app.modules.access import Permission
 from app.modules.api.bodies import CheckedLater
 from app.modules.api.declaration import ApiBlueprint
+from app.modules.api.models import ApiModel
 from app.modules.api.resource import report, saved
 from app.modules.gate.json_text import Malformed, is_storable
 from app.modules.outlets.connection import settings
@@ -31,7 +32,7 @@ class IncomingBody(RootModel[dict[str, JsonValue]]):
     """Any JSON object. Rules read its values by their path: `incoming.order.total`."""
 
 
-class Received(BaseModel):
+class Received(ApiModel):
     """What became of a message."""
 
     id: str = Field(description="Its `webhook-id`.")

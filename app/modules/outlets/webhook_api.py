@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from flask import Response
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import Field, StringConstraints
 from sqlalchemy import select
 
 from app.business.errors import Conflict
@@ -18,6 +18,7 @@ from app.infrastructure.database import db
 from app.modules.access import OWNER_OF_ALL, current_person, owned_or_404
 from app.modules.api.bodies import Changes
 from app.modules.api.declaration import ApiBlueprint
+from app.modules.api.models import ApiModel
 from app.modules.api.records import ListOf, Readable, RowId, row_to_change, show
 from app.modules.api.resource import (
     Listed,
@@ -77,7 +78,7 @@ class WebhookChanges(Schema):
     is_active: bool = True
 
 
-class WebhookTested(BaseModel):
+class WebhookTested(ApiModel):
     """What came of a test; `delivery`: its message."""
 
     ok: bool

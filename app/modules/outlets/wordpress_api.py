@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from flask import Response
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from app.business.accounts.models import KeyScope, Role
 from app.business.errors import NotFound
@@ -21,6 +21,7 @@ from app.infrastructure.database import db
 from app.modules.access import Permission, current_person, owned_or_404
 from app.modules.api.bodies import Changes
 from app.modules.api.declaration import ApiBlueprint
+from app.modules.api.models import ApiModel
 from app.modules.api.resource import Schema, answer, read_new, report, require_match, saved
 from app.modules.outlets import site_connection
 from app.modules.outlets.wordpress_forms import MOST_PER_DAY, PASSWORD_LIMIT
@@ -34,7 +35,7 @@ Category = Annotated[
 ]
 
 
-class WordPressShown(BaseModel):
+class WordPressShown(ApiModel):
     """The WordPress of a site; its application password is never shown."""
 
     url: str
@@ -59,7 +60,7 @@ class WordPressSent(Schema):
     max_per_day: Annotated[int, Field(ge=1, le=MOST_PER_DAY)] | None = None
 
 
-class WordPressTested(BaseModel):
+class WordPressTested(ApiModel):
     """What came of a test. `name`: of the site · `version`: of WordPress, where the site tells it."""
 
     ok: bool

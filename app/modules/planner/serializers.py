@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app.business.planner.models import (
     ClusterStatus,
@@ -12,6 +12,7 @@ from app.business.planner.models import (
 )
 from app.modules.api.exports import FileQuery
 from app.modules.api.fields import OneOf
+from app.modules.api.models import ApiModel
 from app.modules.api.records import (
     Count,
     ListOf,
@@ -80,7 +81,7 @@ class KeywordShown(RecordShown):
     cluster: int | None = Field(validation_alias="cluster_id")
 
 
-class KeywordsAdded(BaseModel):
+class KeywordsAdded(ApiModel):
     """What came of a list of keywords. `duplicates`: those that their site has already, or that the list repeats."""
 
     results: list[KeywordShown]
@@ -212,7 +213,7 @@ class IdeaExportQuery(IdeaQuery, FileQuery):
     """The filters of the list."""
 
 
-class KeywordFile(BaseModel):
+class KeywordFile(ApiModel):
     """The form of an import. `existing`: what becomes of keywords that are here already."""
 
     file: bytes
@@ -227,7 +228,7 @@ class KeywordFile(BaseModel):
     )
 
 
-class SheetShown(BaseModel):
+class SheetShown(ApiModel):
     """A sheet of a workbook. `keyword`: the header of its keyword column, null where nothing looks like keywords."""
 
     name: str
@@ -237,14 +238,14 @@ class SheetShown(BaseModel):
     chosen: bool
 
 
-class RowRefused(BaseModel):
+class RowRefused(ApiModel):
     """A row of a file that was left out, and why."""
 
     row: int
     message: str
 
 
-class ImportShown(BaseModel):
+class ImportShown(ApiModel):
     """What came of an import: created + duplicates + rejected + left_out are all rows of the file but its header.
 
     duplicates: includes `updated` · left_out: totals, notes and lines above the header · unread: field -> figures left

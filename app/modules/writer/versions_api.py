@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Literal, TypeVar
 
 from flask import Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app.business.accounts.models import Role
 from app.business.writer.models import Content
@@ -22,6 +22,7 @@ from app.business.writer.services.content_versions import (
 from app.infrastructure.database import db
 from app.modules.access import current_person, owned_or_404
 from app.modules.api.declaration import Media
+from app.modules.api.models import ApiModel
 from app.modules.api.records import Readable, show
 from app.modules.api.resource import Listed, Query, Window, answer, listed, require_present, saved
 from app.modules.writer.api import api
@@ -47,7 +48,7 @@ class ContentVersionShown(Readable):
 VersionRead = TypeVar("VersionRead", bound=ContentVersionShown)
 
 
-class TextPart(BaseModel):
+class TextPart(ApiModel):
     """Text, as Markdown, that stands in both versions, or in one of them."""
 
     kind: Literal["same", "added", "removed"]
@@ -79,7 +80,7 @@ class CheckFinding(Readable):
     quotes: list[str]
 
 
-class ArticleChecksShown(BaseModel):
+class ArticleChecksShown(ApiModel):
     """What the checks found when the text was saved, or checked again. `score`: 0 to 100, null for a brief."""
 
     score: int | None

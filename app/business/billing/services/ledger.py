@@ -13,6 +13,7 @@ from app.business.billing.models import CreditEntry, EntryKind
 from app.business.billing.services import credit_days
 from app.business.paging import Page, keyset_page
 from app.business.periods import this_month
+from app.business.plain_rows import plain_rows
 
 KEPT = 64
 """Periods for which a process keeps the query."""
@@ -67,7 +68,7 @@ def used_by_day(session: Session, account_id: int, days: Sequence[date], zone: s
 
 def _by_day(session: Session, account_id: int, days: Sequence[date], zone: str) -> tuple[list[int], int]:
     """What was used on each day, and what was granted on all."""
-    rows = session.execute(_movements_by_day(account_id, zone, tuple(days)))
+    rows = plain_rows(session, _movements_by_day(account_id, zone, tuple(days)))
     used, granted = dict.fromkeys(days, 0), 0
     for on, kind, amount in rows:
         if kind in (EntryKind.CHARGE, EntryKind.REFUND):

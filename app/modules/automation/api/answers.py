@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 
 from app.modules.api.fields import IsoInstant
+from app.modules.api.models import ApiModel
 from app.modules.api.records import Readable
 from app.modules.automation.api.serializers import AttemptShown, RunShown
 
@@ -13,7 +14,7 @@ Trace = dict[str, JsonValue]
 """Conditions with the actual values: a leaf, a count, or a group of them, each with its `result`."""
 
 
-class GateShown(BaseModel):
+class GateShown(ApiModel):
     """A check before a run: pass, stop, not_applicable or not_evaluated."""
 
     gate: str
@@ -21,7 +22,7 @@ class GateShown(BaseModel):
     message: str
 
 
-class RuleInLoop(BaseModel):
+class RuleInLoop(ApiModel):
     """A rule of a loop, and the event that leads to the next one."""
 
     rule: int | None
@@ -29,7 +30,7 @@ class RuleInLoop(BaseModel):
     what: str
 
 
-class FindingShown(BaseModel):
+class FindingShown(ApiModel):
     """A finding of the preflight check. `field`: its path in the rule."""
 
     code: str
@@ -40,7 +41,7 @@ class FindingShown(BaseModel):
     loop: list[RuleInLoop]
 
 
-class PreflightShown(BaseModel):
+class PreflightShown(ApiModel):
     """What would keep a rule from working, or make it do too much."""
 
     can_enable: bool
@@ -57,14 +58,14 @@ class PriceShown(Readable):
     credits_max: int
 
 
-class EarlierUnits(BaseModel):
+class EarlierUnits(ApiModel):
     """Records that an earlier run of the same chain has finished."""
 
     run: int
     records: int
 
 
-class StepShown(BaseModel):
+class StepShown(ApiModel):
     """One action within a run. `made`: ids by record type."""
 
     index: int
@@ -117,7 +118,7 @@ class RunWhole(RunShown):
     go_on: ContinuationShown | None
 
 
-class SummaryShown(BaseModel):
+class SummaryShown(ApiModel):
     """Figures of a period.
 
     `success_rate`: 0 to 1, null without completed and failed runs; `unaccounted` should be 0.
@@ -135,7 +136,7 @@ class SummaryShown(BaseModel):
     to_at: IsoInstant = Field(alias="to")
 
 
-class ActionPriced(BaseModel):
+class ActionPriced(ApiModel):
     """An action of a trial; `price` is null where it depends on records that an earlier one creates."""
 
     type: str
@@ -143,7 +144,7 @@ class ActionPriced(BaseModel):
     price: int | None
 
 
-class TrialShown(BaseModel):
+class TrialShown(ApiModel):
     """What a run would do now; nothing is stored."""
 
     would_run: bool
@@ -158,21 +159,21 @@ class TrialShown(BaseModel):
     price_max: int
 
 
-class TimesShown(BaseModel):
+class TimesShown(ApiModel):
     """The next times of a schedule, with their zone's offset."""
 
     description: str
     next: list[IsoInstant]
 
 
-class VerdictShown(BaseModel):
+class VerdictShown(ApiModel):
     """Whether the conditions are met, and why."""
 
     result: bool
     trace: Trace
 
 
-class PreviewShown(BaseModel):
+class PreviewShown(ApiModel):
     """Contains only the parts that were requested."""
 
     errors: dict[str, list[str]] = Field(default_factory=dict)
@@ -180,7 +181,7 @@ class PreviewShown(BaseModel):
     conditions: VerdictShown = Field(default=VerdictShown(result=False, trace={}))
 
 
-class Happened(BaseModel):
+class Happened(ApiModel):
     """One moment at which the rule took the record, will take it, or did not; `count`: equal moments in a row."""
 
     at: IsoInstant
@@ -192,7 +193,7 @@ class Happened(BaseModel):
     first_at: IsoInstant | None
 
 
-class SmallestChange(BaseModel):
+class SmallestChange(ApiModel):
     """One condition that would have to be flipped: on a field, or on a count of related records."""
 
     field: str = ""
@@ -204,7 +205,7 @@ class SmallestChange(BaseModel):
     wanted: bool
 
 
-class ReadingShown(BaseModel):
+class ReadingShown(ApiModel):
     """The conditions on the record. `as_now`: fields read with their present value."""
 
     at: IsoInstant
@@ -217,7 +218,7 @@ class ReadingShown(BaseModel):
     advice: str
 
 
-class WhyShown(BaseModel):
+class WhyShown(ApiModel):
     """Why a rule took a record, or did not."""
 
     rule: int
@@ -240,7 +241,7 @@ class ChangeShown(Readable):
     kind: Literal["changed", "added", "removed"]
 
 
-class ImportedRule(BaseModel):
+class ImportedRule(ApiModel):
     """Import result of one rule of a file. `errors`: by field path."""
 
     number: int
@@ -252,7 +253,7 @@ class ImportedRule(BaseModel):
     errors: dict[str, list[str]]
 
 
-class ImportedRules(BaseModel):
+class ImportedRules(ApiModel):
     """Import result of the file; `unknown_sites`: names for which a site can be chosen."""
 
     dry_run: bool
@@ -260,7 +261,7 @@ class ImportedRules(BaseModel):
     unknown_sites: list[str]
 
 
-class RetryShown(BaseModel):
+class RetryShown(ApiModel):
     """What a retry of all failed runs would do.
 
     `left_out`: number of runs by reason; `beyond`: runs above the limit of one operation.

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
 from flask import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from app.business.accounts.models import Role
 from app.business.accounts.services.scope import Scope
@@ -13,6 +13,7 @@ from app.business.periods import day_of
 from app.infrastructure.database import db
 from app.modules.access import current_person
 from app.modules.api.fields import IsoInstant
+from app.modules.api.models import ApiModel
 from app.modules.api.records import RowId
 from app.modules.api.resource import BadQuery, Query, report
 from app.modules.automation.api.blueprint import api
@@ -31,7 +32,7 @@ class CalendarQuery(Query):
     site: RowId | None = None
 
 
-class PlannedRunShown(BaseModel):
+class PlannedRunShown(ApiModel):
     """A planned time with the credits a run of its rule lately used, or at most uses where none did yet. `note`: what a
     change of the clocks or a closed day does to it, else empty; `at`: when it starts, or would without the closed day
     that leaves it out."""
@@ -42,7 +43,7 @@ class PlannedRunShown(BaseModel):
     note: str
 
 
-class CalendarDayShown(BaseModel):
+class CalendarDayShown(ApiModel):
     """A day and its planned times."""
 
     date: date
@@ -50,7 +51,7 @@ class CalendarDayShown(BaseModel):
     runs: list[PlannedRunShown]
 
 
-class CalendarShown(BaseModel):
+class CalendarShown(ApiModel):
     """Days in order, and the day on which the account's credits end; null if that is not in sight, or the caller is
     limited to sites."""
 

@@ -1,23 +1,25 @@
 """Response models of the catalogue: triggers, record types with their fields, and actions."""
 
-from pydantic import BaseModel, JsonValue
+from pydantic import JsonValue
+
+from app.modules.api.models import ApiModel
 
 
-class OptionShown(BaseModel):
+class OptionShown(ApiModel):
     """A value that can be chosen."""
 
     value: str
     label: str
 
 
-class NamedField(BaseModel):
+class NamedField(ApiModel):
     """A field that texts may contain."""
 
     name: str
     label: str
 
 
-class TriggerShown(BaseModel):
+class TriggerShown(ApiModel):
     """A trigger of rules."""
 
     type: str
@@ -27,7 +29,7 @@ class TriggerShown(BaseModel):
     text_fields: list[NamedField]
 
 
-class FieldShown(BaseModel):
+class FieldShown(ApiModel):
     """A field that conditions can use."""
 
     name: str
@@ -37,7 +39,7 @@ class FieldShown(BaseModel):
     choices: list[OptionShown]
 
 
-class CountShown(BaseModel):
+class CountShown(ApiModel):
     """Related records that conditions can count."""
 
     name: str
@@ -45,7 +47,7 @@ class CountShown(BaseModel):
     label: str
 
 
-class RecordTypeShown(BaseModel):
+class RecordTypeShown(ApiModel):
     """What conditions can use for a record type; null: for rules without records."""
 
     type: str | None
@@ -54,14 +56,14 @@ class RecordTypeShown(BaseModel):
     count_operators: list[str]
 
 
-class OperatorShown(BaseModel):
+class OperatorShown(ApiModel):
     """A comparison operator."""
 
     operator: str
     label: str
 
 
-class ActionShown(BaseModel):
+class ActionShown(ApiModel):
     """An action: record types it accepts and creates, its price in words, the JSON schema of its parameters."""
 
     type: str
@@ -75,7 +77,7 @@ class ActionShown(BaseModel):
     events: list[str]
 
 
-class CatalogShown(BaseModel):
+class CatalogShown(ApiModel):
     """Everything that rules consist of. `operators`: by field type."""
 
     triggers: list[TriggerShown]

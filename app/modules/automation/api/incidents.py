@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from flask import Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app.business.accounts.models import Role
 from app.business.errors import Conflict
@@ -13,6 +13,7 @@ from app.business.outlets.services import incidents
 from app.business.outlets.services.incidents import Extent
 from app.infrastructure.database import db
 from app.modules.access import Permission, current_person
+from app.modules.api.models import ApiModel
 from app.modules.api.records import ListOf
 from app.modules.api.resource import Listed, Query, Window, answer, listed, require_present, saved
 from app.modules.automation.api.blueprint import api
@@ -21,7 +22,7 @@ from app.modules.gate.preconditions import if_match
 EDITOR_OF_ALL = Permission(Role.EDITOR, whole_account=True)
 
 
-class IncidentShown(BaseModel):
+class IncidentShown(ApiModel):
     """Failures of one cause. `cause`: what failed and how · `count`: runs or messages that failed · `rules`, `sites`:
     ids of what it touched · `advice`: what to do · `muted_at`: null once it has changed since.
     """

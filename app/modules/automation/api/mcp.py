@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from flask import Response, jsonify, request
-from pydantic import BaseModel, JsonValue
+from pydantic import Field, JsonValue
 
 from app.business.accounts.models import KeyScope, Role
 from app.business.errors import Forbidden, NotFound
@@ -17,6 +17,7 @@ from app.modules.access import Permission
 from app.modules.api.bodies import CheckedLater
 from app.modules.api.declaration import ApiBlueprint
 from app.modules.api.fields import JsonObject
+from app.modules.api.models import ApiModel
 from app.modules.automation.api.mcp_tools import TOOLS, use
 
 api = ApiBlueprint("mcp_api", __name__, url_prefix="/api/mcp")
@@ -36,22 +37,22 @@ ABOUT = (
 )
 
 
-class McpMessage(BaseModel):
+class McpMessage(ApiModel):
     """A JSON-RPC 2.0 request or notification of the Model Context Protocol."""
 
     jsonrpc: str
     method: str
     id: int | str | None = None
-    params: dict[str, JsonValue] = {}
+    params: dict[str, JsonValue] = Field({})
 
 
-class McpAnswer(BaseModel):
+class McpAnswer(ApiModel):
     """The JSON-RPC response: a `result`, or an `error` with a sentence."""
 
     jsonrpc: str
     id: int | str | None
-    result: dict[str, JsonValue] = {}
-    error: dict[str, JsonValue] = {}
+    result: dict[str, JsonValue] = Field({})
+    error: dict[str, JsonValue] = Field({})
 
 
 class _Error(Exception):

@@ -8,13 +8,14 @@ from typing import Annotated, Any, Literal
 
 from flask import make_response
 from flask.typing import ResponseReturnValue
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from app.business.automation.services.rule_parts import Stored
 from app.business.errors import Invalid, Refusal
 from app.infrastructure.database import db
 from app.modules.access import permission_of, require
 from app.modules.api.fields import JsonObject, Moment
+from app.modules.api.models import ApiModel
 from app.modules.api.resource import Window
 from app.modules.api.sentences import sentences_of
 from app.modules.automation.api import explanation, incidents, preview, rules, run_lists, runs, starts
@@ -39,7 +40,7 @@ Id = Annotated[int, Field(ge=1, lt=2**63)]
 Limit = Annotated[int, Field(ge=1, le=100, description="How many at most.")]
 
 
-class Arguments(BaseModel):
+class Arguments(ApiModel):
     """What a tool takes: exact types, no unknown names."""
 
     model_config = ConfigDict(extra="forbid", strict=True)

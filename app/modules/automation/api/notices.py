@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from flask import Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app.business.accounts.models import Role
 from app.business.accounts.services import notices
 from app.business.automation.services.history.run_attention import notices_seen
 from app.infrastructure.database import db
 from app.modules.access import current_person
+from app.modules.api.models import ApiModel
 from app.modules.api.records import Readable, show
 from app.modules.api.resource import Listed, Query, Window, answer, listed, report, require_present, saved
 from app.modules.automation.api.blueprint import api
@@ -46,7 +47,7 @@ class NoticeQuery(Query):
     ordering: Literal["created_at", "-created_at"] = "-created_at"
 
 
-class NoticesRead(BaseModel):
+class NoticesRead(ApiModel):
     """`unread`: the number of notices that are left."""
 
     unread: int

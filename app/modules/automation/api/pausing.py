@@ -3,20 +3,20 @@
 from datetime import UTC, datetime
 
 from flask import Response
-from pydantic import BaseModel
 
 from app.business.accounts.models import Role
 from app.business.automation.services.history.run_attention import waiting_for_pause
 from app.business.automation.services.triggering.account_pause import pause_account, resume_account
 from app.infrastructure.database import db
 from app.modules.access import VIEWER_OF_ALL, Permission, current_person
+from app.modules.api.models import ApiModel
 from app.modules.api.resource import answer, require_present, saved
 from app.modules.automation.api.blueprint import api
 
 EDITOR_OF_ALL = Permission(Role.EDITOR, whole_account=True)
 
 
-class PauseShown(BaseModel):
+class PauseShown(ApiModel):
     """`paused_at`: null while automation works · `waiting`: runs, at most 1,000, that start as soon as it is resumed ·
     `max_credits`: what they cost together at most."""
 

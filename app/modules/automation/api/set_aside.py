@@ -3,13 +3,14 @@
 from datetime import UTC, datetime
 
 from flask import Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.rules.set_aside import free_set_aside, set_aside_page
 from app.infrastructure.database import db
 from app.modules.access import owned_or_404
+from app.modules.api.models import ApiModel
 from app.modules.api.records import Readable, show
 from app.modules.api.resource import Listed, Window, listed, report, saved
 from app.modules.automation.api.blueprint import api
@@ -26,7 +27,7 @@ class SetAsideShown(Readable):
     updated_at: datetime
 
 
-class GivenBackShown(BaseModel):
+class GivenBackShown(ApiModel):
     """`records`: how many the rule may take again."""
 
     records: int

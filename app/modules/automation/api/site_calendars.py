@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 
 from flask import Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app.business.accounts.models import Role
 from app.business.automation.calendar_models import SiteCalendar
@@ -22,6 +22,7 @@ from app.modules.access import OWNER_OF_ALL, VIEWER_OF_ALL, current_person, owne
 from app.modules.api.bodies import Changes
 from app.modules.api.declaration import ApiBlueprint
 from app.modules.api.fields import Day
+from app.modules.api.models import ApiModel
 from app.modules.api.resource import Schema, answer, read_new, require_match, saved
 
 api = ApiBlueprint("calendars_api", __name__, url_prefix="/api")
@@ -57,7 +58,7 @@ class CalendarSent(Schema):
     region: str | None = Field(None, max_length=NAME_LIMIT, pattern=ONE_LINE)
 
 
-class WorkingHoursShown(BaseModel):
+class WorkingHoursShown(ApiModel):
     """The hours of one weekday, 1-7 from Monday."""
 
     weekday: int
@@ -65,7 +66,7 @@ class WorkingHoursShown(BaseModel):
     closes: str
 
 
-class CalendarPauseShown(BaseModel):
+class CalendarPauseShown(ApiModel):
     """Days on which it is closed, first and last included."""
 
     name: str
@@ -74,7 +75,7 @@ class CalendarPauseShown(BaseModel):
     yearly: bool
 
 
-class SiteCalendarShown(BaseModel):
+class SiteCalendarShown(ApiModel):
     """When a site, or the account, is open."""
 
     working_hours: list[WorkingHoursShown]

@@ -16,6 +16,7 @@ from app.business.automation.services.history.credit_days import sources
 from app.business.automation.services.rule_parts import Stored
 from app.business.base import Id, UtcDateTime
 from app.business.periods import Period
+from app.business.plain_rows import plain_rows
 from app.business.time_zones import start_of_day
 
 BY_HAND = (Cause.MANUAL, Cause.API)
@@ -56,8 +57,8 @@ def spent_by_source(session: Session, account_id: int, days: Days, zone: str) ->
     """
     found: dict[Source, SourceSpending] = defaultdict(lambda: SourceSpending([0.0] * len(days.dates)))
     numbers = {on: number for number, on in enumerate(days.dates)}
-    for rule_id, site_id, on, credits, runs in session.execute(
-        _by_source(account_id, zone, tuple(days.dates))
+    for rule_id, site_id, on, credits, runs in plain_rows(
+        session, _by_source(account_id, zone, tuple(days.dates))
     ):
         spent = found[rule_id or None, site_id or None]
         spent.used[numbers[on]] += int(credits)
@@ -81,7 +82,7 @@ def _by_source(account_id: int, zone: str, dates: tuple[date, ...]) -> Select[in
 def used_by_rule(session: Session, account_id: int, period: Period, zone: str) -> dict[int, tuple[int, int]]:
     """Credits of each rule in the period and its runs that began to use some, whatever started them; highest use
     first."""
-    rows = session.execute(_used_by_rule(account_id, zone, tuple(period.dates)))
+    rows = plain_rows(session, _used_by_rule(account_id, zone, tuple(period.dates)))
     return {rule_id: (int(credits), int(runs)) for rule_id, credits, runs in rows}
 
 
@@ -106,7 +107,7 @@ def versions_since(
 ) -> dict[int, list[Version]]:
     """For each rule its definitions since then, oldest first: the last one before `since` and all later ones."""
     wanted = {"account_id": account_id, "rule_ids": [*rule_ids], "since": since}
-    rows = session.execute(_VERSIONS, wanted) if rule_ids else ()
+    rows = plain_rows(session, _VERSIONS, wanted) if rule_ids else ()
     found: dict[int, list[Version]] = defaultdict(list)
     for rule_id, created_at, definition in rows:
         found[rule_id].append(Version(created_at, definition))

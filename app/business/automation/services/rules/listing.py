@@ -5,7 +5,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sqlalchemy import Select, func, literal, or_, select
+from sqlalchemy import Select, bindparam, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import User
@@ -13,10 +13,11 @@ from app.business.accounts.services.scope import LARGEST_ID, Scope
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.rules.known_rules import LISTED, ListedRule, listed_rules
+from app.business.base import Id
 from app.business.errors import NotFound
 from app.business.folding import fold
 from app.business.paging import Order, Page, keyset_page, sorted_page
-from app.business.plain_rows import AnyColumns, Columns
+from app.business.plain_rows import AnyColumns, Columns, Values
 from app.business.sql_functions import position
 
 KEPT = 32
@@ -105,10 +106,15 @@ def versions_of(
     session: Session, rule: AutomationRule, *, before: int | None = None, limit: int = 200
 ) -> list[tuple[RuleVersion, str | None]]:
     """Versions with the name of who saved them, newest first; only those older than `before`."""
-    query = _versions(rule).order_by(RuleVersion.version.desc())
+    query = _newest(limit)
     if before is not None:
         query = query.where(RuleVersion.version < before)
-    return [(version, name) for version, name in session.execute(query.limit(limit))]
+    return [(version, name) for version, name in session.execute(query, _of(rule))]
+
+
+@lru_cache(maxsize=KEPT)
+def _newest(limit: int) -> Select[RuleVersion, str | None]:
+    return _VERSIONS.order_by(RuleVersion.version.desc()).limit(limit)
 
 
 def versions_page(
@@ -149,15 +155,22 @@ def rules_waited_for(session: Session, scope: Scope, rules: Iterable[ListedRule]
 
 def version_of(session: Session, rule: AutomationRule, number: int) -> tuple[RuleVersion, str | None]:
     """One version and the name of who saved it. Raises NotFound."""
-    found = session.execute(_versions(rule).where(RuleVersion.version == number)).first()
+    found = session.execute(_VERSIONS.where(RuleVersion.version == number), _of(rule)).first()
     if found is None:
         raise NotFound()
     return found[0], found[1]
 
 
-def _versions(rule: AutomationRule) -> Select[RuleVersion, str | None]:
-    return (
-        select(RuleVersion, _SHOWN_NAME)
-        .outerjoin(User, User.id == RuleVersion.created_by_id)
-        .where(RuleVersion.rule_id == rule.id, RuleVersion.account_id == rule.account_id)
+_VERSIONS = (
+    select(RuleVersion, _SHOWN_NAME)
+    .outerjoin(User, User.id == RuleVersion.created_by_id)
+    .where(
+        RuleVersion.rule_id == bindparam("rule_id", type_=Id),
+        RuleVersion.account_id == bindparam("account_id", type_=Id),
     )
+)
+
+
+def _of(rule: AutomationRule) -> Values:
+    """The parameters of _VERSIONS."""
+    return {"rule_id": rule.id, "account_id": rule.account_id}

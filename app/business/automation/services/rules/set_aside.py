@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleRecord
+from app.business.base import Id
 from app.business.paging import Page, keyset_page
 
 SHOWN = 50
@@ -13,7 +14,7 @@ SHOWN = 50
 
 def set_aside_of(session: Session, rule: AutomationRule) -> list[RuleRecord]:
     """The latest of the rule's records that are set aside."""
-    return list(session.scalars(_set_aside(rule).order_by(RuleRecord.updated_at.desc()).limit(SHOWN)))
+    return list(session.scalars(_LATEST, {"rule_id": rule.id}))
 
 
 def set_aside_page(
@@ -21,7 +22,8 @@ def set_aside_page(
 ) -> Page[RuleRecord]:
     """A page of them by type and id, the highest first. Raises Invalid for a damaged cursor."""
     keys = [RuleRecord.record_type, RuleRecord.record_id]
-    return keyset_page(session, _set_aside(rule), keys=keys, cursor=cursor, limit=limit)
+    query = _SET_ASIDE.params(rule_id=rule.id)
+    return keyset_page(session, query, keys=keys, cursor=cursor, limit=limit)
 
 
 def free_set_aside(session: Session, rule: AutomationRule, now: datetime) -> int:
@@ -35,5 +37,7 @@ def free_set_aside(session: Session, rule: AutomationRule, now: datetime) -> int
     return len(freed.all())
 
 
-def _set_aside(rule: AutomationRule) -> Select[RuleRecord]:
-    return select(RuleRecord).where(RuleRecord.rule_id == rule.id, RuleRecord.state == "set_aside")
+_SET_ASIDE = select(RuleRecord).where(
+    RuleRecord.rule_id == bindparam("rule_id", type_=Id), RuleRecord.state == "set_aside"
+)
+_LATEST = _SET_ASIDE.order_by(RuleRecord.updated_at.desc()).limit(SHOWN)

@@ -4,7 +4,7 @@ import re
 
 from app.business.writer.services.article_checks.facts import ArticleFinding, CheckFacts, Draft
 from app.business.writer.services.article_checks.languages import other_language
-from app.business.writer.services.article_checks.phrases import AI_TALK, PLACEHOLDERS, found
+from app.business.writer.services.article_checks.phrases import ai_talk, found, placeholders
 from app.business.writer.services.article_checks.text import words_of
 
 LANGUAGE_NAMES = {
@@ -14,7 +14,7 @@ LANGUAGE_NAMES = {
 
 
 def check_placeholder(draft: Draft, _facts: CheckFacts) -> ArticleFinding:
-    quotes = _found_in(draft, PLACEHOLDERS)
+    quotes = _found_in(draft, placeholders())
     if not quotes:
         return ArticleFinding("placeholder", 0, "Nothing is left to be filled in.")
     count = len(quotes)
@@ -23,7 +23,7 @@ def check_placeholder(draft: Draft, _facts: CheckFacts) -> ArticleFinding:
 
 
 def check_ai_talk(draft: Draft, _facts: CheckFacts) -> ArticleFinding:
-    quotes = _found_in(draft, AI_TALK)
+    quotes = _found_in(draft, ai_talk())
     if not quotes:
         return ArticleFinding("ai_talk", 0, "The text does not speak of the AI that wrote it.")
     return ArticleFinding(
