@@ -180,6 +180,7 @@ def test_a_client_sees_what_was_made_and_what_waits(app: Flask, session: Session
     sector = make_sector(session, make_site(session, people.account))
     now = datetime.now(UTC)
     make_content(session, sector, title="Waits", status="review", created_at=now)
+    make_content(session, sector, title="A plan", status="draft", outline=True, created_at=now)
     make_content(session, sector, title="Is out", status="published", created_at=now, status_since=now)
     make_content(session, sector, title="Approved", status="approved", created_at=now)
     session.commit()
@@ -188,6 +189,9 @@ def test_a_client_sees_what_was_made_and_what_waits(app: Flask, session: Session
         assert words in text
     for words in ("unaccounted", "Retry", "Success", "skipped"):
         assert words not in text
+    waiting = text.partition("Waits for approval")[2].partition("</section>")[0]
+    assert "<p>1</p>" in waiting
+    assert "A plan" not in waiting, "a brief is not approved by a client"
 
 
 def test_a_retry_of_all_failed_runs_is_of_the_site_that_is_shown(

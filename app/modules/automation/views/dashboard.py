@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
@@ -207,14 +207,16 @@ def _made(overview: Overview, now: datetime) -> Context:
     session, scope = db.session(), overview.scope
     month = this_month(overview.zone, now)
     newest = select(Content).where(scope.sees(Content))
-    waiting = newest.where(Content.status.in_(TO_CHECK)).order_by(Content.status_since).limit(MADE)
+    # A brief is a plan for whoever writes the article: it is not published, and nobody approves it here.
+    waiting = newest.where(Content.status.in_(TO_CHECK), Content.outline.is_(False))
     out = newest.where(Content.status == ContentStatus.PUBLISHED, Content.status_since >= month.start)
     made = newest.where(Content.created_at >= month.start, Content.status.not_in(TO_CHECK))
     return {
         "overview": overview,
         "month": month.dates[0],
         "flow": pipeline(session, scope, month.start, month.start),
-        "waiting": session.scalars(waiting).all(),
+        "waiting": session.scalars(waiting.order_by(Content.status_since).limit(MADE)).all(),
+        "to_approve": session.scalar(select(func.count()).select_from(waiting.subquery())),
         "published": session.scalars(out.order_by(Content.status_since.desc()).limit(MADE)).all(),
         "made": session.scalars(
             made.where(Content.status != ContentStatus.PUBLISHED).order_by(Content.id.desc()).limit(MADE)
