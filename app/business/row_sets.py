@@ -32,7 +32,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.business.base import Base, RowValues, Values
-from app.business.prepared_rows import RowStatement, inserting, updating
+from app.business.prepared_rows import RowInsert, RowStatement, inserting, updating
 from app.business.updates import changed_rows, table_of
 
 Columns = tuple[str, ...]
@@ -58,7 +58,7 @@ def insert_each(
         options = {"is_shown": is_shown}
         session.execute(inserting_document(table, columns, same), given, execution_options=options)
     else:
-        _inserting_one(table, columns).execute(session, rows, is_shown=is_shown)
+        _inserting_all(table, columns).execute(session, rows, is_shown=is_shown)
 
 
 def update_each(
@@ -191,7 +191,7 @@ def _updating_all(table: Table, columns: Columns, same: Columns, key: str) -> Up
 
 
 @lru_cache(maxsize=256)
-def _inserting_one(table: Table, columns: Columns) -> RowStatement:
+def _inserting_all(table: Table, columns: Columns) -> RowInsert:
     return inserting(table, columns, insert(table))
 
 
@@ -211,7 +211,7 @@ def _updating_one(
 @lru_cache(maxsize=256)
 def _setting_one(
     table: Table, columns: Columns, unique: Columns, change: Columns, where: ColumnElement[bool]
-) -> RowStatement:
+) -> RowInsert:
     setting = sqlite.insert(table)
     changes = {name: setting.excluded[name] for name in change}
     setting = setting.on_conflict_do_update(index_elements=list(unique), set_=changes, where=where)

@@ -71,7 +71,7 @@ def _adding_few(table: Table, wanted: Columns) -> ReturningInsert[Any]:
 
 
 @lru_cache(maxsize=256)
-def _adding_each(table: Table, names: Columns) -> prepared_rows.RowStatement:
+def _adding_each(table: Table, names: Columns) -> prepared_rows.RowInsert:
     return prepared_rows.inserting(table, names, sqlite.insert(table).on_conflict_do_nothing())
 
 

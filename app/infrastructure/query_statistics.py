@@ -26,6 +26,7 @@ OPEN_ELSEWHERE = (
     "ix_keyword_import_open",
     "ix_mail_due",
     "ix_operation_open",
+    "ix_rule_record_claimed",
     "ix_rule_record_unfinished",
     "ix_webhook_delivery_due",
     "uq_incident_open",

@@ -1,5 +1,7 @@
 """Triggers that note each run that ends, ends differently or is no ended run any more, for the daily sums of runs."""
 
+from collections.abc import Mapping
+
 from sqlalchemy import Connection, inspect, text
 
 from app.business.automation.total_models import NO_PACE, PACES
@@ -33,7 +35,7 @@ def drop_run_triggers(connection: Connection) -> None:
     for name in NAMES:
         connection.execute(text(f"DROP TRIGGER IF EXISTS {name}{' ON scheduled_task' if postgresql else ''}"))
     if postgresql:
-        connection.execute(text("DROP FUNCTION IF EXISTS note_run_change"))
+        connection.execute(text("DROP FUNCTION IF EXISTS note_run_change, note_new_runs"))
 
 
 def _events(has_paces: bool) -> tuple[tuple[str, str, str], ...]:
@@ -49,15 +51,14 @@ def _events(has_paces: bool) -> tuple[tuple[str, str, str], ...]:
     return tuple((name, *event) for name, event in zip(NAMES, events, strict=True))
 
 
-def _change(row: str, runs: int, seconds: str | None) -> str:
-    """The statement that notes the run as it was (OLD) or is (NEW), if it has ended. seconds: from {start} to {end}."""
+def _key(row: str, seconds: str | None) -> dict[str, str]:
+    """By what changes are told apart, of the row as it was (OLD) or is (NEW). seconds: from {start} to {end}."""
     values = {
         "account_id": f"{row}.account_id",
         "scheduled_at": f"{row}.scheduled_at",
         "site_id": f"COALESCE({row}.site_id, 0)",
         "status": f"{row}.status",
         "reason": f"COALESCE({row}.reason, '')",
-        "runs": str(runs),
     }
     if seconds:
         begins_at = f"COALESCE({row}.moved_to_at, {row}.scheduled_at)"
@@ -65,10 +66,12 @@ def _change(row: str, runs: int, seconds: str | None) -> str:
         took = seconds.format(start=f"{row}.started_at", end=f"{row}.finished_at")
         paces = {"late": _class_of(late, PLANNED, row), "took": _class_of(took, WORKED, row)}
         values |= {"rule_id": f"{row}.automation_rule_id", **paces}
-    return (
-        f"INSERT INTO {TABLE} ({', '.join(values)}) SELECT {', '.join(values.values())} "
-        f"WHERE {row}.status IN {CLOSED};"
-    )
+    return values
+
+
+def _noting(key: Mapping[str, str], runs: str, condition: str) -> str:
+    values = f"{', '.join(key.values())}, {runs}"
+    return f"INSERT INTO {TABLE} ({', '.join(key)}, runs) SELECT {values} {condition};"
 
 
 def _class_of(seconds: str, is_known: str, row: str) -> str:
@@ -79,11 +82,8 @@ def _class_of(seconds: str, is_known: str, row: str) -> str:
 
 def _sqlite(has_paces: bool) -> list[str]:
     seconds = "((julianday({end}) - julianday({start})) * 86400.0)" if has_paces else None
-    body = {
-        NAMES[0]: _change("NEW", 1, seconds),
-        NAMES[1]: f"{_change('OLD', -1, seconds)} {_change('NEW', 1, seconds)}",
-        NAMES[2]: _change("OLD", -1, seconds),
-    }
+    added, removed = _noting_or_adding("NEW", 1, seconds), _noting_or_adding("OLD", -1, seconds)
+    body = {NAMES[0]: added, NAMES[1]: f"{removed} {added}", NAMES[2]: removed}
     return [
         f"CREATE TRIGGER {name} AFTER {event} ON scheduled_task FOR EACH ROW "
         f"WHEN {condition.replace('IS DISTINCT FROM', 'IS NOT')} BEGIN {body[name]} END"
@@ -91,16 +91,40 @@ def _sqlite(has_paces: bool) -> list[str]:
     ]
 
 
+def _noting_or_adding(row: str, runs: int, seconds: str | None) -> str:
+    """Many runs of a rule end together: a change like the last one is added to it. Nobody else writes meanwhile."""
+    key = _key(row, seconds)
+    last = {"id": f"(SELECT max(id) FROM {TABLE})", **key}  # noqa: S608
+    is_same = " AND ".join(f"{name} = {value}" for name, value in last.items())
+    adding = f"UPDATE {TABLE} SET runs = runs + {runs} WHERE {is_same};"  # noqa: S608
+    return adding + _noting(key, str(runs), f"WHERE changes() = 0 AND {row}.status IN {CLOSED}")
+
+
 def _postgresql(has_paces: bool) -> list[str]:
     seconds = "extract(epoch FROM {end} - {start})" if has_paces else None
-    function = (
-        "CREATE FUNCTION note_run_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        f"IF TG_OP <> 'INSERT' THEN {_change('OLD', -1, seconds)} END IF; "
-        f"IF TG_OP <> 'DELETE' THEN {_change('NEW', 1, seconds)} END IF; RETURN NULL; END $$"
-    )
-    triggers = (
-        f"CREATE TRIGGER {name} AFTER {event} ON scheduled_task FOR EACH ROW WHEN ({condition}) "
-        "EXECUTE FUNCTION note_run_change()"
-        for name, event, condition in _events(has_paces)
-    )
-    return [function, *triggers]
+
+    def change(row: str, runs: int) -> str:
+        return _noting(_key(row, seconds), str(runs), f"WHERE {row}.status IN {CLOSED}")
+
+    key = _key("new_run", seconds)
+    same = ", ".join(str(number) for number, _ in enumerate(key, 1))
+    together = f"FROM new_run WHERE new_run.status IN {CLOSED} GROUP BY {same}"
+    functions = {
+        "note_run_change": f"IF TG_OP = 'UPDATE' THEN {change('NEW', 1)} END IF; {change('OLD', -1)}",
+        "note_new_runs": _noting(key, "count(*)", together),
+    }
+    inserted, *changed = _events(has_paces)
+    return [
+        *(
+            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} RETURN NULL; END $$"
+            for name, body in functions.items()
+        ),
+        # Many runs of a rule are inserted together: one change for all that are alike.
+        f"CREATE TRIGGER {inserted[0]} AFTER INSERT ON scheduled_task REFERENCING NEW TABLE AS new_run "
+        "FOR EACH STATEMENT EXECUTE FUNCTION note_new_runs()",
+        *(
+            f"CREATE TRIGGER {name} AFTER {event} ON scheduled_task FOR EACH ROW WHEN ({condition}) "
+            "EXECUTE FUNCTION note_run_change()"
+            for name, event, condition in changed
+        ),
+    ]

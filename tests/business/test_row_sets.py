@@ -8,9 +8,11 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import RuleRecord
 from app.business.automation.run_models import RunAttempt, RunDetail, ScheduledTask, Status
+from app.business.automation.total_models import RunChange
 from app.business.automation.unit_models import ActionRun
 from app.business.base import RowValues
 from app.business.planner.models import Sector
+from app.business.prepared_rows import MOST_AT_ONCE
 from app.business.row_sets import insert_each, is_on_postgresql, update_each, upsert_each
 from app.business.upsert import MANY, insert_many_new
 from tests.business.automation.run_rows import make_rule, make_run
@@ -53,6 +55,39 @@ def test_rows_are_inserted_with_the_defaults_of_the_model(
         (TEXT, {"idea": [run.id]}, None, LATER) for run in runs
     ]
     assert {(one.attempts, one.credits, one.model, one.finished_at) for one in found} == {(1, 0, "", None)}
+
+
+@pytest.mark.parametrize("number", [1, 2, MOST_AT_ONCE + 1])
+def test_any_number_of_rows_is_inserted(session: Session, runs: list[ScheduledTask], number: int) -> None:
+    rows: list[RowValues] = [
+        {
+            "account_id": runs[place % 2].account_id,
+            "run_id": runs[place % 2].id,
+            "status": "failed" if place % 3 else "done",
+            "step": 0,
+            "type": "notify",
+            "record_type": "run",
+            "record_id": place,
+            "provider_key": "of all",
+            "made": {"idea": [place]},
+            "started_at": LATER,
+            "message": TEXT,
+        }
+        for place in range(number)
+    ]
+    insert_each(session, ActionRun, rows)
+    named = ActionRun.account_id, ActionRun.run_id, ActionRun.status, ActionRun.record_id, ActionRun.made
+    assert [tuple(found) for found in session.execute(select(*named).order_by(ActionRun.id))] == [
+        tuple(row[column.key] for column in named) for row in rows
+    ]
+
+
+def test_rows_that_are_equal_are_all_inserted(session: Session, runs: list[ScheduledTask]) -> None:
+    row: RowValues = {"account_id": runs[0].account_id, "scheduled_at": NOW, "rule_id": 1, "site_id": 0}
+    row |= {"status": "failed", "reason": "", "late": -1, "took": 3, "runs": 1}
+    insert_each(session, RunChange, [row] * 3)
+    insert_each(session, RunChange, [row])
+    assert session.scalars(select(RunChange.took)).all() == [3] * 4
 
 
 @pytest.mark.parametrize("each", [2, MANY])

@@ -178,6 +178,13 @@ class RuleRecord(AccountOwned, Base):
         UniqueConstraint("rule_id", "record_type", "record_id"),
         Index(None, "run_id"),
         Index(
+            "ix_rule_record_claimed",
+            "rule_id",
+            "record_type",
+            sqlite_where=text("state = 'claimed'"),
+            postgresql_where=text("state = 'claimed'"),
+        ),
+        Index(
             "ix_rule_record_unfinished",
             "rule_id",
             "record_type",

@@ -73,7 +73,8 @@ class RunDayState(AccountOwned, Base):
 
 
 class RunChange(AccountOwned, Base):
-    """One more (or with runs = -1 one less) run that has ended so, until it is added to the daily sums.
+    """So many more runs that have ended so (or, where `runs` is negative, fewer), until they are added to the daily
+    sums.
 
     Triggers of the database write it in the transaction that ends, retries or deletes the run: no writer can forget
     it, and no two of them wait for each other as they would for the row of a sum.

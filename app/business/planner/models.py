@@ -199,20 +199,24 @@ class Keyword(Record, Base):
     """
 
     __tablename__ = "keyword"
-    __table_args__ = record_table(
-        KeywordStatus,
-        "text",
-        same_account("cluster_id", "cluster"),
-        index_in_use("uq_keyword_site_id_text", "site_id", "text", unique=True),
-        index_in_use("uq_keyword_site_id_text_key", "site_id", "text_key", unique=True),
-        Index(None, "cluster_id"),
-        index_in_use(None, "account_id", "status", "volume"),
-        index_in_use(None, "account_id", "volume", "id"),
-        index_in_use(None, "account_id", "difficulty", "id"),
-        index_in_use(None, "account_id", "clicks", "id"),
-        index_in_use(None, "account_id", "impressions", "id"),
-        index_in_use(None, "account_id", "position", "id"),
-        CheckConstraint("volume >= 0", name="volume_not_negative"),
+    __table_args__ = (
+        *record_table(
+            KeywordStatus,
+            "text",
+            same_account("cluster_id", "cluster"),
+            index_in_use("uq_keyword_site_id_text", "site_id", "text", unique=True),
+            index_in_use("uq_keyword_site_id_text_key", "site_id", "text_key", unique=True),
+            Index(None, "cluster_id"),
+            index_in_use(None, "account_id", "status", "volume"),
+            index_in_use(None, "account_id", "volume", "id"),
+            index_in_use(None, "account_id", "difficulty", "id"),
+            index_in_use(None, "account_id", "clicks", "id"),
+            index_in_use(None, "account_id", "impressions", "id"),
+            index_in_use(None, "account_id", "position", "id"),
+            CheckConstraint("volume >= 0", name="volume_not_negative"),
+        ),
+        # Room for the row as it is after its first change, which then leaves all these indexes as they are.
+        {"postgresql_with": {"fillfactor": 50}},
     )
 
     text: Mapped[str] = mapped_column(Text(255))

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
+from time import thread_time
 
 import structlog
 
@@ -141,7 +142,7 @@ OPERATIONS = {**KINDS, back_test.KIND: _only_reading(KINDS[back_test.KIND])}
 @cache
 def _pace() -> Pace:
     """What this process has learnt of the machine's speed."""
-    return Pace()
+    return Pace(work_timer=thread_time)
 
 
 @cache

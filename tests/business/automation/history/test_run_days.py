@@ -17,6 +17,7 @@ from app.business.accounts.services.scope import Scope
 from app.business.automation.run_models import CLOSED, Cause, Reason, ScheduledTask, Status
 from app.business.automation.services.auditing.total_queries import wrong_run_days
 from app.business.automation.services.history import dashboard, figures, rule_days, run_days, run_sums
+from app.business.automation.services.runs.opening import Opening, run_values
 from app.business.automation.total_models import (
     KEYS,
     PACES,
@@ -28,6 +29,7 @@ from app.business.automation.total_models import (
     RunSum,
 )
 from app.business.periods import day_of, last_days
+from app.business.row_sets import insert_each
 from tests.business.automation.run_rows import make_rule, make_run
 from tests.factories import make_account, make_sector, make_site
 from tests.sampling import times
@@ -260,6 +262,29 @@ def test_a_wrong_sum_and_a_lost_change_are_found(
     assert list(wrong_run_days(session, now)) == []
     session.execute(delete(RunChange))
     assert [more[-2:] for _, more in wrong_run_days(session, now)] == ["-1"] * len(KEYS)
+
+
+def test_runs_that_are_inserted_together_are_one_change(
+    session: Session, account: Account, now: datetime
+) -> None:
+    rules = [make_rule(session, account) for _ in range(2)]
+    alike = {"status": Status.COMPLETED, "reason": None, "started_at": now, "finished_at": now, "attempt": 1}
+    failed = {"status": Status.FAILED, "reason": Reason.BUDGET}
+    kinds = [
+        (rules[0], {}, 100),
+        (rules[1], {}, 3),
+        (rules[0], failed, 2),
+        (rules[0], {"status": "pending"}, 4),
+    ]
+    for rule, differing, number in kinds:
+        opening = Opening(cause=Cause.EVENT, scheduled_at=now)
+        values = run_values(rule, opening, Status.PENDING) | alike | differing
+        insert_each(session, ScheduledTask, [values | {"depth": depth} for depth in range(number)])
+    named = RunChange.rule_id, RunChange.status, RunChange.runs
+    noted = [tuple(row) for row in session.execute(select(*named).order_by(RunChange.id))]
+    first, second = (rule.id for rule in rules)
+    assert noted == [(first, "completed", 100), (second, "completed", 3), (first, "failed", 2)]
+    assert shown(session, Scope(account.id), "UTC", now) == from_runs(session, Scope(account.id), "UTC", now)
 
 
 def test_a_year_of_runs_is_counted_day_by_day(session: Session, account: Account, now: datetime) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
@@ -19,6 +19,7 @@ from app.business.automation.services.runs.opening import RUN_QUEUES
 from app.business.automation.services.runs.unit_receipts import Unit
 from app.business.automation.services.triggering.dispatch import dispatch_batches
 from app.business.automation.services.triggering.small_batches import Taken
+from app.business.automation.total_models import RunChange
 from app.business.base import Base
 from app.business.errors import Conflict
 from app.business.planner.models import Keyword, Sector
@@ -243,7 +244,12 @@ def everything(session: Session) -> dict[str, list[str]]:
     found = {}
     for table in Base.metadata.sorted_tables:
         columns = [column for column in table.columns if table.name not in UNNAMED or column.name != "id"]
-        rows = [repr(tuple(row)) for row in session.execute(select(*columns))]
+        query = select(*columns)
+        if table.name == RunChange.__tablename__:
+            # Changes that are alike may be noted as one.
+            *key, runs = columns
+            query = select(*key, func.sum(runs)).group_by(*key).having(func.sum(runs) != 0)
+        rows = [repr(tuple(row)) for row in session.execute(query)]
         found[table.name] = sorted(rows)
     return found
 

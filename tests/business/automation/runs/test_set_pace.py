@@ -90,9 +90,10 @@ class SlowMachine:
     transactions: list[float] = field(default_factory=list)
 
     def execute(
-        self, _connection: object, _cursor: object, _statement: str, values: Any, _context: object, many: bool
+        self, _connection: object, cursor: Any, statement: str, _values: object, _context: object, _many: bool
     ) -> None:
-        self.seconds += 0.001 * (1 + (len(values) if many else 0))
+        rows = cursor.rowcount if statement.startswith(("INSERT", "UPDATE")) else 0
+        self.seconds += 0.001 * (1 + rows)
 
     def begin(self, _connection: object) -> None:
         self.began = self.seconds
@@ -120,6 +121,19 @@ class SlowMachine:
 @pytest.mark.both_databases
 def test_a_set_that_would_keep_others_waiting_is_given_up_for_smaller_ones(session: Session) -> None:
     assert _longest_of_a_slow_machine(machine_of(session, accounts=2, runs=50)) <= LONGEST_SECONDS
+
+
+def test_a_set_that_only_other_processes_make_late_is_not_given_up(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine, slow = machine_of(session, accounts=2, runs=50), SlowMachine()
+    given_up: list[int] = []
+    monkeypatch.setattr(Pace, "slow_down", lambda _pace, runs: given_up.append(runs))
+    with slow.running():
+        pace = Pace(timer=lambda: slow.seconds, work_timer=lambda: 0.0)
+        drained = drain(machine.engine, "events", most_runs=100, most_seconds=60, pace=pace)
+    assert (drained.as_set, labelled(machine), given_up) == (100, 100, [])
+    assert max(slow.transactions) > pace_module.OVERDUE_SECONDS
 
 
 def test_a_set_that_is_never_given_up_is_found(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,5 +121,5 @@ def test_the_events_are_read_once_however_many_rules_there_are(
     assert (
         sum("FROM event \nWHERE event.batch_id" in text and "event.data" in text for text in statements) == 1
     )
-    assert sum(text.startswith("INSERT INTO scheduled_task") for text in statements) == 1 + 5
+    assert sum(text.startswith("INSERT INTO scheduled_task") for text in statements) == 1 + 1
     assert sum(text.startswith("INSERT INTO batch_delivery") for text in statements) == 1

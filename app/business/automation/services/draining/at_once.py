@@ -67,15 +67,15 @@ class AtOnce:
 
     def _execute(self, session: Session, openings: Openings, tried: list[int]) -> int:
         """The number of runs executed. tried: gets the ids of those that were begun."""
-        began, now, done = self.pace.timer(), self.clock(), 0
+        began, now, done = self.pace.begin(), self.clock(), 0
         kinds = _plain_kinds(session, openings, self.works, now)
-        require_time = partial(self.pace.require_time, began - OPENING_SECONDS)
+        require_time = partial(self.pace.require_time, began, OPENING_SECONDS)
         while not done or self.pace.is_in_time(began):
             plain = _first_set(session, openings[done : done + self.pace.runs], kinds)
             if not plain.runs:
                 break
             tried += plain.runs
-            began_set, wanted = self.pace.timer(), len(plain.runs)
+            began_set, wanted = self.pace.begin(), len(plain.runs)
             executed = SetExecution(session, plain, self.worker, now, require_time).execute()
             if executed != list(plain.runs):
                 raise Unexpected("A daily limit is reached")

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import Status
-from app.business.automation.services.draining.pace import Overdue, Pace
+from app.business.automation.services.draining.pace import Began, Overdue, Pace
 from app.business.automation.services.draining.paid_runs import local_ideas
 from app.business.automation.services.draining.paid_sets import PaidSets, Tried
 from app.business.automation.services.draining.plain_run import PlainRuns
@@ -210,16 +210,16 @@ class _Batch:
         self.drained.as_set += common.as_set
         return common.last if common.needs_more else None
 
-    def _may_go_on(self, common: "_Common", began: float) -> bool:
+    def _may_go_on(self, common: "_Common", began: Began) -> bool:
         is_common = bool(self.left) and self.left[0] not in self.reservation.left_behind
         return is_common and self._has_time(common, began)
 
-    def _has_time(self, common: "_Common", began: float) -> bool:
+    def _has_time(self, common: "_Common", began: Began) -> bool:
         return not common.needs_more and (self.pace.is_in_time(began) or not common.tried)
 
-    def _execute_set(self, session: Session, common: "_Common", locked: float) -> list[int]:
+    def _execute_set(self, session: Session, common: "_Common", locked: Began) -> list[int]:
         """Execute the next runs as a set, as far as they can be; returns those to be executed after it."""
-        began, now = self.pace.timer(), self.engine.clock()
+        began, now = self.pace.begin(), self.engine.clock()
         behind = self.reservation.left_behind
         some = list(takewhile(lambda run_id: run_id not in behind, self.left[: self.pace.runs]))
         token, works = self.reservation.token, self.engine.executor.works

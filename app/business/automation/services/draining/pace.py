@@ -3,17 +3,28 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
+from typing import NamedTuple
 
 Timer = Callable[[], float]
 
 LOCKED_SECONDS = 0.05
 """How long a common transaction should keep others waiting: it begins no further run after this time."""
 OVERDUE_SECONDS = 0.15
-"""After this time a set is given up: a smaller one is tried. Its last statement may take as long as a third of this."""
+"""After so much work a set is given up: a smaller one is tried. Its last statement may take as long as a third of this.
+
+Work, not time: what a busy machine executes slowly would keep others waiting for longer if it was done anew.
+"""
 
 
 class Overdue(Exception):
-    """A set takes too long on this machine, now."""
+    """A set is too much work for one transaction."""
+
+
+class Began(NamedTuple):
+    """A moment. worked: seconds for which the thread had worked until then."""
+
+    at: float
+    worked: float
 
 
 @dataclass
@@ -26,23 +37,33 @@ class Pace:
 
     timer: Timer = monotonic
     runs: int = 50
+    work_timer: Timer | None = None
+    """Measures only what this thread works; None: `timer` does."""
 
     FEWEST, MOST = 10, 100
 
-    def is_in_time(self, began: float) -> bool:
-        """Whether a common transaction that began then may begin another run."""
-        return self.timer() - began < LOCKED_SECONDS
+    def begin(self) -> Began:
+        """This moment."""
+        return Began(self.timer(), self._worked())
 
-    def require_time(self, began: float) -> None:
-        """Raise Overdue where a set in a transaction that began then has to be given up."""
-        if self.timer() - began > OVERDUE_SECONDS:
+    def is_in_time(self, began: Began) -> bool:
+        """Whether a common transaction that began then may begin another run."""
+        return self.timer() - began.at < LOCKED_SECONDS
+
+    def require_time(self, began: Began, kept: float = 0.0) -> None:
+        """Raise Overdue where a set in a transaction that began then has to be given up. kept: seconds of work that
+        are left for what the transaction does instead."""
+        if self._worked() - began.worked > OVERDUE_SECONDS - kept:
             raise Overdue
 
-    def note(self, runs: int, began: float) -> None:
+    def note(self, runs: int, began: Began) -> None:
         """A set of `runs` runs has been executed since then."""
         if runs:
-            fitting = round(runs * LOCKED_SECONDS / max(self.timer() - began, 0.001))
+            fitting = round(runs * LOCKED_SECONDS / max(self.timer() - began.at, 0.001))
             self.runs = max(min(self.FEWEST, self.runs), min(self.MOST, fitting, 2 * runs))
+
+    def _worked(self) -> float:
+        return (self.work_timer or self.timer)()
 
     def slow_down(self, runs: int) -> None:
         """A set of `runs` runs was given up."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, select, tuple_
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import RuleRecord
@@ -47,8 +47,8 @@ def fits(node: Node, row: Seen, kind: RunKind) -> bool:
 
 @dataclass
 class SetRecords:
-    """seen: records of the set that exist and are not archived · held: (rule, record type, record) -> the run that
-    holds it."""
+    """seen: records of the set that exist and are not archived · held: (rule, record type, record) of its rules -> the
+    run that holds it."""
 
     seen: dict[RecordKey, Seen] = field(default_factory=dict)
     held: dict[tuple[int, str, int], int] = field(default_factory=dict)
@@ -105,8 +105,8 @@ def read_records(session: Session, plain: PlainRuns, *, to_label: bool = False) 
         )
         rows = session.execute(_query(record_type, tuple(columns), to_label), {"ids": ids})
         found.seen.update(((record_type, row["id"]), dict(row)) for row in rows.mappings())
-    claims = sorted(claim for run in plain.runs.values() for claim in claims_of(run))
-    for rule_id, record_type, record_id, run_id in session.execute(_CLAIMED, {"asked": claims}):
+    rules = {one.context.rule.id for one in plain.kinds}
+    for rule_id, record_type, record_id, run_id in session.execute(_CLAIMED, {"rules": rules}):
         found.held[rule_id, record_type, record_id] = run_id
     return found
 
@@ -119,11 +119,6 @@ def records_by_type(runs: Iterable[PlainRun]) -> dict[str, list[int]]:
     return {record_type: sorted(found[record_type]) for record_type in sorted(found)}
 
 
-def claims_of(run: PlainRun) -> list[tuple[int, str, int]]:
-    """Rule, record type and record of what the run takes."""
-    return [(run.kind.context.rule.id, run.kind.record_type, record_id) for record_id in run.records]
-
-
 def read_columns(nodes: Iterable[Node], record_type: str) -> list[str]:
     """The columns that conditions read, beside those of a record's place."""
     read = {field.column or "" for node in nodes for field in _read_by(node, record_type)}
@@ -131,10 +126,7 @@ def read_columns(nodes: Iterable[Node], record_type: str) -> list[str]:
 
 
 _CLAIMED = select(RuleRecord.rule_id, RuleRecord.record_type, RuleRecord.record_id, RuleRecord.run_id).where(
-    tuple_(RuleRecord.rule_id, RuleRecord.record_type, RuleRecord.record_id).in_(
-        bindparam("asked", expanding=True)
-    ),
-    RuleRecord.state == "claimed",
+    RuleRecord.rule_id.in_(bindparam("rules", expanding=True)), RuleRecord.state == "claimed"
 )
 
 

@@ -19,7 +19,7 @@ from app.business.row_sets import insert_each, update_each
 from app.business.updates import table_of
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class EndedRun:
     """How a run ended. admission: what the gates let pass; None where no record matches, for which `message` says
     why."""

@@ -24,7 +24,7 @@ from app.business.automation.services.runs.opening import (
     Openings,
     Skip,
     open_runs,
-    record_skip,
+    record_skips,
     reopen,
     skip_instead,
 )
@@ -154,9 +154,7 @@ def deliver_all(
     fresh = [pair for pair in whole if (pair.batch.id, pair.rule.id) in new]
     openings = [(pair.rule, opening) for pair in fresh for opening in pair.openings()]
     (opener or open_runs)(session, openings)
-    for pair in fresh:
-        if pair.unmatched:
-            _skip_unmatched(session, pair, None, now)
+    record_skips(session, [_skipped(session, pair, now) for pair in fresh if pair.unmatched], now)
 
 
 def deliver_again(
@@ -196,7 +194,11 @@ def _end_delivery(
     session: Session, delivery: BatchDelivery, pair: DeliveryPlan, run: ScheduledTask | None, now: datetime
 ) -> None:
     if pair.unmatched:
-        _skip_unmatched(session, pair, None if pair.runs else run, now)
+        skipped = _skipped(session, pair, now)
+        if run is not None and not pair.runs:
+            skip_instead(session, run, skipped[-1], now)
+        else:
+            record_skips(session, [skipped], now)
     delivery.state, delivery.not_before, delivery.planned = Delivery.DONE, None, None
     for name, value in pair.counts.items():
         setattr(delivery, name, value)
@@ -262,8 +264,8 @@ def _opening(
     )
 
 
-def _skip_unmatched(session: Session, pair: DeliveryPlan, run: ScheduledTask | None, now: datetime) -> None:
-    """One row for all records that do not match: that of `run`, or a new one."""
+def _skipped(session: Session, pair: DeliveryPlan, now: datetime) -> tuple[AutomationRule, Opening, Skip]:
+    """The one row for all records that do not match."""
     count = pair.unmatched
     verb = "does" if count == 1 else "do"
     skip = Skip(
@@ -272,10 +274,7 @@ def _skip_unmatched(session: Session, pair: DeliveryPlan, run: ScheduledTask | N
         count,
         {"records": _traces(session, pair, now)},
     )
-    if run is not None:
-        skip_instead(session, run, skip, now)
-    else:
-        record_skip(session, pair.rule, _opening(pair.batch, now, None, 0), skip, now)
+    return pair.rule, _opening(pair.batch, now, None, 0), skip
 
 
 def _traces(session: Session, pair: DeliveryPlan, now: datetime) -> list[ConditionSample]:
