@@ -83,8 +83,9 @@ def test_a_set_whose_limits_are_not_checked_is_found(
 
 @dataclass
 class SlowMachine:
-    """Time passes by statements, and on SQLite by the rows that they write: one millisecond each."""
+    """Time passes by statements, and on SQLite by the rows that they write: `each` seconds."""
 
+    each: float = 0.001
     seconds: float = 0.0
     began: float = 0.0
     transactions: list[float] = field(default_factory=list)
@@ -94,7 +95,7 @@ class SlowMachine:
     ) -> None:
         is_written = connection.dialect.name == "sqlite" and statement.startswith(("INSERT", "UPDATE"))
         rows = cursor.rowcount if is_written else 0
-        self.seconds += 0.001 * (1 + rows)
+        self.seconds += self.each * (1 + rows)
 
     def begin(self, _connection: object) -> None:
         self.began = self.seconds
@@ -127,7 +128,7 @@ def test_a_set_that_would_keep_others_waiting_is_given_up_for_smaller_ones(sessi
 def test_a_set_that_only_other_processes_make_late_is_not_given_up(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine, slow = machine_of(session, accounts=2, runs=50), SlowMachine()
+    machine, slow = machine_of(session, accounts=2, runs=50), SlowMachine(each=0.02)
     given_up: list[int] = []
     monkeypatch.setattr(Pace, "slow_down", lambda _pace, runs: given_up.append(runs))
     with slow.running():
