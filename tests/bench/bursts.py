@@ -33,7 +33,7 @@ from tests.business.automation.rule_parts import clusters_with_keywords
 from tests.factories import make_account, make_sector, make_site
 from tests.processes import FLASK, clean_environment, eventually, free_port, running
 
-RUNS, ACCOUNTS, PAID_RUNS = 2_000, 20, 100
+RUNS, ACCOUNTS = 2_000, 20
 LONGEST_SECONDS = 240
 TO_CELERY, TO_LOOP = 8, 10
 FALLEN = ('"event": "runs_executed_singly"', '"event": "runs_opened_after_all"')
@@ -82,7 +82,6 @@ SHAPES = (
             "actions": [{"type": "generate_ideas", "params": {"ideas_per_cluster": 3}}],
             "monthly_budget": 100_000,
         },
-        runs=PAID_RUNS,
         part_of_goal=2,
         paid=True,
     ),

@@ -1,5 +1,7 @@
 """Which searches are one need: refused are pages that would compete, and no others."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from app.business.planner.services.page_doubles import SitePage, SitePages
@@ -108,3 +110,16 @@ def test_of_several_pages_the_first_idea_is_named_whenever_it_came() -> None:
     written = SitePage("content", 1, "Our wool socks", "wool socks")
     ideas = [SitePage("idea", number, f"Wool socks {number}", "wool socks") for number in (1, 2)]
     assert named_first([written, *ideas]) == named_first([*ideas, written]) == "Wool socks 1"
+
+
+@pytest.mark.parametrize(
+    ("title", "competes"), [("Wool socks: the complete guide", False), ("All you need to know", True)]
+)
+def test_titles_count_where_one_does_not_say_its_search(title: str, competes: bool) -> None:
+    def by_titles(texts: Sequence[str], others: Sequence[str], _language: str) -> list[list[float]]:
+        """Searches are alike by a half, titles wholly."""
+        return [[0.5 if other == "wool socks" else 1.0 for other in others] for _ in texts]
+
+    pages = SitePages.of([SitePage("idea", 1, title, "wool socks")], "en", by_titles)
+    new = SitePage("idea", 0, "Socks for wool lovers: the complete guide", "socks for wool lovers")
+    assert (pages.competitor(new) is not None) is competes

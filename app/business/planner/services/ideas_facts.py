@@ -4,6 +4,7 @@ sites."""
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -50,6 +51,11 @@ class SiteFacts:
         ideas = [page for page, rejected in self.ideas if not rejected or page.cluster == cluster_id]
         return [*ideas, *self.written]
 
+    @cached_property
+    def planned(self) -> frozenset[int | None]:
+        """Its clusters that have ideas, rejected ones too, as they were read."""
+        return frozenset(page.cluster for page, _ in self.ideas)
+
     def has_rejected(self, cluster_id: int) -> bool:
         """Whether an idea of the cluster was rejected."""
         return any(rejected and page.cluster == cluster_id for page, rejected in self.ideas)
@@ -71,8 +77,7 @@ class IdeasFacts:
 
     def has_ideas(self, cluster_id: int) -> bool:
         """Whether the cluster has any, rejected ones too."""
-        site = self.sites[self.clusters[cluster_id].site_id]
-        return any(page.cluster == cluster_id for page, _ in site.ideas)
+        return cluster_id in self.sites[self.clusters[cluster_id].site_id].planned
 
     def of_clusters(self, cluster_ids: Collection[int]) -> "IdeasFacts":
         """The facts of these clusters only."""

@@ -40,8 +40,7 @@ MOST_MEASURED = 20
 _NUMBER = re.compile(r"\d+")
 
 
-@dataclass(frozen=True)
-class SitePage:
+class SitePage(NamedTuple):
     """One page, planned or there. `cluster`: of its keywords."""
 
     kind: PageKind
@@ -129,19 +128,31 @@ class SitePages:
         some = self._shortlist(new, near)
         if not some:
             return None
-        others = [page.search for page in some] + [page.title for page in some]
-        searches, titles = self.likeness([new.search, new.title], others, self.language)
+        titles = self._likeness_of_titles(new, some)
+        (searches,) = self.likeness([new.search], [page.search for page in some], self.language)
         best, place = max(
-            (self._merit(new, page, searches[at], titles[len(some) + at]), -at)
-            for at, page in enumerate(some)
+            (self._merit(new, page, searches[at], titles.get(at)), -at) for at, page in enumerate(some)
         )
         return some[-place] if best >= 0 else None
 
-    def _merit(self, new: SitePage, other: SitePage, search: float, title: float) -> float:
+    def _likeness_of_titles(self, new: SitePage, others: Sequence[SitePage]) -> dict[int, float]:
+        """By place, where titles are compared: one that says its whole search adds only words that many titles have."""
+        of_all = not self._says_its_search(new)
+        places = [at for at, page in enumerate(others) if of_all or not self._says_its_search(page)]
+        if not places:
+            return {}
+        (titles,) = self.likeness([new.title], [others[at].title for at in places], self.language)
+        return dict(zip(places, titles, strict=True))
+
+    def _says_its_search(self, page: SitePage) -> bool:
+        return stems_of(page.search, self.language) <= stems_of(page.title, self.language)
+
+    def _merit(self, new: SitePage, other: SitePage, search: float, title: float | None) -> float:
         """How far the likeness of their searches, or of their titles, is above what makes them one need."""
         of_own_kind = all(_asks(page.search, self.language) for page in (new, other))
-        limit = SAME_QUESTION if of_own_kind else SAME_KEYWORD
-        merit = max(search - limit, title - SAME_TITLE)
+        merit = search - (SAME_QUESTION if of_own_kind else SAME_KEYWORD)
+        if title is not None:
+            merit = max(merit, title - SAME_TITLE)
         if merit >= 0 and self._in_other_words(new, other):
             return search - SAME_IN_OTHER_WORDS
         return merit

@@ -49,12 +49,12 @@ def _propose(service: IdeasService, paid: PaidRuns, run: PlainRun) -> _Proposed:
 
 
 def _prepare(service: IdeasService, proposed: Collection[_Proposed]) -> None:
-    """Encode together what is going to be compared, if only within its cluster."""
+    """Encode together the searches that are going to be compared, if only within their cluster."""
     texts: dict[str, list[str]] = defaultdict(list)
     for one in proposed:
         if len(first := one.drafts[: one.request.count]) > 1:
-            pages = [draft.page(one.request.cluster_id) for draft in first]
-            texts[one.request.language] += [text for page in pages for text in (page.search, page.title)]
+            pages = (draft.page(one.request.cluster_id) for draft in first)
+            texts[one.request.language] += [page.search for page in pages]
     for language, some in texts.items():
         service.likeness.prepare(some, language)
 

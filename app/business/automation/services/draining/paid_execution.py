@@ -28,13 +28,14 @@ from app.business.automation.services.draining.set_rows import EndedRun
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.gate_verdict import Admission
 from app.business.automation.services.runs.unit_receipts import Done, Unit, receipt_of_done
+from app.business.base import RowValues
 from app.business.billing.services.set_charges import Charge, NoRoom, charge_at_once
 from app.business.events import EventType, Origin, WholeBatch, write_batches
 from app.business.planner.models import Cluster, ClusterStatus, Idea, IdeaStatus, Site
 from app.business.planner.services.cluster_service import plan_clusters
 from app.business.planner.services.idea_service import insert_ideas
 from app.business.planner.services.record_changes import event_row, new_record
-from app.business.planner.services.record_snapshot import snapshots
+from app.business.planner.services.record_snapshot import snapshot_of_new, snapshots
 
 
 class PaidExecution(SetExecution):
@@ -95,10 +96,11 @@ class PaidExecution(SetExecution):
 
     def _execute_steps(self, runs: Sequence[PlainRun]) -> None:
         clusters = self._locked_clusters(runs)
-        ids = self._insert_ideas(runs, clusters)
+        rows = {run.id: self._ideas(run, clusters[run.id]) for run in runs}
+        ids = self._insert_ideas(rows)
         self.require_time()
         planned = self._plan_clusters(runs, clusters, ids)
-        self._write_events(runs, clusters, ids, planned)
+        self._write_events(runs, clusters, self._events_of_ideas(runs, clusters, ids, rows), planned)
         self.require_time()
         for run in runs:
             made, step = self.made[run.id], step_of(run.kind)
@@ -119,19 +121,18 @@ class PaidExecution(SetExecution):
         done = self.done[run.id]
         return price_of(self.paid, run, done.credits, done.message)
 
-    def _insert_ideas(
-        self, runs: Sequence[PlainRun], clusters: Mapping[int, Cluster]
-    ) -> dict[int, list[int]]:
-        """Returns the ids by run."""
-        rows = [
-            new_record(clusters[run.id], IdeaStatus.NEW, self._origin(run), self.now, ordinal)
-            | {"cluster_id": cluster_of(run)}
-            | text
-            for run in runs
+    def _ideas(self, run: PlainRun, cluster: Cluster) -> list[RowValues]:
+        """The rows of the run's ideas."""
+        origin = self._origin(run)
+        return [
+            new_record(cluster, IdeaStatus.NEW, origin, self.now, ordinal) | {"cluster_id": cluster.id} | text
             for ordinal, text in enumerate(self.made[run.id].texts)
         ]
-        ids = iter(insert_ideas(self.session, rows))
-        return {run.id: [next(ids) for _ in self.made[run.id].texts] for run in runs}
+
+    def _insert_ideas(self, rows: Mapping[int, Sequence[RowValues]]) -> dict[int, list[int]]:
+        """Returns the ids by run."""
+        ids = iter(insert_ideas(self.session, [row for some in rows.values() for row in some]))
+        return {run_id: [next(ids) for _ in some] for run_id, some in rows.items()}
 
     def _plan_clusters(
         self,
@@ -146,21 +147,34 @@ class PaidExecution(SetExecution):
         expect(len(planned), plan_clusters(self.session, [clusters[key] for key in planned], self.now))
         return planned
 
-    def _write_events(
+    def _events_of_ideas(
         self,
         runs: Sequence[PlainRun],
         clusters: Mapping[int, Cluster],
         ids: Mapping[int, Sequence[int]],
+        rows: Mapping[int, Sequence[RowValues]],
+    ) -> dict[int, list[RowValues]]:
+        """By run."""
+        found = {}
+        for run in runs:
+            made = dict(zip(ids[run.id], rows[run.id], strict=True))
+            seen = {key: snapshot_of_new(Idea, row, self.now) for key, row in made.items()}
+            found[run.id] = [event_row(clusters[run.id], key, seen) for key in made]
+        return found
+
+    def _write_events(
+        self,
+        runs: Sequence[PlainRun],
+        clusters: Mapping[int, Cluster],
+        of_ideas: Mapping[int, Sequence[RowValues]],
         planned: Mapping[int, str],
     ) -> None:
-        of_ideas = snapshots(self.session, Idea, [key for some in ids.values() for key in some], self.now)
         of_clusters = snapshots(self.session, Cluster, [clusters[key].id for key in planned], self.now)
         batches = []
         for run in runs:
             cluster, origin = clusters[run.id], self._origin(run)
-            if made := ids[run.id]:
-                rows = [event_row(cluster, key, of_ideas) for key in made]
-                batches.append(WholeBatch(EventType.IDEA_CREATED, origin, "idea", rows))
+            if made := of_ideas[run.id]:
+                batches.append(WholeBatch(EventType.IDEA_CREATED, origin, "idea", made))
             if old := planned.get(run.id):
                 data = {"from": old, "to": ClusterStatus.PLANNED}
                 moved = [event_row(cluster, cluster.id, of_clusters, data)]
