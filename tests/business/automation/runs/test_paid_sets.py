@@ -35,7 +35,6 @@ from tests.sampling import times
 SEEDS = times(full=range(100), sample=range(1, 2))
 
 
-@pytest.mark.both_databases
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_paid_world_ends_the_same_with_its_runs_executed_together(
     session: Session, seed: int, monkeypatch: pytest.MonkeyPatch
