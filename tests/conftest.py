@@ -135,13 +135,18 @@ def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def valkey_connection(valkey_server: str) -> Iterator[Redis]:
+    """Connecting anew for each test took longer than emptying it."""
+    with Redis.from_url(valkey_server) as connection:
+        yield connection
+
+
 @pytest.fixture
-def valkey(valkey_server: str) -> Iterator[Redis]:
+def valkey(valkey_connection: Redis) -> Redis:
     """A connection to an empty Valkey."""
-    connection = Redis.from_url(valkey_server)
-    connection.flushall()
-    yield connection
-    connection.close()
+    valkey_connection.flushall()
+    return valkey_connection
 
 
 @pytest.fixture(scope="session")

@@ -122,17 +122,25 @@ def _empty_postgresql(engine: Engine) -> None:
             connection.exec_driver_sql(f"VACUUM {', '.join(written)}")
 
 
+_FILLED = " UNION ALL ".join(
+    f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM \"{name}\")" for name in Base.metadata.tables
+)
+
+
 def _empty_sqlite(engine: Engine) -> None:
     raw = engine.raw_connection()
     try:
         cursor = raw.cursor()
+        written = [name for (name,) in cursor.execute(_FILLED)]
+        if not written:
+            return
         cursor.execute("PRAGMA foreign_keys=OFF")
         triggers = cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
         cursor.execute("BEGIN IMMEDIATE")
         for name, _ in triggers:
             cursor.execute(f"DROP TRIGGER {name}")
-        for table in Base.metadata.tables.values():
-            cursor.execute(f'DELETE FROM "{table.name}"')
+        for name in written:
+            cursor.execute(f'DELETE FROM "{name}"')
         for _, statement in triggers:
             cursor.execute(statement)
         cursor.execute("COMMIT")

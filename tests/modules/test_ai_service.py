@@ -300,7 +300,7 @@ def test_the_page_connects_tests_and_removes(
     assert page.post("/ai-service", data=form | {"price_out": "0.6"}).status_code == 303
     shown = page.get("/ai-service").text
     assert "Stored, never shown" in shown
-    assert "Not tested since" in shown
+    assert "Not passed since" in shown
     tested = page.post("/ai-service/test").text
     assert "The service answers" in tested
     assert "JSON schema" in tested
