@@ -3,14 +3,16 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
-from flask import request, url_for
+from flask import request
 
 from app.business.accounts.services.scope import Scope
 from app.business.periods import Period, last_days
 from app.infrastructure.database import db
 from app.modules.access import current_person
 from app.modules.automation.rule_form.choices import Named, load_sites
+from app.modules.navigation import address_of
 
 PERIODS = {"1": "24 hours", "7": "7 days", "30": "30 days", "90": "90 days"}
 USUAL = "30"
@@ -44,7 +46,8 @@ class Overview:
 
     def url(self, **changes: Any) -> str:
         """The dashboard with another choice."""
-        return url_for("automation.dashboard", **replace(self, **changes).kept)
+        query = urlencode(replace(self, **changes).kept)
+        return address_of("automation.dashboard") + (f"?{query}" if query else "")
 
 
 def chosen_overview(now: datetime) -> Overview:
