@@ -1,6 +1,7 @@
 """Clustering keywords by meaning: what belongs together, joins older clusters, is left over, is saved."""
 
 from datetime import datetime
+from itertools import permutations
 
 import pytest
 from sqlalchemy import select
@@ -50,6 +51,14 @@ def test_a_group_is_named_by_its_most_searched_central_keyword() -> None:
     [group] = service.group(request(TOPICS["bikes"]), "k").groups
     assert group.name in TOPICS["bikes"]
     assert len(group.keyword_ids) == 4
+
+
+def test_of_two_that_are_searched_equally_the_first_names_the_group() -> None:
+    """Both are as central, but for rounding."""
+    for texts in (pair for topic in TOPICS.values() for pair in permutations(topic, 2)):
+        pair = [KeywordFacts(number, text, 10, None) for number, text in enumerate(texts, 1)]
+        for group in service.group(ClusteringRequest(1, pair, {}, 2), "k").groups:
+            assert group.name == texts[0]
 
 
 def test_new_keywords_join_a_near_cluster_first() -> None:

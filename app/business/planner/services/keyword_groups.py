@@ -48,6 +48,8 @@ TIGHT = 0.5
 PAIR = 0.85
 """The same for a pair that shares a word which is rare in the sector."""
 RARE = 0.1
+CENTRAL_DIGITS = 4
+"""Of two keywords both are as central: what differs further behind is rounding, which depends on the machine."""
 NARROWER = 0.05
 NARROWEST = 0.15
 
@@ -232,7 +234,8 @@ def _new_cluster(
     keywords: Sequence[KeywordFacts], vectors: Vectors, parent: str = "", *, shift: Vectors | float = 0.0
 ) -> NewCluster:
     """Named by its parent keyword where that is one of them, else by what is known of all its searches: volumes, else
-    impressions, else clicks. `shift`: what all texts of the sector share.
+    impressions, else clicks; of equal ones by the most central, then the first. `shift`: what all texts of the sector
+    share.
     """
     centred = unit(vectors - shift)
     central = centred @ centred.mean(axis=0)
@@ -241,7 +244,7 @@ def _new_cluster(
         key=lambda place: (
             bool(parent) and name_key(keywords[place].text) == parent,
             *_searched(keywords[place], keywords),
-            central[place],
+            round(float(central[place]), CENTRAL_DIGITS),
         ),
     )
     intents = Counter(keyword.intent for keyword in keywords if keyword.intent)
