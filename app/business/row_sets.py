@@ -148,15 +148,13 @@ def _listed_rows(table: Table, columns: Columns) -> GivenRows:
 
 def document(rows: Sequence[Values]) -> tuple[Columns, RowValues]:
     """The columns that have the same value in several rows, and the parameters of a statement over `given_rows`."""
-    first = rows[0]
-    same = {
-        name: value
-        for name, value in first.items()
-        if len(rows) > 1 and all(row[name] == value for row in rows)
-    }
-    if len(same) == len(first):
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    same = {name: values[0] for name, values in columns.items() if values.count(values[0]) == len(rows) > 1}
+    if len(same) == len(columns):
         same.popitem()
-    differing = [{name: value for name, value in row.items() if name not in same} for row in rows]
+    names = [name for name in columns if name not in same]
+    each = zip(*(columns[name] for name in names), strict=True)
+    differing = [dict(zip(names, values, strict=True)) for values in each]
     accounts = {account for row in rows if isinstance(account := row.get("account_id"), int)}
     given: RowValues = {"given_rows": _as_json(differing), "account_id_1": sorted(accounts)}
     return tuple(same), given | ({"given_for_all": _as_json(same)} if same else {})

@@ -21,8 +21,8 @@ from app.business.automation.services.draining.pace import Overdue, Pace
 from app.business.automation.services.draining.plain_run import PlainRun, PlainRuns, RunKind
 from app.business.automation.services.draining.plain_runs import (
     DEEPEST,
+    ENTANGLING,
     edits_own_records,
-    entangled_accounts,
     has_plain_size,
     is_plain_kind,
 )
@@ -140,11 +140,12 @@ _RULES = (
     .order_by(_rule.id)
     .with_for_update(key_share=True, of=_rule)
 )
-_IS_ANY_BEFORE = select(
+_HAS_TO_WAIT = select(
     or_(
+        *(entangling.exists() for entangling in ENTANGLING),
         exists().where(
             _run.queue == EVENTS_QUEUE,
-            _run.account_id == bindparam("account"),
+            _run.account_id.in_(bindparam("accounts", expanding=True)),
             _run.status == Status.PENDING,
             _run.waiting_for.is_(None),
         ),
@@ -167,8 +168,7 @@ def _plain_kinds(session: Session, openings: Openings, works: Works, now: dateti
         return {}
     ids, account_id = list(firsts), openings[0][0].account_id
     rows = session.execute(_RULES, {"rules": ids}, execution_options=_FRESH).all()
-    is_any_before = session.scalar(_IS_ANY_BEFORE, {"account": account_id, "rules": ids})
-    if is_any_before or entangled_accounts(session, {account_id}):
+    if session.scalar(_HAS_TO_WAIT, {"accounts": [account_id], "rules": ids}):
         return {}
     kinds = {}
     for row in rows:

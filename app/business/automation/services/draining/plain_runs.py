@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, CompoundSelect, and_, bindparam, func, select, union_all
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, func, select, union_all
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
@@ -175,13 +175,13 @@ def entangled_accounts(session: Session, account_ids: Collection[int]) -> set[in
     return set(session.scalars(_ENTANGLED, {"accounts": list(account_ids)}))
 
 
-def _entangled() -> CompoundSelect[int]:
+def _entangling() -> tuple[Select[int], ...]:
     rule, hook, waiter, incident = AutomationRule, Webhook, ScheduledTask, Incident
     accounts: BindParameter[int] = bindparam("accounts", expanding=True)
     waits = waiter.waiting_for.in_([Waiting.PREVIOUS, Waiting.CREDITS])
     follows_runs = rule.trigger == EventType.RUN_FINISHED, rule.is_active
     is_ended_by_runs = incident.status == IncidentStatus.OPEN, run_incidents.is_ended_by_any_run()
-    return union_all(
+    return (
         select(rule.account_id).where(rule.account_id.in_(accounts), *follows_runs),
         select(hook.account_id).where(hook.account_id.in_(accounts), hook.is_active),
         select(waiter.account_id).where(waiter.account_id.in_(accounts), waits),
@@ -189,7 +189,9 @@ def _entangled() -> CompoundSelect[int]:
     )
 
 
-_ENTANGLED = _entangled()
+ENTANGLING = _entangling()
+"""What the end of a run starts, sends or wakes, by its account, which is one of `accounts`."""
+_ENTANGLED = union_all(*ENTANGLING)
 
 
 def _busy_rules(session: Session, rule_ids: Collection[int]) -> set[int]:

@@ -46,6 +46,7 @@ from app.business.automation.services.triggering.event_matching import match, re
 from app.business.automation.services.triggering.small_batches import Taken, dispatch_small
 from app.business.database_faults import is_passing, stops_all
 from app.business.events import EVENTS_QUEUE, EventBatch, wake
+from app.business.row_sets import is_on_postgresql
 
 MOST_TRIES = 5
 MOST_CHOICE = 10
@@ -165,8 +166,9 @@ def _dispatch_small(
 
 
 def _call_others(session: Session, left: Sequence[Closed], done: Dispatched) -> None:
-    """Once one batch is dispatched, another worker may take the next."""
-    if left and not done.batches:
+    """Once one batch is dispatched, another worker may take the next. On SQLite it would only wait for this one to
+    have written."""
+    if left and not done.batches and is_on_postgresql(session):
         wake(session, [EVENTS_QUEUE])
 
 
