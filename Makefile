@@ -98,9 +98,11 @@ audit-deps: $(VENV)/.tested
 
 # A browser is needed: CHROMIUM, else one on PATH, else (as root on Debian) it is installed.
 chromium:
-	@test -n "$$CHROMIUM" || command -v chromium || command -v chromium-browser || command -v google-chrome \
+	@test -n "$$CHROMIUM" || command -v chromium-headless-shell || command -v chromium || command -v chromium-browser \
+		|| command -v google-chrome \
 		|| { test "$$(id -u)" = 0 && command -v apt-get && apt-get update -qq \
-			&& apt-get install -y -qq --no-install-recommends chromium; } >&2 \
+			&& { apt-get install -y -qq --no-install-recommends chromium-headless-shell \
+				|| apt-get install -y -qq --no-install-recommends chromium; }; } >&2 \
 		|| { echo "The browser tests need Chromium: install it, or set CHROMIUM to its path." >&2; exit 1; }
 
 # Packages and browser come at the same time: one is a matter of the processor, the other of the network.

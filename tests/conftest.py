@@ -236,8 +236,9 @@ def client(app: Flask) -> FlaskClient:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """CHROMIUM, else one on PATH."""
-    on_path = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    """CHROMIUM, else one on PATH: first the one without windows, which takes two thirds of the processor time."""
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+    on_path = (shutil.which(name) for name in names)
     path = os.environ.get("CHROMIUM") or next(filter(None, on_path), None)
     assert path, "Install chromium, or name it in CHROMIUM."
     with sync_playwright() as playwright:

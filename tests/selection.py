@@ -3,8 +3,8 @@
 Both: whatever asks for, locks, sorts or keeps rows in a way that databases differ in (conditions, claims, races,
 ledgers, imports, the API with its filters, odd values, migrations, rows of an upgrade); where such a test has several
 cases, each case runs on one of them, in turns. One: pages, forms, the browser, real processes, and long stories of the
-engine, whose statements the tests of the first kind run on both. Which one follows from a test's name: one in four runs
-on PostgreSQL, where it costs half as much again. With TRIALS=full all run on both.
+engine, whose statements the tests of the first kind run on both. Which one follows from a test's name: one in eight
+runs on PostgreSQL, where it costs half as much again. With TRIALS=full all run on both.
 
 Apart from both: tests/wordpress, which are skipped unless WORDPRESS=real, for they need PHP, MariaDB and WordPress.
 `make test-wordpress` installs these and runs them; everywhere else a stand-in answers in WordPress's place. So it is
@@ -124,8 +124,8 @@ def _slow(items: list[pytest.Item]) -> set[pytest.Item]:
 
 
 def _chosen(name: str) -> str:
-    """PostgreSQL one time in four."""
-    return DATABASES[crc32(name.encode()) % 4 == 1]
+    """PostgreSQL one time in eight."""
+    return DATABASES[crc32(name.encode()) % 8 == 1]
 
 
 def _database_of(item: pytest.Item) -> str | None:

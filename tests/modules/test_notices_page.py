@@ -1,6 +1,7 @@
 """The page of notices: by day, alike ones together with a line each, the unread apart, older ones on further pages."""
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -22,8 +23,10 @@ def people(session: Session) -> People:
 
 
 @pytest.fixture
-def page(app: Flask, session: Session, people: People) -> FlaskClient:
-    return browser_of(app, session, people.viewer)
+def page(app: Flask, session: Session, people: People) -> Iterator[FlaskClient]:
+    """It is noon for as long as the test goes on."""
+    with time_machine.travel(NOON, tick=False):
+        yield browser_of(app, session, people.viewer)
 
 
 def tell(session: Session, people: People, title: str, ago: timedelta, level: str = "danger") -> None:
@@ -32,8 +35,7 @@ def tell(session: Session, people: People, title: str, ago: timedelta, level: st
 
 
 def read(page: FlaskClient, query: str = "") -> str:
-    with time_machine.travel(NOON, tick=False):
-        return page.get(f"/notices{query}").text
+    return page.get(f"/notices{query}").text
 
 
 def notices_by_day(text: str) -> list[tuple[str, list[str], list[str]]]:

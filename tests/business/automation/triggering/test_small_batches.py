@@ -16,12 +16,11 @@ from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.draining.drain import Drained, drain
 from app.business.automation.services.draining.pace import Pace
 from app.business.automation.services.runs.reservations import RESERVED_FOR, is_any_due
-from app.business.automation.services.triggering import dispatch, small_batches
+from app.business.automation.services.triggering import small_batches
 from app.business.automation.services.triggering.dispatch import Dispatched, dispatch_batches
 from app.business.automation.services.triggering.small_batches import MOST_TAKEN, Taken
 from app.business.events import EVENTS_QUEUE
 from app.business.planner.models import Sector
-from app.business.row_sets import is_on_postgresql
 from app.infrastructure.database import db
 from tests.business.automation.machine import Machine
 from tests.business.automation.rule_parts import LABEL
@@ -102,19 +101,6 @@ def test_one_event_is_a_finished_run_after_three_transactions(
     assert cost["statements"] - 1 <= MOST_STATEMENTS
     assert [run.status for run in machine.runs()] == [Status.COMPLETED] * 2
     assert machine.breaches() == []
-
-
-@pytest.mark.both_databases
-@pytest.mark.usefixtures("rule")
-def test_others_are_called_for_further_batches_where_they_can_write_meanwhile(
-    machine: Machine, session: Session, sector: Sector, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    called: list[object] = []
-    monkeypatch.setattr(dispatch, "wake", lambda _session, queues: called.append(queues))
-    for number in range(3):
-        import_many(session, sector, 1, name=f"of {number}")
-    Worker(machine).dispatch()
-    assert called == ([[EVENTS_QUEUE]] if is_on_postgresql(session) else [])
 
 
 @pytest.mark.usefixtures("rule")
