@@ -14,6 +14,7 @@ from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.conditions.query import matching
 from app.business.planner.models import Keyword
 from tests.factories import make_account, make_sector, make_site
+from tests.query_plans import as_installed
 
 INDEX = "ix_keyword_account_id_status_volume"
 BY_AGE = "ix_keyword_account_id_status_id"
@@ -51,6 +52,7 @@ def plan_of(session: Session, query: Select[int]) -> str:
     explain = "EXPLAIN QUERY PLAN" if dialect.name == "sqlite" else "EXPLAIN"
     if dialect.name == "postgresql":
         session.execute(text("ANALYZE keyword"))
+    as_installed(session)
     written = str(query.options(IN_USE).compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
     return "\n".join(str(row[-1]) for row in session.execute(text(f"{explain} {written}")))
 

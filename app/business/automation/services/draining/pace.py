@@ -10,7 +10,7 @@ Timer = Callable[[], float]
 LOCKED_SECONDS = 0.05
 """How long a common transaction should keep others waiting: it begins no further run after this time."""
 OVERDUE_SECONDS = 0.15
-"""After so much work a set is given up: a smaller one is tried. Its last statement may take as long as a third of this.
+"""A set that would work for longer is given up: a smaller one is tried.
 
 Work, not time: what a busy machine executes slowly would keep others waiting for longer if it was done anew.
 """
@@ -41,9 +41,12 @@ class Pace:
     """Measures only what this thread works; None: `timer` does."""
 
     FEWEST, MOST = 10, 100
+    _checked: float | None = None
+    _longest: float = 0.0
 
     def begin(self) -> Began:
         """This moment."""
+        self._checked, self._longest = None, 0.0
         return Began(self.timer(), self._worked())
 
     def is_in_time(self, began: Began) -> bool:
@@ -51,9 +54,14 @@ class Pace:
         return self.timer() - began.at < LOCKED_SECONDS
 
     def require_time(self, began: Began, kept: float = 0.0) -> None:
-        """Raise Overdue where a set in a transaction that began then has to be given up. kept: seconds of work that
-        are left for what the transaction does instead."""
-        if self._worked() - began.worked > OVERDUE_SECONDS - kept:
+        """Called between the statements of a set in a transaction that began then: raise Overdue where it has to be
+        given up, for its next statement may take as long as the longest so far. kept: seconds of work that are left
+        for what the transaction does instead."""
+        worked = self._worked()
+        # What comes before the first check are many statements, compiled anew in a process that has just begun.
+        self._longest = max(self._longest, worked - (worked if self._checked is None else self._checked))
+        self._checked = worked
+        if worked + self._longest - began.worked > OVERDUE_SECONDS - kept:
             raise Overdue
 
     def note(self, runs: int, began: Began) -> None:
