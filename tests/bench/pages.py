@@ -1,7 +1,8 @@
 """W3: whole answers of every page and list that shows runs, beside the least that Flask and Jinja need for fifty rows.
 
-The same pages over ten thousand and over many more runs, in turn, so that what else the machine does falls on both. On
-SQLite the CPU time of the process counts; PostgreSQL works in processes of its own, so there the time that passes does.
+The limit and the same pages over ten thousand and over many more runs take turns, so that what else the machine does
+falls on all. On SQLite the CPU time of the process counts; PostgreSQL works in processes of its own, so there the time
+that passes does.
 """
 
 import os
@@ -86,19 +87,15 @@ def lines(engine: Engine, many: int = MANY, rounds: int = ROUNDS) -> Iterator[Li
         is_cpu = engine.dialect.name == "sqlite"
         clock = time.process_time if is_cpu else time.perf_counter
         of = f"{engine.dialect.name}, {'CPU' if is_cpu else 'wall'}"
-        limit = _median(all_of_them.limit, clock, rounds)
         for before, place in zip(few.places, all_of_them.places, strict=True):
-            small, large = _both(
-                partial(few.ask, before),
-                partial(all_of_them.ask, place),
-                clock,
-                rounds,
-            )
+            asks = (all_of_them.limit, partial(few.ask, before), partial(all_of_them.ask, place))
+            limit, small, large = _in_turn(asks, clock, rounds)
             yield Line(f"{place.name}, {many:,} runs, {of}", large, limit, "ms", TO_LIMIT)
             yield Line(f"{place.name}, to {FEW:,} runs, {of}", large, small, "ms", TO_FEW)
         first = next(place for place in all_of_them.places if place.name == "history, all")
         number, page = _late_page(engine, all_of_them.account_id)
-        early, late = _both(partial(all_of_them.ask, first), partial(all_of_them.ask, page), clock, rounds)
+        asks = (partial(all_of_them.ask, first), partial(all_of_them.ask, page))
+        early, late = _in_turn(asks, clock, rounds)
         yield Line(f"history, page {number} to page 1, {many:,} runs, {of}", late, early, "ms", TO_FIRST)
 
 
@@ -221,17 +218,13 @@ def _limit(engine: Engine, account_id: int) -> Ask:
     return lambda: client.get("/")
 
 
-def _median(ask: Ask, clock: Callable[[], float], rounds: int) -> float:
-    return _both(ask, ask, clock, rounds)[0]
-
-
-def _both(first: Ask, second: Ask, clock: Callable[[], float], rounds: int) -> tuple[float, float]:
-    """Medians in milliseconds, one in turn with the other, after a first time that warms up."""
-    taken: tuple[list[float], list[float]] = ([], [])
+def _in_turn(asks: Sequence[Ask], clock: Callable[[], float], rounds: int) -> list[float]:
+    """The median of each in milliseconds, one after another in each round, after a first round that warms up."""
+    taken: list[list[float]] = [[] for _ in asks]
     for round in range(rounds + 1):
-        for ask, seconds in zip((first, second), taken, strict=True):
+        for ask, seconds in zip(asks, taken, strict=True):
             begun = clock()
             ask()
             if round:
                 seconds.append(clock() - begun)
-    return statistics.median(taken[0]) * 1000, statistics.median(taken[1]) * 1000
+    return [statistics.median(seconds) * 1000 for seconds in taken]
