@@ -42,6 +42,20 @@ BROKEN = """() => [
     ...(document.documentElement.scrollWidth > innerWidth ? ["it scrolls sideways"] : []),
 ]"""
 
+PHONE = 390
+CUT = """() => {
+    const pen = document.createElement("canvas").getContext("2d");
+    const isCut = select => {
+        const look = getComputedStyle(select);
+        const room = select.clientWidth - parseFloat(look.paddingLeft) - parseFloat(look.paddingRight);
+        pen.font = look.font;
+        return pen.measureText(select.selectedOptions[0].text).width > room;
+    };
+    return [...document.querySelectorAll("select")]
+        .filter(select => select.offsetWidth && select.selectedOptions.length && isCut(select))
+        .map(select => `the choice “${select.selectedOptions[0].text}” is cut`);
+}"""
+
 
 def pages(app: Flask, ids: dict[str, str]) -> Iterator[str]:
     for rule in sorted(app.url_map.iter_rules(), key=str):
@@ -74,7 +88,7 @@ def opened_by_links(app: Flask, session: Session, people: People, ids: dict[str,
 
 
 def faults(page: Page, path: str) -> list[str]:
-    """Of the page in both schemes, with a row ticked where it has some, and of its layout on the narrowest phone."""
+    """Of the page in both schemes, with a row ticked where it has some, and of its layout on phones."""
     found = []
     page.goto(path)
     page.evaluate("document.querySelector('main input[name=ids]')?.click()")
@@ -85,6 +99,8 @@ def faults(page: Page, path: str) -> list[str]:
     found += page.evaluate(FAULTS)
     page.emulate_media(color_scheme="dark")
     found += [f"dark, {fault}" for fault in page.evaluate(FAULTS, CONTRAST)]
+    page.set_viewport_size({"width": PHONE, "height": 844})
+    found += page.evaluate(CUT)
     page.set_viewport_size({"width": NARROWEST, "height": 700})
     found += page.evaluate(BROKEN)
     page.set_viewport_size({"width": 1280, "height": 900})

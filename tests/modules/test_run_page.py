@@ -4,12 +4,13 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from bs4 import BeautifulSoup
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.business.automation.run_models import RunAttempt, ScheduledTask
+from app.business.automation.run_models import RunAttempt, ScheduledTask, Waiting
 from app.business.automation.unit_models import ActionRun
 from app.business.billing.models import CreditEntry
 from tests.business.automation.machine import Machine
@@ -271,3 +272,13 @@ def test_a_running_one_says_how_far_it_is(session: Session, people: People, owne
     step = shown.partition("run-step-head")[2].partition("</div>")[0]
     assert "Running" in step
     assert "Failed" not in step
+
+
+@pytest.mark.parametrize("waiting", Waiting)
+def test_a_step_says_what_its_run_says(
+    session: Session, people: People, owner: FlaskClient, waiting: Waiting
+) -> None:
+    rule = make_rule(session, people.account)
+    run = make_run(session, rule, "pending", finished_at=None, waiting_for=waiting, waiting_since=NOW)
+    pills = BeautifulSoup(owner.get(f"/runs/{run.id}").text, "html.parser").select("main .pill")
+    assert [pill.text.strip() for pill in pills] == ["Waiting"] * 2

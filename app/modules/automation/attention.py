@@ -1,5 +1,6 @@
 """What needs a person, for the top of the dashboard: each with a sentence and the way to what helps."""
 
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -7,7 +8,7 @@ from flask import current_app, url_for
 
 from app.business.accounts.models import Notice, Role
 from app.business.accounts.services.notices import notices_by_key
-from app.business.automation.run_models import ScheduledTask, Waiting
+from app.business.automation.run_models import ScheduledTask, Status, Waiting
 from app.business.automation.services.auditing.invariants import NOTICE_KEY
 from app.business.automation.services.forecast.credit_watch import LOW, RUN_OUT, nothing_left
 from app.business.automation.services.history.listed_runs import ListedRun
@@ -16,98 +17,135 @@ from app.business.automation.services.history.run_attention import (
     waiting_budgets,
     waiting_counts,
 )
+from app.business.automation.services.rules.known_rules import ListedRule, broken_rules
+from app.business.automation.services.rules.references import Errors
 from app.business.automation.services.triggering.watch import KEY as LATE
 from app.business.billing.services.ledger import next_grant_on
 from app.infrastructure.database import db
 from app.modules.access import current_person
 from app.modules.automation.incident_lines import open_lines
-from app.modules.automation.labels.runs import outcome
+from app.modules.automation.labels.limits import budget_of
+from app.modules.automation.labels.repairs import fault_text
+from app.modules.automation.labels.runs import REASONS, advice
 from app.modules.display import credits, number, plural
 
 FAILURES = 3
 INCIDENTS = 3
+REPAIRS = 3
 BUDGETS = 3
 
 
 @dataclass(frozen=True)
 class Need:
-    """One matter. tone: bad or warn where something is wrong, info for work that is to be done · run: a waiting run
-    whose limit can be raised."""
+    """One matter. tone: bad or warn where something is wrong, info for work that is to be done, more for the way to
+    others of the kind above it · run: a waiting run whose limit can be raised, or a failed one that can be retried."""
 
     tone: str
     icon: str
     title: str
-    text: str
+    text: str = ""
     action: str = ""
     url: str = ""
-    run: ScheduledTask | None = None
+    run: ScheduledTask | ListedRun | None = None
 
 
 @dataclass(frozen=True)
 class Attention:
-    """All that needs somebody. `failures`: the latest failed runs of the period that belong to no open incident; there
-    may be more."""
+    """All that needs somebody, in the order of the list. silent: the parts of the machinery without a heartbeat ·
+    unaccounted: planned times and events of the last day without a run."""
 
-    needs: list[Need]
-    failures: list[ListedRun]
+    needs: Sequence[Need]
     silent: str
     unaccounted: int
 
     @property
-    def first(self) -> list[Need]:
-        """What stands above the failed runs: what is broken."""
-        return [need for need in self.needs if need.tone == "bad"]
+    def count(self) -> int:
+        """The number of matters on the list."""
+        return sum(need.tone != "more" for need in self.needs)
 
     @property
-    def last(self) -> list[Need]:
-        """What stands below them: what waits, and then the work that is to be done."""
-        others = (need for need in self.needs if need.tone != "bad")
-        return sorted(others, key=lambda need: need.tone == "info")
+    def is_cut(self) -> bool:
+        """Whether there are more than the list has room for."""
+        return any(need.tone == "more" for need in self.needs)
 
     @property
-    def wrong(self) -> int:
-        """The number of matters that are not as they should be."""
-        found = sum(need.tone != "info" for need in self.needs) + bool(self.failures)
-        return found + bool(self.silent) + bool(self.unaccounted)
+    def is_wrong(self) -> bool:
+        """Whether anything is not as it should be."""
+        return bool(self.silent) or any(need.tone in ("bad", "warn") for need in self.needs)
 
     @property
     def tone(self) -> str:
-        bad = self.silent or self.unaccounted or any(need.tone == "bad" for need in self.needs)
-        return "bad" if bad else "warn" if self.wrong else "good"
+        is_bad = self.silent or any(need.tone == "bad" for need in self.needs)
+        return "bad" if is_bad else "warn" if self.is_wrong else "good"
 
 
 def attention(unaccounted: int, to_check: int, since: datetime) -> Attention:
-    """About five queries. `since`: failures before it are no news."""
+    """About six queries. `since`: failures before it are no news."""
     session, scope = db.session(), current_person().scope
     waiting = waiting_counts(session, scope)
-    needs = [*_incidents(), *_from_notices(waiting), *_waiting(waiting), *_budgets(waiting)]
-    if to_check and current_person().can(Role.OPERATOR):
-        needs.append(_drafts(to_check))
+    broken = broken_rules(session, scope)
+    ids = {rule.id for rule, _ in broken}
+    failures = failed_since(session, scope, since, FAILURES + 1, without_incidents=True, broken=ids)
+    noticed = _from_notices(waiting)
     return Attention(
-        needs,
-        failed_since(session, scope, since, FAILURES + 1, without_incidents=True),
+        [
+            *(_unaccounted(unaccounted) if unaccounted else ()),
+            *_incidents(ids),
+            *_repairs(broken),
+            *(need for need in noticed if need.tone == "bad"),
+            *_failures(failures),
+            *(need for need in noticed if need.tone != "bad"),
+            *_waiting(waiting),
+            *_budgets(waiting),
+            *(_drafts(to_check) if to_check and current_person().can(Role.OPERATOR) else ()),
+        ],
         current_app.extensions["machinery"].silent(),
         unaccounted,
     )
 
 
-def _incidents() -> list[Need]:
-    lines = open_lines(INCIDENTS + 1)
-    needs = [
-        Need(
-            "bad",
-            "alert-circle",
-            line.title,
-            f"{plural(line.extent.count, 'failure')}. {line.advice}",
-            "Open the incident",
-            url_for("automation.incident", id=line.row.id),
-        )
-        for line in lines[:INCIDENTS]
-    ]
+def _unaccounted(count: int) -> Iterator[Need]:
+    have = "has" if count == 1 else "have"
+    title = f"{plural(count, 'planned time or event', 'planned times or events')} of the last day {have} no run yet"
+    if current_person().may_open("system.health"):
+        yield Need("bad", "heartbeat", title, "", "System health", url_for("system.health"))
+    else:
+        yield Need("bad", "heartbeat", title, "Tell an owner: System health says why.")
+
+
+def _incidents(broken: Collection[int]) -> Iterator[Need]:
+    """Those of rules that need repair are left out: the rule itself is named."""
+    places = {f"rule-{id}" for id in broken}
+    lines = open_lines(INCIDENTS + 1 + len(places))
+    lines = [line for line in lines if line.row.fault != "needs_repair" or line.row.place not in places]
+    for line in lines[:INCIDENTS]:
+        page = url_for("automation.incident", id=line.row.id)
+        text = f"{plural(line.extent.count, 'failure')}. {line.advice}"
+        yield Need("bad", "alert-circle", line.title, text, "Open the incident", page)
     if len(lines) > INCIDENTS:
-        page = url_for("automation.incidents", status="open")
-        needs.append(Need("bad", "alert-circle", "There are more open incidents", "", "See all", page))
-    return needs
+        yield _more("All open incidents", url_for("automation.incidents", status="open"))
+
+
+def _repairs(broken: Sequence[tuple[ListedRule, Errors]]) -> Iterator[Need]:
+    for rule, errors in broken[:REPAIRS]:
+        page = url_for("automation.rule", id=rule.id)
+        yield Need(
+            "bad", "alert-circle", f"“{rule.name}” needs repair", fault_text(errors), "Open the rule", page
+        )
+    if len(broken) > REPAIRS:
+        yield _more("All rules that are on", url_for("automation.rules", state="on"))
+
+
+def _failures(runs: Sequence[ListedRun]) -> Iterator[Need]:
+    for run in runs[:FAILURES]:
+        said = f"{run.error_message or REASONS.get(run.reason or '', '')} {advice(run)}"
+        yield Need("bad", "circle-x", run.rule_name, said.strip(), run=run)
+    if len(runs) > FAILURES:
+        yield _more("All failed runs", url_for("automation.history", status=Status.FAILED, since="7"))
+
+
+def _more(label: str, url: str) -> Need:
+    return Need("more", "arrow-right", "", action=label, url=url)
 
 
 def _from_notices(waiting: dict[str, int]) -> list[Need]:
@@ -186,18 +224,22 @@ def _waiting(waiting: dict[str, int]) -> list[Need]:
     return needs
 
 
-def _budgets(waiting: dict[str, int]) -> list[Need]:
+def _budgets(waiting: dict[str, int]) -> Iterator[Need]:
     if not waiting.get(Waiting.BUDGET):
-        return []
-    found = waiting_budgets(db.session(), current_person().scope)[:BUDGETS]
-    return [
-        Need("warn", "coins", outcome(run), f"{plural(count, 'run waits', 'runs wait')} for it.", run=run)
-        for run, count in found
-    ]
+        return
+    found = waiting_budgets(db.session(), current_person().scope)
+    for run, count in found[:BUDGETS]:
+        name, until = budget_of(run)
+        title = f"{plural(count, 'run waits', 'runs wait')} for {name}"
+        yield Need(
+            "warn", "coins", title, f"Until {until}, or until somebody raises it." if until else "", run=run
+        )
+    if len(found) > BUDGETS:
+        yield _more("All runs that wait", url_for("automation.history", status=Status.PENDING))
 
 
-def _drafts(count: int) -> Need:
-    return Need(
+def _drafts(count: int) -> Iterator[Need]:
+    yield Need(
         "info",
         "file-text",
         f"{plural(count, 'article waits', 'articles wait')} for a check",

@@ -69,4 +69,5 @@ def health() -> str:
         backlog=backlog(db.session(), account.id, now),
         unaccounted=unaccounted(db.session(), account.id, now),
         restarts=restarts(db.session(), now, viewer_zone()),
+        now=now,
     )

@@ -49,14 +49,20 @@ class Remedy:
 
 def waits_for_budget(run: AnyRun) -> str:
     """`Waits for the account's daily ceiling until 29 Nov 2026, 00:00 UTC`."""
+    name, until = budget_of(run)
+    return f"Waits for {name}" + (f" until {until}" if until else "")
+
+
+def budget_of(run: AnyRun) -> tuple[str, str]:
+    """The budget that it waits for, as within a sentence, and until when; empty for one without end."""
     if run.budget is None:
-        return "Waits for budget"
+        return "budget", ""
     name, end = str(run.budget["name"]), _end_of(str(run.budget["period"]))
     if run.budget["scope"] == BudgetScope.RULE:
         name = f"the monthly budget of “{run.rule_name}”"
     elif run.budget["scope"] != BudgetScope.SITE:
         name = name[:1].lower() + name[1:]
-    return f"Waits for {name}" + (f" until {when(end)}" if end else "")
+    return name, when(end) if end else ""
 
 
 def waits_for_credits(run: AnyRun) -> str:

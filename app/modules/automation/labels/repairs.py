@@ -31,9 +31,14 @@ def repairs_of(errors: Mapping[str, Sequence[str]]) -> list[Repair]:
 
 def repair_text(errors: Mapping[str, Sequence[str]]) -> str:
     """`This rule needs repair. When, “Of which rule?”: Rule 7 was not found.`"""
+    return f"{NEEDS_REPAIR}. {fault_text(errors)}"
+
+
+def fault_text(errors: Mapping[str, Sequence[str]]) -> str:
+    """`When, “Of which rule?”: Rule 7 was not found.`"""
     step, label, sentence = repairs_of(errors)[0]
     place = step.title if label == step.title else f"{step.title}, “{label}”"
-    return f"{NEEDS_REPAIR}. {place}: {sentence}"
+    return f"{place}: {sentence}"
 
 
 def _label(path: str) -> str:

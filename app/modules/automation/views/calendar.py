@@ -106,6 +106,7 @@ def show() -> ResponseReturnValue:
         later=first + timedelta(days=4 * WEEK),
         is_now=is_now,
         has_closed_days=any(day.closed for day in found.days),
+        has_closed_sites=any(day.closed_count for day in found.days),
         is_bare=is_now and not overview.site and not says_something and not has_runs,
     )
 

@@ -1,5 +1,6 @@
 """Runs and notices that need a person: recently failed runs, waiting runs, and notices about them."""
 
+from collections.abc import Collection
 from datetime import datetime
 from functools import lru_cache
 
@@ -10,7 +11,7 @@ from app.business.accounts.models import Notice
 from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_documents import ExhaustedBudget
-from app.business.automation.run_models import ScheduledTask, Status, Waiting
+from app.business.automation.run_models import Reason, ScheduledTask, Status, Waiting
 from app.business.automation.services.history.listed_runs import LISTED, ListedRun, listed_runs
 from app.business.base import UtcDateTime
 from app.business.outlets.incident_models import Incident, IncidentFailure, IncidentStatus
@@ -22,11 +23,18 @@ KEPT = 64
 
 
 def failed_since(
-    session: Session, scope: Scope, since: datetime, limit: int, *, without_incidents: bool = False
+    session: Session,
+    scope: Scope,
+    since: datetime,
+    limit: int,
+    *,
+    without_incidents: bool = False,
+    broken: Collection[int] = (),
 ) -> list[ListedRun]:
     """Failed runs since then, newest first. without_incidents: those of open incidents are left out, for the incident
-    says what to do about all of its runs."""
-    return listed_runs(session, _failed(scope, limit, without_incidents), {"since": since})
+    says what to do about all of its runs · broken: rules that need repair; runs that failed for it are left out."""
+    values = {"since": since, "broken": list(broken)}
+    return listed_runs(session, _failed(scope, limit, without_incidents), values)
 
 
 @lru_cache(maxsize=KEPT)
@@ -36,6 +44,10 @@ def _failed(scope: Scope, limit: int, without_incidents: bool) -> AnyColumns:
         ScheduledTask.status == Status.FAILED,
         ScheduledTask.scheduled_at >= bindparam("since", type_=UtcDateTime()),
         ScheduledTask.undo_id.is_(None),
+        or_(
+            func.coalesce(ScheduledTask.reason, "") != Reason.RULE_INVALID,
+            ScheduledTask.automation_rule_id.not_in(bindparam("broken", expanding=True)),
+        ),
     )
     if without_incidents:
         query = query.where(ScheduledTask.id.not_in(_of_open_incidents(scope.account_id)))

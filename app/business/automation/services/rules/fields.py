@@ -203,7 +203,7 @@ class RuleFields(BaseModel):
             "When a limit is reached",
             "limits",
             choices=(
-                ("", "As usual: event runs wait, others are skipped"),
+                ("", "Events wait, others are skipped"),
                 ("wait", "The run waits"),
                 ("skip", "The run is skipped"),
             ),

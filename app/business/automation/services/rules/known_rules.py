@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
 
-from sqlalchemy import String, cast
+from sqlalchemy import String, cast, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.services.scope import Scope
@@ -28,6 +28,8 @@ from app.business.plain_rows import AnyColumns, Values, plain_rows
 
 REMEMBERED = 1_000
 """Definitions, and sentences, that a process remembers."""
+KEPT = 64
+"""Scopes for which a process keeps the query."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +132,22 @@ def faults_of_rules(session: Session, account_id: int, rules: Sequence[ListedRul
     unknown = unknown_of(session, Scope(account_id), named)
     found = {rule.id: rule.known.errors or unknown[rule.id] for rule in rules}
     return {rule_id: errors for rule_id, errors in found.items() if errors}
+
+
+def broken_rules(session: Session, scope: Scope) -> list[tuple[ListedRule, Errors]]:
+    """The rules that are on and need repair, with their errors, the newest first."""
+    rules = listed_rules(session, _switched_on(scope))
+    faults = faults_of_rules(session, scope.account_id, rules)
+    return [(rule, faults[rule.id]) for rule in rules if rule.id in faults]
+
+
+@lru_cache(maxsize=KEPT)
+def _switched_on(scope: Scope) -> AnyColumns:
+    return (
+        select(*LISTED)
+        .where(scope.sees(AutomationRule), AutomationRule.archived_at.is_(None), AutomationRule.is_active)
+        .order_by(AutomationRule.id.desc())
+    )
 
 
 @lru_cache(maxsize=REMEMBERED)
