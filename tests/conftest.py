@@ -31,6 +31,7 @@ from app.settings import Settings
 from tests import databases, selection
 from tests.declared_answers import hold_to_declarations
 from tests.faults.fleet import processes
+from tests.moments import clock_of
 from tests.ordering import long_first
 from tests.processes import free_port
 
@@ -49,6 +50,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fast", action="store_true", help="on SQLite only, without what takes long")
+    parser.addoption("--at", help="when each test begins, by its own clock: 2026-12-31T23:50+00:00")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    with clock_of(item.nodeid, datetime.now(UTC), item.config.getoption("--at")):
+        return (yield)
 
 
 # Last: pytest itself sorts them by database before.

@@ -1,7 +1,7 @@
 """Child processes that work, and die, on the tests' own database and queue server."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
@@ -12,12 +12,19 @@ from tests.faults.crashes.trials import Trials, trials_on
 
 
 @pytest.fixture(scope="session")
-def trials(
+def kept_trials(
     shared_app: Flask, database_url: str, valkey_server: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Trials]:
     """Children for this database; needs the tables of `shared_app`."""
     with trials_on(database_url, valkey_server, tmp_path_factory.mktemp("trials")) as trials:
         yield trials
+
+
+@pytest.fixture
+def trials(kept_trials: Trials, today: datetime) -> Trials:
+    """Children whose clock goes on from `today`."""
+    kept_trials.clock.move_to(today)
+    return kept_trials
 
 
 @pytest.fixture
@@ -28,5 +35,9 @@ def world(session: Session, valkey: Redis) -> Session:
 
 @pytest.fixture
 def today() -> datetime:
-    """The children's clocks are real ones."""
-    return datetime.now(UTC)
+    """When a trial begins: this quarter of an hour, which ends with recurring jobs, has only begun.
+
+    Not far from the real time, by which the queue server forgets alarms.
+    """
+    begun = datetime.now(UTC).replace(second=0, microsecond=0)
+    return begun - timedelta(minutes=begun.minute % 15 - 1)

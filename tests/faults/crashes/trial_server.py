@@ -1,7 +1,7 @@
 """A process that has everything ready and forks a child for each piece of work, as step workers do.
 
 Orders come in as JSON lines: lists of children that work at once. Answers go out as lists of their exit codes,
-negative where a signal ended them.
+negative where a signal ended them. The first argument names the file of the clock that all follow.
 """
 
 import gc
@@ -24,16 +24,18 @@ from app import create_app
 from app.infrastructure.database import db
 from app.infrastructure.messaging import automation_tasks, relay
 from app.infrastructure.process_life import die_with_parent
+from tests import shared_clock
 from tests.faults.crashes import crash_points
 from tests.faults.crashes.broken_builds import BROKEN
 from tests.faults.crashes.works import WORKS
 
 
-def serve() -> None:
+def serve(clock: str) -> None:
     """Until the orders end."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     # What the product prints is for the log.
     os.dup2(2, 1)
+    shared_clock.follow(clock)
     application = create_app(web=False)
     _warm(application)
     crash_points.install()
@@ -78,4 +80,4 @@ def _clock(at: str | None) -> AbstractContextManager[Any]:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(sys.argv[1])

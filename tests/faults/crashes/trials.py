@@ -7,20 +7,22 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from app import ROOT
 from tests.faults.crashes.crash_points import VARIABLE
 from tests.processes import clean_environment
+from tests.shared_clock import SharedClock
 
 KILLED = -signal.SIGKILL
 
 
 @dataclass(frozen=True)
 class Child:
-    """One child: its work, where it must die (`after-commit:3`), what its build lacks, and its clock."""
+    """One child: its work, where it must die (`after-commit:3`), what its build lacks, and when it begins, if not by
+    the clock of all."""
 
     work: str
     arguments: Sequence[Any] = ()
@@ -32,10 +34,11 @@ class Child:
 
 @dataclass
 class Trials:
-    """Children of one database and one queue server."""
+    """Children of one database and one queue server, with a clock of their own."""
 
     server: subprocess.Popen[str]
     log: Path
+    clock: SharedClock
     kills: int = 0
 
     def run(self, work: str, *arguments: Any, **how: Any) -> int:
@@ -74,7 +77,7 @@ def _order(child: Child) -> dict[str, Any]:
 @contextmanager
 def trials_on(database_url: str, redis_url: str, folder: Path) -> Iterator[Trials]:
     """A trial server for this database; it ends with the block."""
-    log = folder / "trials.log"
+    log, clock = folder / "trials.log", SharedClock(folder / "clock", datetime.now(UTC))
     environment = clean_environment(
         DATABASE_URL=database_url,
         REDIS_URL=redis_url,
@@ -84,14 +87,14 @@ def trials_on(database_url: str, redis_url: str, folder: Path) -> Iterator[Trial
     )
     with log.open("w") as output:
         server = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.crashes.trial_server"],
+            [sys.executable, "-m", "tests.faults.crashes.trial_server", str(clock.path)],
             cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=output, text=True,
         )  # fmt: skip
     assert server.stdin
     assert server.stdout
     try:
         assert server.stdout.readline() == "ready\n", log.read_text()
-        yield Trials(server, log)
+        yield Trials(server, log, clock)
     finally:
         server.stdin.close()
         server.wait(60)

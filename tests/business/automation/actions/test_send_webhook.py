@@ -241,7 +241,9 @@ def test_low_credits_are_told_once(
     rule = machine.make_rule(
         people.account, trigger="cluster_created", actions=[{"type": "generate_ideas", "params": {}}]
     )
-    machine.run_now(rule, record_ids=[make_cluster(session, sector).id])
+    # The forecast looks at the clusters of the last weeks.
+    cluster = make_cluster(session, sector, created_at=machine.now - timedelta(days=1))
+    machine.run_now(rule, record_ids=[cluster.id])
     people.account.credits_balance = 20
     session.flush()
     for hours in (0, 1):
