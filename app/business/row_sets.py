@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     JSON,
@@ -36,6 +36,7 @@ from app.business.prepared_rows import RowInsert, RowStatement, inserting, updat
 from app.business.updates import changed_rows, table_of
 
 Columns = tuple[str, ...]
+Insert = postgresql.Insert | sqlite.Insert
 GivenRows = Select[Any]
 """Any: each column has a type of its own."""
 
@@ -93,14 +94,48 @@ def upsert_each(
 ) -> int:
     """Insert the rows; existing ones take the `change` columns of the row that was given for them, where `where`
     holds. Returns the number of rows written."""
+    existing = OfExisting(tuple(unique), tuple(change), (), where)
+    return _insert_or_change(session, table_of(model), rows, existing)
+
+
+def add_each(
+    session: Session,
+    model: type[Base],
+    rows: Sequence[RowValues],
+    *,
+    unique: Sequence[str],
+    add: Sequence[str],
+) -> None:
+    """Insert the rows; to existing ones the `add` columns of the row that was given for them are added."""
+    existing = OfExisting(tuple(unique), (), tuple(add), true())
+    _insert_or_change(session, table_of(model), rows, existing)
+
+
+class OfExisting(NamedTuple):
+    """What becomes of a row that exists where one with the same `unique` columns is given: takes its `change` columns,
+    and more by its `add` columns, where `where` holds."""
+
+    unique: Columns
+    change: Columns
+    add: Columns
+    where: ColumnElement[bool]
+
+    def applied(self, setting: Insert, table: Table) -> Insert:
+        new = setting.excluded
+        changes = {name: new[name] for name in self.change} | {
+            name: table.c[name] + new[name] for name in self.add
+        }
+        return setting.on_conflict_do_update(index_elements=[*self.unique], set_=changes, where=self.where)
+
+
+def _insert_or_change(session: Session, table: Table, rows: Sequence[RowValues], existing: OfExisting) -> int:
     if not rows:
         return 0
-    table, columns = table_of(model), tuple(rows[0])
+    columns = tuple(rows[0])
     if is_on_postgresql(session):
         same, given = document(rows)
-        adding = _setting_all(table, columns, same, tuple(unique), tuple(change), where)
-        return changed_rows(session, adding, given)
-    return _setting_one(table, columns, tuple(unique), tuple(change), where).execute(session, rows)
+        return changed_rows(session, _setting_all(table, columns, same, existing), given)
+    return _setting_one(table, columns, existing).execute(session, rows)
 
 
 @lru_cache(maxsize=256)
@@ -167,17 +202,8 @@ def inserting_document(table: Table, columns: Columns, same: Columns) -> postgre
 
 
 @lru_cache(maxsize=256)
-def _setting_all(
-    table: Table,
-    columns: Columns,
-    same: Columns,
-    unique: Columns,
-    change: Columns,
-    where: ColumnElement[bool],
-) -> postgresql.Insert:
-    setting = inserting_document(table, columns, same)
-    changes = {name: setting.excluded[name] for name in change}
-    return setting.on_conflict_do_update(index_elements=list(unique), set_=changes, where=where)
+def _setting_all(table: Table, columns: Columns, same: Columns, existing: OfExisting) -> Insert:
+    return existing.applied(inserting_document(table, columns, same), table)
 
 
 @lru_cache(maxsize=256)
@@ -207,13 +233,8 @@ def _updating_one(
 
 
 @lru_cache(maxsize=256)
-def _setting_one(
-    table: Table, columns: Columns, unique: Columns, change: Columns, where: ColumnElement[bool]
-) -> RowInsert:
-    setting = sqlite.insert(table)
-    changes = {name: setting.excluded[name] for name in change}
-    setting = setting.on_conflict_do_update(index_elements=list(unique), set_=changes, where=where)
-    return inserting(table, columns, setting)
+def _setting_one(table: Table, columns: Columns, existing: OfExisting) -> RowInsert:
+    return inserting(table, columns, existing.applied(sqlite.insert(table), table))
 
 
 def _as_json(value: object) -> str:

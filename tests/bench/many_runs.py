@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, Index, text, update
+from sqlalchemy import Connection, Engine, Index, text, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
@@ -13,12 +13,15 @@ from app.business.automation.models import AutomationRule, RuleActivation
 from app.business.automation.run_models import Cause, ScheduledTask, Status
 from app.business.automation.services.history import credit_days, run_days
 from app.business.billing.models import CreditEntry
+from app.infrastructure import query_statistics
 from app.infrastructure.run_triggers import create_run_triggers, drop_run_triggers
 from tests.business.automation.run_rows import make_rule, make_run
 from tests.factories import make_account, make_sector, make_site
 from tests.people import People
 
 DAYS = 365
+LATELY, OF_LATELY = 28, 0.8
+"""Days that have most of the runs, and the part of these: so few runs fill each day of the grid as well."""
 SITES, EVENT_RULES, SCHEDULE_RULES = 4, 40, 7
 OTHERS = 2
 """Accounts that have a fifth of the runs together."""
@@ -71,7 +74,7 @@ def fill(session: Session, people: People, runs: int, now: datetime, days: int =
     planned = min(days * 24 * 60 // MINUTES, runs // OF_SCHEDULES // SCHEDULE_RULES)
     schedules = [_schedule(session, account, number, now) for number in range(SCHEDULE_RULES)]
     session.commit()
-    with _without_indexes(session.connection()):
+    with _unchecked(session.connection()):
         for number, rule in enumerate(schedules):
             _planned(session, rule, sites[number % SITES], planned, now)
         own = int(0.8 * runs) - planned * SCHEDULE_RULES
@@ -90,10 +93,12 @@ def fill(session: Session, people: People, runs: int, now: datetime, days: int =
     return filled
 
 
-def analyze(session: Session) -> None:
-    """Fresh statistics, as the sweep keeps them."""
-    session.execute(text("ANALYZE"))
-    session.commit()
+def analyze(engine: Engine) -> None:
+    """Fresh statistics, as the sweep keeps them, or PostgreSQL itself."""
+    query_statistics.keep(engine)
+    if engine.dialect.name == "postgresql":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM ANALYZE"))
 
 
 def _other(session: Session, now: datetime) -> AutomationRule:
@@ -143,17 +148,27 @@ def _events(
     days: int,
     now: datetime,
 ) -> None:
-    """Evenly over the days."""
-    apart = days * 86400 / max(count, 1)
-    last = now - timedelta(seconds=30)
+    """Evenly over the last weeks, the rest over the days before."""
+    ago, last = _age(count, days), now - timedelta(seconds=30)
     site = f"CASE WHEN n.i % 10 < 7 THEN {sites[0]} + n.i * 13 % {len(sites)} END" if sites else "NULL"
     _insert(session, count, {
         **_of(account_id, rule_id, "'Mark brands'"), "cause": CAUSES, "site_id": site,
         "user_id": f"CASE WHEN n.i * 31 % 100 BETWEEN 92 AND 97 THEN {user_id} END" if user_id else "NULL",
-        "scheduled_at": _ago(session, last, apart, "n.i"),
-        "started_at": _ago(session, last + timedelta(milliseconds=200), apart, "n.i"),
-        "finished_at": _ago(session, last + timedelta(seconds=20), apart, "n.i - (n.i % 10) * 0.01"),
+        "scheduled_at": _ago(session, last, 1, ago),
+        "started_at": _ago(session, last + timedelta(milliseconds=200), 1, ago),
+        "finished_at": _ago(session, last + timedelta(seconds=20), 1, f"{ago} - n.i % 10 * 10"),
     })  # fmt: skip
+
+
+def _age(count: int, days: int) -> str:
+    """Seconds."""
+    late = int(count * OF_LATELY) if days > LATELY else count
+    apart = min(days, LATELY) * 86400 / max(late, 1)
+    apart_before = (days - LATELY) * 86400 / max(count - late, 1)
+    return (
+        f"(CASE WHEN n.i <= {late} THEN n.i * {apart!r} "
+        f"ELSE {late * apart!r} + (n.i - {late}) * {apart_before!r} END)"
+    )
 
 
 def _of(account_id: int, rule_id: str, name: str) -> dict[str, str]:
@@ -219,12 +234,12 @@ def _ago(session: Session, last: datetime, apart: float, number: str) -> str:
 
 
 def _charge(session: Session) -> None:
-    """An entry for each run that used credits, as if each account had had enough at the start."""
+    """An entry for each run that used credits, in the order of time, as if each account had had enough at the start."""
     session.execute(
         text(
             "INSERT INTO credit_entry (account_id, kind, amount, balance_after, key, reason, run_id, site_id, "
             "created_at) SELECT account_id, 'charge', -credits_used, 0, 'r' || id, 'Work', id, site_id, finished_at "
-            "FROM scheduled_task WHERE credits_used > 0 ORDER BY id"
+            "FROM scheduled_task WHERE credits_used > 0 ORDER BY finished_at, id"
         )
     )
 
@@ -289,13 +304,20 @@ def in_order(indexes: Iterable[Index]) -> list[Index]:
 
 
 @contextmanager
-def _without_indexes(connection: Connection) -> Iterator[None]:
-    """Indexes are built in one go, and sums are counted afterwards."""
+def _unchecked(connection: Connection) -> Iterator[None]:
+    """Indexes are built in one go, and sums are counted afterwards; PostgreSQL does not look foreign keys up row by
+    row."""
     drop_run_triggers(connection)
     indexes = [*in_order(ScheduledTask.__table__.indexes), *in_order(CreditEntry.__table__.indexes)]
     for index in indexes:
         index.drop(connection)
+    is_postgresql = connection.dialect.name == "postgresql"
+    if is_postgresql:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        connection.execute(text("SET LOCAL maintenance_work_mem = '512MB'"))
     yield
     for index in indexes:
         index.create(connection)
+    if is_postgresql:
+        connection.execute(text("SET LOCAL session_replication_role = origin"))
     create_run_triggers(connection)

@@ -178,7 +178,7 @@ def _served(engine: Engine, runs: int) -> Iterator[Served]:
     with Session(engine, expire_on_commit=False) as session:
         people = make_people(session)
         filled = many_runs.fill(session, people, runs, now)
-        many_runs.analyze(session)
+    many_runs.analyze(engine)
     with TemporaryDirectory(prefix="igny8-bench-") as folder, console(engine, Path(folder)) as app:
         with app.app_context():
             browser = browser_of(app, db.session(), people.owner)

@@ -8,12 +8,14 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import RuleRecord
 from app.business.automation.run_models import RunAttempt, RunDetail, ScheduledTask, Status
+from app.business.automation.services.history.credit_days import KEY
 from app.business.automation.total_models import RunChange
 from app.business.automation.unit_models import ActionRun
 from app.business.base import RowValues
+from app.business.billing.models import CreditDay
 from app.business.planner.models import Sector
 from app.business.prepared_rows import MOST_AT_ONCE
-from app.business.row_sets import insert_each, is_on_postgresql, update_each, upsert_each
+from app.business.row_sets import add_each, insert_each, is_on_postgresql, update_each, upsert_each
 from app.business.upsert import MANY, insert_many_new
 from tests.business.automation.run_rows import make_rule, make_run
 from tests.factories import NOW, make_account, make_sector, make_site
@@ -205,6 +207,37 @@ def test_rows_that_exist_are_changed_where_the_guard_holds(
     ]
 
 
+def test_rows_that_exist_take_more_where_something_is_added_to_them(
+    session: Session, runs: list[ScheduledTask]
+) -> None:
+    def rows(kinds: dict[str, tuple[int, int]]) -> list[RowValues]:
+        return [
+            {
+                "account_id": run.account_id,
+                "local_day": NOW.date(),
+                "kind": kind,
+                "rule_id": run.automation_rule_id,
+                "site_id": 0,
+                "cause": "event",
+                "action": "",
+                "amount": amount,
+                "runs": number,
+            }
+            for run in runs
+            for kind, (amount, number) in kinds.items()
+        ]
+
+    for given in ({"charge": (-3, 1), "refund": (1, 0)}, {"charge": (-4, 2), "grant": (5, 0)}):
+        add_each(session, CreditDay, rows(given), unique=KEY, add=("amount", "runs"))
+    sums = select(CreditDay.account_id, CreditDay.kind, CreditDay.amount, CreditDay.runs)
+    assert {tuple(row) for row in session.execute(sums)} == {
+        (run.account_id, *found)
+        for run in runs
+        for found in (("charge", -7, 3), ("refund", 1, 0), ("grant", 5, 0))
+    }
+
+
 def test_no_rows_are_no_statement(session: Session) -> None:
     insert_each(session, RunAttempt, [])
+    add_each(session, CreditDay, [], unique=KEY, add=("amount",))
     assert update_each(session, ScheduledTask, []) == 0

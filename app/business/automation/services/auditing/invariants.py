@@ -20,12 +20,14 @@ from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.auditing import record_queries, rule_queries, total_queries
 from app.business.automation.services.auditing.queries import QUERIES
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
-from app.business.base import Base, UtcDateTime
+from app.business.base import Base, Id, UtcDateTime
 from app.business.billing.services.replenishment import accounts_without_grant
+from app.business.updates import table_of
 
 SHOWN = 20
 SLICE = 100_000
-"""Runs that a slice of the audit looks at."""
+"""Rows that a slice of the audit looks at, where there may be very many."""
+RUNS = table_of(ScheduledTask)
 GRACE = timedelta(seconds=120)
 LEASE_GRACE = timedelta(seconds=90)
 NOTICE_KEY = "audit"
@@ -33,7 +35,6 @@ NOTICE_KEY = "audit"
 ABOUT_RULES = (
     ("occurrences", "Every due time of an active rule has its row.", rule_queries.missing_times),
     ("never_due", "Every planned run stands for a due time of its rule.", rule_queries.times_never_due),
-    ("run_limit", "A run uses at most the credit limit of its rule.", rule_queries.runs_over_their_limit),
     ("daily_limit", "A rule runs no more often a day than its limit.", rule_queries.days_over_their_limit),
     ("handled", "All work on a record that a rule calls handled is done.", record_queries.handled_too_early),
     (
@@ -97,7 +98,7 @@ class Breach:
 
 
 class AuditPlace(NamedTuple):
-    """How far an audit has come: which check is next, and of its runs up to which id it has seen them."""
+    """How far an audit has come: which check is next, and of its rows up to which id it has seen them."""
 
     check: int = 0
     after_id: int = 0
@@ -116,11 +117,11 @@ def audit(session: Session, now: datetime) -> list[Breach]:
 def audit_slice(session: Session, place: AuditPlace, now: datetime) -> tuple[list[Breach], AuditPlace | None]:
     """A part of the audit, some tenths of a second at most, and the place of the next; None: that was the last."""
     check = _checks()[place.check]
-    if not check.walks:
+    if check.walks is None:
         return check.breaches(check.ask(session, now)), _after(place)
     last = place.after_id + SLICE
     found = check.breaches(check.ask(session, now, place.after_id + 1, last))
-    highest = session.scalar(select(func.max(ScheduledTask.id))) or 0
+    highest = session.scalar(select(func.max(check.walks.c.id))) or 0
     return found, AuditPlace(place.check, last) if last < highest else _after(place)
 
 
@@ -160,12 +161,12 @@ def notify_owners(session: Session, breaches: Sequence[Breach], now: datetime) -
 
 @dataclass(frozen=True)
 class _Check:
-    """walks: is asked for a part of the runs at a time, with the first and the last id of them."""
+    """walks: the table of which it is asked for a part at a time, with the first and the last id of its rows."""
 
     name: str
     sentence: str
     ask: Callable[..., Iterable[Row]]
-    walks: bool = False
+    walks: Table | None = None
 
     def breaches(self, rows: Iterable[Row]) -> list[Breach]:
         shown = list(islice(rows, SHOWN))
@@ -179,15 +180,21 @@ class _Check:
 def _checks() -> Sequence[_Check]:
     return [
         *(
-            _Check(name, sentence, partial(_ask, query), walks=":from_id" in query)
+            _Check(name, sentence, partial(_ask, query), RUNS if ":from_id" in query else None)
             for name, (sentence, query) in QUERIES.items()
         ),
         _Check("grants", "Every active account has this month's credits.", _without_grant),
+        _Check(
+            "run_limit",
+            "A run uses at most the credit limit of its rule.",
+            rule_queries.runs_over_their_limit,
+            RUNS,
+        ),
         *(_Check(*about_rules) for about_rules in ABOUT_RULES),
         _Check(
             "append_only", "The database refuses changes to the ledger, and notes runs that end.", _triggers
         ),
-        *(_Check("tenants", sentence, partial(_of_others, query)) for sentence, query in _about_references()),
+        *_about_references(),
     ]
 
 
@@ -201,8 +208,10 @@ def _without_grant(session: Session, now: datetime) -> Iterator[Row]:
         yield account_id, f"account {account_id}"
 
 
-def _of_others(query: Select[int, int], session: Session, _now: datetime) -> Iterator[Row]:
-    for row in session.execute(query):
+def _of_others(
+    query: Select[int, int], session: Session, _now: datetime, from_id: int, to_id: int
+) -> Iterator[Row]:
+    for row in session.execute(query, {"from_id": from_id, "to_id": to_id}):
         yield row.account_id, str(row.id)
 
 
@@ -240,20 +249,23 @@ def _triggers(session: Session, _now: datetime) -> Iterator[Row]:
         yield None, name
 
 
-@cache
-def _about_references() -> list[tuple[str, Select[int, int]]]:
-    """What holds for each reference, and the query for child rows whose account differs from their parent's."""
-    asked = []
+def _about_references() -> Iterator[_Check]:
+    """Child rows whose account differs from their parent's, for each reference: of a part of the parents at a time.
+
+    Both ids have their bounds, for PostgreSQL does not see that those of the one follow from those of the other.
+    """
+    first, last = (bindparam(name, type_=Id) for name in ("from_id", "to_id"))
     for table, child, parent in _references():
         of = parent.alias()
         query = (
             select(table.c.account_id, table.c.id)
             .join(of, of.c.id == table.c[child])
+            .where(of.c.id.between(first, last), table.c[child].between(first, last))
             .where(of.c.account_id != table.c.account_id)
             .limit(SHOWN)
         )
-        asked.append((f"{table.name}.{child} stays within one account.", query))
-    return asked
+        sentence = f"{table.name}.{child} stays within one account."
+        yield _Check("tenants", sentence, partial(_of_others, query), parent)
 
 
 def _references() -> Iterator[tuple[Table, str, Table]]:

@@ -1,7 +1,8 @@
 """The audit's checks that are a single statement: name, what must hold, and the query of rows that break it.
 
 The first column is the account of the row, so that owners are notified of their own rows only. A query with :from_id
-and :to_id looks at these runs only, and is asked again and again until it has seen all.
+and :to_id looks at these runs only (or starts, which have the id of their first run), and is asked again and again
+until it has seen all.
 """
 
 QUERIES: dict[str, tuple[str, str]] = {
@@ -115,9 +116,10 @@ QUERIES: dict[str, tuple[str, str]] = {
     ),
     "attempts": (
         "A run's attempts are numbered from 1 without a gap.",
-        "SELECT t.account_id, t.id FROM scheduled_task t WHERE t.id BETWEEN :from_id AND :to_id AND ("
-        "t.attempt <> (SELECT COUNT(*) FROM run_attempt a WHERE a.run_id = t.id) "
-        "OR t.attempt <> COALESCE((SELECT MAX(a.number) FROM run_attempt a WHERE a.run_id = t.id), 0))",
+        "SELECT t.account_id, t.id FROM scheduled_task t LEFT JOIN (SELECT run_id, COUNT(*) AS count, "
+        "MAX(number) AS highest FROM run_attempt WHERE run_id BETWEEN :from_id AND :to_id GROUP BY run_id) a "
+        "ON a.run_id = t.id WHERE t.id BETWEEN :from_id AND :to_id "
+        "AND (t.attempt <> COALESCE(a.count, 0) OR t.attempt <> COALESCE(a.highest, 0))",
     ),
     "paid_units": (
         "Every paid unit has exactly its charge.",
@@ -143,7 +145,7 @@ QUERIES: dict[str, tuple[str, str]] = {
         "f.max_credits, COALESCE((SELECT -SUM(e.amount) FROM credit_entry e JOIN scheduled_task t ON t.id = e.run_id "
         "WHERE (t.id = f.id OR t.start_id = f.id) AND e.kind = 'charge'), 0) AS charged, "
         "COALESCE((SELECT SUM(c.spent) FROM spend_counter c WHERE c.scope = 'start' AND c.scope_id = f.id), 0) "
-        "AS counted FROM scheduled_task f WHERE f.max_credits IS NOT NULL) s "
+        "AS counted FROM scheduled_task f WHERE f.id BETWEEN :from_id AND :to_id AND f.max_credits IS NOT NULL) s "
         "WHERE s.charged > s.max_credits OR s.charged <> s.counted",
     ),
     "promised_records": (
@@ -152,7 +154,10 @@ QUERIES: dict[str, tuple[str, str]] = {
         "SUM(CASE WHEN follows_id IS NULL THEN promised END) AS promised, "
         "SUM(left_out + remaining + CASE WHEN from_step = 0 AND admitted_at IS NOT NULL THEN record_count ELSE 0 END) "
         "AS found, MAX(CASE WHEN status IN ('pending', 'running') THEN 1 ELSE 0 END) AS is_open "
-        "FROM scheduled_task GROUP BY account_id, COALESCE(start_id, id)) s "
+        "FROM (SELECT * FROM scheduled_task WHERE id BETWEEN :from_id AND :to_id AND start_id IS NULL "
+        "AND promised IS NOT NULL UNION ALL "
+        "SELECT * FROM scheduled_task WHERE start_id BETWEEN :from_id AND :to_id AND start_id IS NOT NULL) t "
+        "GROUP BY account_id, COALESCE(start_id, id)) s "
         "WHERE is_open = 0 AND promised IS NOT NULL AND promised <> found",
     ),
 }

@@ -64,15 +64,15 @@ def times_never_due(session: Session, now: datetime) -> Rows:
             yield account_id, _time(rule_id, site_id, at)
 
 
-def runs_over_their_limit(session: Session, _now: datetime) -> Rows:
-    """Runs that used more credits than their version of the rule allows."""
+def runs_over_their_limit(session: Session, _now: datetime, from_id: int, to_id: int) -> Rows:
+    """Runs, of those with these ids, that used more credits than their version of the rule allows."""
     run, rule, version = ScheduledTask, AutomationRule, RuleVersion
     # The rule's present limit selects the few runs whose own version has to be checked.
     query = (
         select(run.account_id, run.id, run.credits_used, version.definition)
         .join(rule, rule.id == run.automation_rule_id)
         .join(version, and_(version.rule_id == rule.id, version.version == run.rule_version))
-        .where(run.credits_used > rule.credit_limit_per_execution)
+        .where(run.id.between(from_id, to_id), run.credits_used > rule.credit_limit_per_execution)
     )
     for account_id, run_id, used, definition in session.execute(query):
         limit = definition_from(definition).credit_limit_per_execution

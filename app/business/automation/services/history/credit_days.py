@@ -11,11 +11,13 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.services.auditing.credit_sources import SOURCE, USE, entries_of
+from app.business.base import RowValues
 from app.business.billing.models import CreditDay, CreditDayState, CreditEntry
 from app.business.billing.services import credit_days
 from app.business.local_days import on_day
 from app.business.periods import day_of
-from app.business.upsert import insert_missing, upsert
+from app.business.row_sets import add_each
+from app.business.upsert import insert_missing
 
 MOST_ENTRIES = 1000
 """Entries in a transaction: it takes some milliseconds, and others can write in between."""
@@ -108,11 +110,8 @@ def _add(session: Session, account_id: int, zone: str, rows: Sequence[EntryOfRun
         found = sums[account_id, on, row.kind, row.rule_id, row.site_id, row.cause, row.action]
         found[0] += row.amount
         found[1] += row.runs
-    for key, (amount, runs) in sorted(sums.items()):
-        upsert(
-            session,
-            CreditDay,
-            {**dict(zip(KEY, key, strict=True)), "amount": amount, "runs": runs},
-            unique=KEY,
-            change={"amount": CreditDay.amount + amount, "runs": CreditDay.runs + runs},
-        )
+    summed: list[RowValues] = [
+        {**dict(zip(KEY, key, strict=True)), "amount": amount, "runs": runs}
+        for key, (amount, runs) in sorted(sums.items())
+    ]
+    add_each(session, CreditDay, summed, unique=KEY, add=("amount", "runs"))

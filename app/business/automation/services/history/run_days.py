@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime, timedelta
-from functools import partial
 from typing import Any
 
 from sqlalchemy import (
@@ -19,7 +18,6 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    true,
     union_all,
     update,
 )
@@ -29,18 +27,17 @@ from app.business.accounts.models import Account
 from app.business.automation.run_models import CLOSED, ScheduledTask
 from app.business.automation.services.auditing.counted_columns import columns_of
 from app.business.automation.total_models import KEYS, RunChange, RunDayState, RunSum
-from app.business.base import Id
+from app.business.base import Id, RowValues
 from app.business.periods import day_of
+from app.business.row_sets import add_each
 from app.business.time_zones import start_of_day
-from app.business.upsert import Given, insert_missing, upserting_as_given
+from app.business.upsert import insert_missing
 
 MOST_CHANGES = 800
 """Changes in a transaction: it takes about 40 milliseconds, and others can write in between."""
 MOST_TURNS = 50
 """Transactions for an account in one sweep."""
 FIRST, NONE = date.min, date.max
-MOST_SUMS = 500
-"""Rows of a statement."""
 
 Values = tuple[date | int | str, ...]
 Sums = dict[RunSum, Counter[Values]]
@@ -173,22 +170,9 @@ def _note(sums: Sums, row: Row[Any], on: date) -> None:
 def _add(session: Session, account_id: int, sums: Sums) -> None:
     """In the order of keys, like every writer of them."""
     for kind, of_kind in sums.items():
-        rows = [
+        rows: list[RowValues] = [
             {**dict(zip(KEYS[kind], key, strict=True)), "account_id": account_id, "runs": runs}
             for key, runs in sorted(of_kind.items())
             if runs
         ]
-        for start in range(0, len(rows), MOST_SUMS):
-            more = upserting_as_given(
-                session,
-                kind,
-                rows[start : start + MOST_SUMS],
-                unique=("account_id", *KEYS[kind]),
-                change={"runs": partial(_more_runs, kind)},
-                where=lambda _new: true(),
-            )
-            session.execute(more, execution_options={"synchronize_session": False})
-
-
-def _more_runs(kind: RunSum, new: Given) -> ColumnElement[int]:
-    return kind.runs + new.runs
+        add_each(session, kind, rows, unique=("account_id", *KEYS[kind]), add=("runs",))
