@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.modules.display import day as day_text
 from app.modules.display import number
@@ -16,8 +16,7 @@ Series = Sequence[tuple[str, str, str]]
 """Key, label and tone of each part, from the bottom up."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(NamedTuple):
     """A day, or another span. words: its figures with their labels · parts: y, height and tone · figures: of each
     series."""
 
@@ -61,7 +60,8 @@ def _value(day: Any, key: str) -> Any:
 def _bar(name: str, figures: Sequence[int], series: Series, left: int, scale: float) -> Bar:
     said = [number(figure) for figure in figures]
     words = ", ".join(f"{label.lower()} {figure}" for (_, label, _), figure in zip(series, said, strict=True))
-    parts, top = list[tuple[float, float, str]](), float(HEIGHT)
+    parts: list[tuple[float, float, str]] = []
+    top = float(HEIGHT)
     for (_, _, tone), figure in zip(series, figures, strict=True):
         if figure:
             height = max(figure * scale, LOWEST)

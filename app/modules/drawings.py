@@ -4,6 +4,7 @@ never differs is drawn once."""
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from types import FunctionType, MethodType
 from typing import Any, cast
 
 from flask import Flask
@@ -16,18 +17,21 @@ from markupsafe import Markup, escape
 from app.modules.once import once
 
 MOST_KEPT = 1_000
+PLAIN = (FunctionType, MethodType, type(lru_cache(len)))
+"""What is called as it is, unless it is marked."""
 _finds_sign = re.compile("[&<>'\"]").search
 
 
-def written(value: object) -> str:
+def written(value: Any) -> str:
     """The value as it stands on a page: `escape`, but text without a sign of HTML, HTML and numbers as they are.
 
     `escape` makes a new object of each, which takes most of its time, and a page has thousands.
     """
     kind = type(value)
-    if kind is Markup or (kind is str and not _finds_sign(cast(str, value))):
-        return cast(str, value)
-    return str(value) if kind is int else escape(value)
+    if kind is Markup or (kind is str and not _finds_sign(value)):
+        text: str = value
+        return text
+    return str(value) if kind is int or kind is float else escape(value)
 
 
 class ConsoleCode(CodeGenerator):
@@ -47,6 +51,21 @@ class ConsoleCode(CodeGenerator):
             self.write(f"{written.__name__}(")
 
 
+class ConsoleContext(Context):
+    """What a template sees. Macros and plain functions are called without looking what they want to be given."""
+
+    def call(self, called: Any, /, *values: Any, **named: Any) -> Any:
+        """`called` with the values; where it is neither, as Jinja does."""
+        kind = type(called)
+        is_macro = kind is Macro
+        if not is_macro and (kind not in PLAIN or hasattr(called, "jinja_pass_arg")):
+            return super().call(called, *values, **named)
+        # Of the compiler, for functions that are given the context.
+        named.pop("_block_vars", None)
+        named.pop("_loop_vars", None)
+        return called(self.eval_ctx, *values, **named) if is_macro else called(*values, **named)
+
+
 class ConsoleTemplate(Template):
     """A template whose globals are those of the environment, as all of ours are.
 
@@ -61,6 +80,7 @@ def init_drawings(app: Flask) -> None:
     """Call it before the first template is loaded."""
     app.jinja_env.template_class = ConsoleTemplate
     app.jinja_env.code_generator_class = ConsoleCode
+    app.jinja_env.context_class = ConsoleContext
     app.add_template_global(drawn)
     app.add_template_global(kept)
 

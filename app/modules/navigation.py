@@ -133,6 +133,18 @@ def addresses_of(endpoint: str, key: str = "id", **values: Any) -> Callable[[int
     return lambda number: f"{before}{number}{after}"
 
 
+def known_url_for(endpoint: str, **values: Any) -> str:
+    """Flask's `url_for`, for templates. Of addresses that differ by a number alone, the rest is built once."""
+    if not values and endpoint[0] != ".":
+        return once(("url", request.script_root, endpoint), lambda: url_for(endpoint))
+    if len(values) == 1 and endpoint[0] != ".":
+        [(key, value)] = values.items()
+        if type(value) is int and value >= 0:
+            built = ("url", request.script_root, endpoint, key)
+            return once(built, lambda: addresses_of(endpoint, key))(value)
+    return url_for(endpoint, **values)
+
+
 def _menu() -> Menu:
     """As people of this role and range see it; put together once in a process."""
 

@@ -1,8 +1,7 @@
 """Shared by all pages: CSRF, htmx requests, security headers, page or partial, static addresses."""
 
 import hashlib
-import os
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,8 +14,8 @@ from htmx_flask.requests import HtmxAwareRequest, HtmxHeaders
 from app.modules.charts import stacked_bars
 from app.modules.display import init_display, viewer_zone
 from app.modules.drawings import init_drawings
-from app.modules.navigation import address_of, addresses_of, navigation, shortcuts
-from app.modules.once import init_once
+from app.modules.navigation import address_of, addresses_of, known_url_for, navigation, shortcuts
+from app.modules.once import init_once, once
 from app.settings import Settings
 
 Context = dict[str, Any]
@@ -47,7 +46,6 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 YEAR = 31_536_000
-MOST_ADDRESSES = 2_000
 REDRAW_HEADER = "Console-Redraw"
 """Sent by a page that polls: nobody is at work, and no message may be used up."""
 
@@ -108,6 +106,7 @@ def init_web(app: Flask, settings: Settings) -> None:
         asks_by_itself,
     ):
         app.add_template_global(function)
+    app.add_template_global(known_url_for, "url_for")
     app.after_request(_protect)
 
 
@@ -143,15 +142,16 @@ def see_other(address: str) -> ResponseReturnValue:
 
 
 def asset(name: str) -> str:
-    """Address of a static file; it changes with the content, so browsers may cache the file for a year."""
-    path = f"{current_app.static_folder}/{name}"
-    return _versioned(name, path, os.stat(path).st_mtime_ns, request.script_root)
+    """Address of a static file; it changes with the content, so browsers may cache the file for a year.
 
+    Looked at once in a process. Of a file that changes meanwhile the address stays, and then it is not cached.
+    """
 
-@lru_cache(maxsize=MOST_ADDRESSES)
-def _versioned(name: str, path: str, changed: int, _root: str) -> str:
-    """`_root` is part of the key only, for the address begins with it."""
-    return url_for("static", filename=name, v=_fingerprint(Path(path), changed))
+    def address() -> str:
+        path = Path(current_app.static_folder or "") / name
+        return url_for("static", filename=name, v=_fingerprint(path, path.stat().st_mtime_ns))
+
+    return once(("asset", request.script_root, name), address)
 
 
 @cache

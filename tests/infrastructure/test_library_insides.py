@@ -14,6 +14,7 @@ import pytest
 from htmx_flask.requests import HtmxAwareRequest, HtmxHeaders
 from jinja2 import Template
 from jinja2.compiler import CodeGenerator
+from jinja2.runtime import Context
 from rq import SimpleWorker, Worker, worker_registration
 from rq.job import Job
 from rq.queue import Queue
@@ -78,6 +79,7 @@ OVERRIDDEN = {
         "_output_child_pre": "self, node, frame, finalize",
     },
     Template: {"_get_default_module": "self, ctx="},
+    Context: {"call": "_Context__self, _Context__obj, *args, **kwargs"},
     ThreadedTaskDispatcher: {
         "__init__": "self",
         "add_task": "self, task",

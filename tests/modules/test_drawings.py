@@ -1,19 +1,20 @@
 """What a process works out once is the same for everybody who gets it, and nobody gets another's."""
 
 from enum import StrEnum
-from functools import partial
+from functools import lru_cache, partial
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from flask import Flask, g
-from jinja2 import DictLoader
+from flask import Flask, g, url_for
+from jinja2 import DictLoader, pass_context, pass_environment, pass_eval_context
 from markupsafe import Markup, escape
+from werkzeug.routing import BuildError
 
 from app.business.accounts.models import Role
 from app.modules import once as module
 from app.modules.drawings import drawn, init_drawings, written
-from app.modules.navigation import address_of, navigation, shortcuts
+from app.modules.navigation import address_of, known_url_for, navigation, shortcuts
 from app.modules.once import init_once, once
 
 MACROS = """{% macro said(text, size=1) -%}<b title="{{ size }}">{{ text }}</b>{%- endmacro %}
@@ -28,6 +29,8 @@ def app() -> Flask:
     app.jinja_loader = DictLoader({"macros.html": MACROS})
     for endpoint in ("automation.rules", "accounts.team", "automation.my_work", "billing.credits"):
         app.add_url_rule(f"/{endpoint.partition('.')[2]}", endpoint, lambda: "")
+    app.add_url_rule("/rules/<int:id>", "automation.rule", lambda id: "")
+    app.add_url_rule("/rules/<int:id>/<step>", "automation.step", lambda id, step: "")
     return app
 
 
@@ -64,6 +67,52 @@ def test_two_applications_share_no_address(app: Flask) -> None:
     for one, address in ((app, "/rules"), (other, "")):
         with one.test_request_context():
             assert address_of("automation.rules") == address
+
+
+ADDRESSES: list[tuple[str, dict[str, Any]]] = [
+    ("automation.rules", {}), ("automation.rule", {"id": 7}), ("automation.rule", {"id": 8}),
+    ("automation.rules", {"page": 7}), ("automation.rules", {"days": 8, "site": None}),
+    ("automation.rules", {"q": "a & b"}), ("automation.rules", {"only": True}),
+    ("automation.step", {"id": 7, "step": "check"}), ("automation.rules", {"_anchor": "runs"}),
+    ("automation.rules", {"_external": True}), (".rules", {}), (".rule", {"id": 9}),
+]  # fmt: skip
+
+
+def test_addresses_that_are_kept_are_those_that_flask_builds(app: Flask) -> None:
+    for _ in range(2):
+        for root, page in (("", "/rules"), ("/igny8", "/rules/7")):
+            with app.test_request_context(page, base_url=f"http://localhost{root}"):
+                for endpoint, values in ADDRESSES:
+                    assert known_url_for(endpoint, **values) == url_for(endpoint, **values)
+                with pytest.raises(BuildError):
+                    known_url_for("automation.rule")
+                with pytest.raises(BuildError):
+                    known_url_for("automation.unknown", id=7)
+
+
+class Counter:
+    """Called by a template like a function."""
+
+    def __call__(self, more: int) -> int:
+        return more + 1
+
+    def plus(self, more: int) -> int:
+        return more + 2
+
+
+def test_templates_call_whatever_jinja_calls(app: Flask) -> None:
+    given = pass_context(lambda context, name: context[name])
+    scale = pass_eval_context(lambda evaluated, text: f"{evaluated.autoescape} {text}")
+    named = pass_environment(lambda environment, text: f"{environment is app.jinja_env} {text}")
+    app.jinja_env.globals.update(given=given, scale=scale, named=named, counter=Counter(), made=Counter)
+    app.jinja_env.globals.update(once=lru_cache(lambda text, end="": f"<{text}{end}>"), plain=lambda: "<p>")
+    template = app.jinja_env.from_string(
+        "{% macro row(text, end='') %}<b>{{ text }}{{ end }}{% if caller %}{{ caller() }}{% endif %}</b>{% endmacro %}"
+        "{% for x in (1, 2) %}{% set v = x * 10 %}{{ given('v') }} {% endfor %}{{ scale('s') }} "
+        "{{ named('n') }} {{ counter(1) }} {{ counter.plus(1) }} {{ made()(2) }} {{ once('o', end='!') }} {{ plain() }}"
+        "{{ row('<', end='>') }}{% call row('r') %}<i>{% endcall %}{{ 'a-b'.split('-')[1] }}{{ dict(k=1).k }}"
+    )
+    assert template.render() == ("10 20 True s True n 2 3 3 &lt;o!&gt; &lt;p&gt;<b>&lt;&gt;</b><b>r<i></b>b1")
 
 
 def test_equal_text_is_escaped_or_not_as_it_was_given(app: Flask) -> None:

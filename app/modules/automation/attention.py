@@ -17,7 +17,7 @@ from app.business.automation.services.history.run_attention import (
     waiting_budgets,
     waiting_counts,
 )
-from app.business.automation.services.rules.known_rules import ListedRule, broken_rules
+from app.business.automation.services.rules.known_rules import ListedRule, RulesRead, broken_rules
 from app.business.automation.services.rules.references import Errors
 from app.business.automation.services.triggering.watch import KEY as LATE
 from app.business.billing.services.ledger import next_grant_on
@@ -79,11 +79,11 @@ class Attention:
         return "bad" if is_bad else "warn" if self.is_wrong else "good"
 
 
-def attention(unaccounted: int, to_check: int, since: datetime) -> Attention:
+def attention(rules: RulesRead, unaccounted: int, to_check: int, since: datetime) -> Attention:
     """About six queries. `since`: failures before it are no news."""
     session, scope = db.session(), current_person().scope
     waiting = waiting_counts(session, scope)
-    broken = broken_rules(session, scope)
+    broken = broken_rules(rules, scope)
     ids = {rule.id for rule, _ in broken}
     failures = failed_since(session, scope, since, FAILURES + 1, without_incidents=True, broken=ids)
     noticed = _from_notices(waiting)

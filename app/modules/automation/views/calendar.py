@@ -95,7 +95,7 @@ def show() -> ResponseReturnValue:
         "pages/automation/calendar.html",
         overview=overview,
         calendar=found,
-        weeks=_weeks(found, past, today, chosen, url),
+        weeks=_weeks(found, past, today, chosen, _day_address(url)),
         chosen=shown,
         starts=starts[:MOST_OF_DAY],
         more_starts=max(len(starts) - MOST_OF_DAY, 0),
@@ -135,7 +135,7 @@ def _past(overview: Overview, first: date, end: date, now: datetime) -> dict[dat
 
 
 def _weeks(
-    found: Calendar, past: dict[date, Outcomes], today: date, chosen: date, url: Callable[..., str]
+    found: Calendar, past: dict[date, Outcomes], today: date, chosen: date, url: Callable[[date], str]
 ) -> list[Context]:
     weeks = []
     dearest = max((day.credits for day in found.days), default=0)
@@ -145,7 +145,7 @@ def _weeks(
             {
                 "cells": [
                     DayCell(
-                        day.on, url(day=day.on), _look(day, today, chosen), not number or day.on.day == 1,
+                        day.on, url(day.on), _look(day, today, chosen), not number or day.on.day == 1,
                         _ran(past.get(day.on)), day.closed, day.closed_count, day.starting, day.credits,
                         round(day.credits / dearest * 100, 1) if dearest else 0.0, day.clocks_change,
                         bool(day.collisions), found.credits_end_on == day.on,
@@ -160,15 +160,18 @@ def _weeks(
 
 
 def _look(day: CalendarDay, today: date, chosen: date) -> str:
-    looks = {
-        "is-today": day.on == today,
-        "is-past": day.on < today,
-        "is-chosen": day.on == chosen,
-        "is-closed": bool(day.closed),
-        "is-month-line": day.on.day <= WEEK,
-        "is-month-start": day.on.day == 1,
-    }
-    return "".join(f" {name}" for name, applies in looks.items() if applies)
+    on, looks = day.on, ""
+    if on == today:
+        looks += " is-today"
+    if on < today:
+        looks += " is-past"
+    if on == chosen:
+        looks += " is-chosen"
+    if day.closed:
+        looks += " is-closed"
+    if on.day <= WEEK:
+        looks += " is-month-line"
+    return looks + " is-month-start" if on.day == 1 else looks
 
 
 def _ran(past: Outcomes | None) -> tuple[tuple[str, str, int], ...] | None:
@@ -222,8 +225,7 @@ def _costs(found: Calendar, today: date) -> list[Context]:
 
 
 def _addresses(overview: Overview, first: date, today: date) -> Callable[..., str]:
-    """Gives the addresses of the calendar with what is shown now and the changes; built by hand, for there are a
-    hundred."""
+    """Gives the addresses of the calendar with what is shown now and the changes."""
     kept: dict[str, Any] = {"site": overview.site, "from": first if first != _monday(today, today) else ""}
     page = address_of("automation.calendar")
 
@@ -232,3 +234,9 @@ def _addresses(overview: Overview, first: date, today: date) -> Callable[..., st
         return f"{page}?{query}" if query else page
 
     return address
+
+
+def _day_address(url: Callable[..., str]) -> Callable[[date], str]:
+    """The same with another day shown: built once, for there are a hundred."""
+    before = url(day="-").removesuffix("-")
+    return lambda on: f"{before}{on}"

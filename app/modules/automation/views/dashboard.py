@@ -1,7 +1,7 @@
 """The dashboard: is all well, what needs a person, what comes, what happened; for clients, what was made for them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from flask import redirect, render_template, url_for
@@ -25,6 +25,7 @@ from app.business.automation.services.history.first_steps import first_steps
 from app.business.automation.services.history.pipeline import PUBLISHED, TO_CHECK, pipeline
 from app.business.automation.services.history.time_saved import hours_saved
 from app.business.automation.services.reports.morning_line import report_of_today, sentences
+from app.business.automation.services.rules.known_rules import RulesRead
 from app.business.periods import Period, day_of, last_days, this_month
 from app.business.plain_rows import plain_rows
 from app.business.time_zones import start_of_day
@@ -101,20 +102,20 @@ def _operated(overview: Overview, now: datetime) -> Context:
     session, scope, account = db.session(), overview.scope, current_person().account
     since = overview.period.start if overview.days != "1" else now - timedelta(days=1)
     flow = pipeline(session, scope, this_month(overview.zone, now).start, since)
-    bars = _bars(overview, now)
-    outcomes = [Outcomes(**{key: bar[key] for key, _, _ in SERIES}) for bar in bars]
-    totals = Outcomes(*(sum(getattr(found, key) for found in outcomes) for key, _, _ in SERIES))
+    rules = RulesRead(session, account.id)
+    outcomes = _outcomes(overview, now)
+    totals = Outcomes(*map(sum, zip(*(found for _, found in outcomes), strict=True)))
     used = credit_use(session, scope, overview.period, overview.zone)
     return {
         "overview": overview,
         "periods": PERIODS,
         "steps": first_steps(session, current_person().scope),
         "attention": attention(
-            unaccounted(session, account.id, now), flow.to_check, max(since, now - timedelta(days=7))
+            rules, unaccounted(session, account.id, now), flow.to_check, max(since, now - timedelta(days=7))
         ),
         "morning": _morning(now),
         "rules": figures.rule_counts(session, current_person().scope),
-        "bars": bars,
+        "bars": [{"label": label} | found._asdict() for label, found in outcomes],
         "series": [line for line in SERIES if line[0] != "practised" or totals.practised],
         "totals": totals,
         "late": figures.lateness(session, scope, _started(overview, now), overview.zone, now),
@@ -125,7 +126,7 @@ def _operated(overview: Overview, now: datetime) -> Context:
         "flow": flow,
         "saved": hours_saved(account, flow),
         "out": flow.stage(PUBLISHED).by_rules,
-        **_coming(overview, now),
+        **_coming(rules, overview, now),
     }
 
 
@@ -140,14 +141,15 @@ def _morning(now: datetime) -> list[str]:
     return sentences(report.facts) if report and person.scope.sites is None else []
 
 
-def _bars(overview: Overview, now: datetime) -> list[Context]:
+def _outcomes(overview: Overview, now: datetime) -> list[tuple[str, Outcomes]]:
+    """Of each hour or day, with its name: at a change of the clocks two hours have the same."""
     session = db.session()
     if overview.days == "1":
         zone = viewer_zone()
         hours = figures.outcomes_by_hour(session, overview.scope, now)
-        return [{"label": f"{hour.astimezone(zone):%H:%M}"} | asdict(found) for hour, found in hours.items()]
+        return [(f"{hour.astimezone(zone):%H:%M}", found) for hour, found in hours.items()]
     days = figures.outcomes_by_day(session, overview.scope, overview.period, overview.zone, now)
-    return [{"label": day_text(on)} | asdict(found) for on, found in days.items()]
+    return [(day_text(on), found) for on, found in days.items()]
 
 
 def _by_rule(used: CreditUse) -> list[CreditShare]:
@@ -186,13 +188,13 @@ def _parts(used: Mapping[Key, int], named: Mapping[Key, tuple[str, str]]) -> lis
     return [CreditShare(*named[id], used[id], used[id] / most) for id in named]
 
 
-def _coming(overview: Overview, now: datetime) -> Context:
+def _coming(rules: RulesRead, overview: Overview, now: datetime) -> Context:
     """The next planned runs of today and tomorrow, each with its price."""
-    session, account = db.session(), current_person().account
+    account = current_person().account
     tomorrow = day_of(now, overview.zone) + timedelta(days=1)
     until = start_of_day(tomorrow + timedelta(days=1), overview.zone)
-    times: Sequence[PlannedTime] = next_times(session, overview.scope, now, until, COMING)
-    prices: Mapping[int, RunPrice] = run_prices(session, account, (time.rule_id for time in times), now)
+    times: Sequence[PlannedTime] = next_times(rules, overview.scope, now, until, COMING)
+    prices: Mapping[int, RunPrice] = run_prices(rules, account, (time.rule_id for time in times), now)
     names = dict(overview.sites)
     coming = list[Coming]()
     for time in times:

@@ -11,7 +11,7 @@ from app.business.accounts.models import Account
 from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.forecast import calendar_days
+from app.business.automation.services.forecast import calendar_days, planned_days
 from app.business.automation.services.forecast.calendar_days import calendar
 from app.business.automation.services.rules.naming import free_name
 from app.business.automation.services.schedules.due_minutes import due_minutes
@@ -116,7 +116,7 @@ def test_sums_of_a_day_are_those_of_its_runs(session: Session) -> None:
         assert day.starting == sum(run.time.runs for run in day.runs)
         assert day.credits == sum(run.credits for run in day.runs)
         assert {run.time.rule_id for run in day.runs if run.price} <= paid
-        crowded = {run.time.at for run in day.runs if run.beside >= calendar_days.TOGETHER - 1}
+        crowded = {run.time.at for run in day.runs if run.beside >= planned_days.TOGETHER - 1}
         assert day.collisions == len(crowded)
     assert any(day.credits for day in days)
     assert any(day.collisions for day in days)

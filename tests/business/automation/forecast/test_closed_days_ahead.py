@@ -16,6 +16,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.services.calendars.closed_times import ClosedRule
 from app.business.automation.services.calendars.opening_times import OpeningTimes
 from app.business.automation.services.calendars.working_calendar import parse_calendar
+from app.business.automation.services.forecast import planned_days as sums_of_days
 from app.business.automation.services.forecast.calendar_days import MOST_TIMES, calendar
 from app.business.automation.services.forecast.due_days import parts_due, rest_of_day
 from app.business.automation.services.forecast.outlook import look_ahead, with_rule
@@ -23,6 +24,7 @@ from app.business.automation.services.forecast.planned_days import planned_days
 from app.business.automation.services.forecast.spend_history import days_from
 from app.business.automation.services.forecast.streams import NEW
 from app.business.automation.services.rules.definition import definition_from
+from app.business.automation.services.rules.known_rules import RulesRead
 from app.business.automation.services.rules.versions import definition_of
 from app.business.automation.services.schedules.calendar import due_instants, parse_schedule
 from app.business.automation.services.triggering.calendar_service import save_calendar
@@ -100,8 +102,11 @@ def planned(machine: Machine, account: Account, dice: random.Random, **values: A
 
 @pytest.mark.both_databases
 @pytest.mark.parametrize("number", WORLDS)
-def test_forecast_times_are_those_that_come(session: Session, number: int) -> None:
+def test_forecast_times_are_those_that_come(
+    session: Session, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Rules of one site, of all, and split by site; calendars of the account and of sites in their own zones."""
+    monkeypatch.setattr(sums_of_days, "TOGETHER", 2)
     dice = random.Random(f"forecast {number}")
     machine = Machine(session)
     machine.now = now = datetime(
@@ -118,7 +123,7 @@ def test_forecast_times_are_those_that_come(session: Session, number: int) -> No
     planned(machine, account, dice, split_by="site")
     until = now + 9 * DAY
     starts = [now.replace(hour=0) + number * DAY for number in range(11)]
-    days, _ = planned_days(session, Scope(account.id), now, starts, MOST_TIMES)
+    days, _ = planned_days(RulesRead(session, account.id), Scope(account.id), now, starts, MOST_TIMES)
     foretold = sorted(
         (one.at, one.rule_id, one.site_id or 0, one.runs)
         for day in days
@@ -129,7 +134,7 @@ def test_forecast_times_are_those_that_come(session: Session, number: int) -> No
         runs = [one for one in day.times if one.runs]
         minutes = Counter(at for at, _ in {(one.at.replace(second=0), one.rule_id) for one in runs})
         assert day.runs_of_rules == Counter(one.rule_id for one in runs)
-        assert day.crowded(2) == sum(rules >= 2 for rules in minutes.values())
+        assert day.collisions == sum(rules >= 2 for rules in minutes.values())
         assert [day.together(one.at) for one in runs] == [minutes[one.at.replace(second=0)] for one in runs]
     go_to(machine, f"{until:%Y-%m-%d %H:%M}")
     came = sorted(

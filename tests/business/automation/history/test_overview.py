@@ -21,6 +21,7 @@ from app.business.automation.services.history.dashboard import Outcomes
 from app.business.automation.services.history.first_steps import FirstSteps, first_steps
 from app.business.automation.services.history.pipeline import pipeline
 from app.business.automation.services.history.time_saved import hours_saved
+from app.business.automation.services.rules.known_rules import RulesRead
 from app.business.automation.services.rules.naming import free_name
 from app.business.periods import last_days
 from app.business.writer.models import ContentStatus
@@ -186,15 +187,15 @@ def test_the_next_times_are_the_first_of_all_times(session: Session, account: Ac
         scheduled(session, account, cron, now, split_by=chance.choice(["none", "site"]))
     scheduled(session, make_account(session), "* * * * *".replace("* ", "*/5 ", 1), now)
     session.flush()
-    scope, until = Scope(account.id), now + timedelta(days=2)
+    scope, until, rules = Scope(account.id), now + timedelta(days=2), RulesRead(session, account.id)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     starts = [midnight + timedelta(days=number) for number in range(4)]
-    days, _ = planned_days(session, scope, now, starts, MOST_TIMES)
+    days, _ = planned_days(rules, scope, now, starts, MOST_TIMES)
     every = [time for day in days for time in day.times if time.at <= until]
     assert every == sorted(every, key=lambda time: (time.at, time.rule_id))
     assert len({(time.at, time.rule_id, time.site_id) for time in every}) == len(every) > 100
     for limit in (1, 5, 20):
-        found = planned_times.next_times(session, scope, now, until, limit)
+        found = planned_times.next_times(rules, scope, now, until, limit)
         assert [time.at for time in found] == [time.at for time in every[:limit]]
     names = {time.rule_id: time.rule_name for time in every}
     assert len(set(names.values())) == 12
@@ -209,7 +210,9 @@ def test_a_price_is_measured_or_the_most(session: Session, account: Account) -> 
     for number, amount in enumerate((3, 6)):
         run = make_run(session, known, now - timedelta(days=number + 1))
         add_charge(session, run, 0, "generate_ideas", amount, now)
-    prices = planned_times.run_prices(session, account, [known.id, new.id, free.id], now)
+    prices = planned_times.run_prices(
+        RulesRead(session, account.id), account, [known.id, new.id, free.id], now
+    )
     assert prices == {
         known.id: planned_times.RunPrice(4, True), new.id: planned_times.RunPrice(30, False)
     }  # fmt: skip

@@ -22,6 +22,7 @@ from app.business.errors import Invalid
 from app.business.events import EventBatch
 from app.business.likelihood import usually
 from app.business.plain_rows import plain_rows
+from app.business.words_as_text import words_as_text
 
 WITHIN = timedelta(hours=24)
 GRACE = timedelta(seconds=120)
@@ -105,7 +106,7 @@ def _planned_runs() -> CompoundSelect[int, int, datetime, datetime | None, datet
         usually(ScheduledTask.follows_id.is_(None)),
     )
     # By one status after the other: so the index of causes leads to the planned ones among all runs of the day.
-    return union_all(*(query.where(ScheduledTask.status == status) for status in Status))
+    return words_as_text(union_all(*(query.where(ScheduledTask.status == status) for status in Status)))
 
 
 def _times_of(rows: Iterable[Row[int, int, datetime, datetime | None, datetime | None]]) -> Times:
@@ -141,7 +142,7 @@ def _without_run(due: Iterable[datetime], runs: list[Stretch]) -> int:
 
 @cache
 def _open_events() -> Select[int]:
-    return select(_unread_batches().scalar_subquery() + _open_deliveries().scalar_subquery())
+    return words_as_text(select(_unread_batches().scalar_subquery() + _open_deliveries().scalar_subquery()))
 
 
 def _unread_batches() -> Select[int]:

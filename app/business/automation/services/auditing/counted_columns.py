@@ -1,9 +1,9 @@
 """What ended runs are counted by, as columns of runs, of the changes that triggers note, and of daily sums."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func
+from sqlalchemy import ColumnElement, and_, case, func, literal_column
 
 from app.business.automation.run_models import Cause, ScheduledTask, Status
 from app.business.automation.total_models import NO_PACE, PACES, RunChange, RunSum
@@ -43,4 +43,9 @@ def was_planned() -> ColumnElement[bool]:
 def _class_of(start: Columns, end: Columns, is_known: ColumnElement[bool]) -> ColumnElement[int]:
     seconds = seconds_between(start, end)
     unknown = (~and_(is_known, start.is_not(None), end.is_not(None)), NO_PACE)
-    return case(unknown, *((seconds <= most, number) for number, most in enumerate(PACES)), else_=len(PACES))
+    # As text: as parameters, a hundred of them, they would take longer than the statement.
+    classes: Iterator[tuple[ColumnElement[bool], ColumnElement[int]]] = (
+        (seconds <= literal_column(str(most)), literal_column(str(number)))
+        for number, most in enumerate(PACES)
+    )
+    return case(unknown, *classes, else_=len(PACES))

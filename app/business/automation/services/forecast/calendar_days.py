@@ -16,14 +16,13 @@ from app.business.automation.services.calendars.working_calendar import WorkingC
 from app.business.automation.services.forecast.outlook import look_ahead
 from app.business.automation.services.forecast.planned_days import PlannedDay, planned_days
 from app.business.automation.services.forecast.planned_times import PlannedTime, RunPrice, run_prices
+from app.business.automation.services.rules.known_rules import RulesRead
 from app.business.planner.models import Site, SiteStatus
 from app.business.time_zones import start_of_day
 
 MOST_TIMES = 20_000
 """Planned times of one calendar; a rule every five minutes has 25,920 in 90 days."""
 TINY = timedelta(microseconds=1)
-TOGETHER = 3
-"""Rules that start in the same minute and are worth a mark."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class CalendarDay:
     @cached_property
     def collisions(self) -> int:
         """Minutes in which many rules start together."""
-        return self.planned.crowded(TOGETHER)
+        return self.planned.collisions
 
 
 @dataclass(frozen=True)
@@ -123,9 +122,10 @@ def calendar(
     dates = [first + timedelta(days=number) for number in range((end - first).days)]
     starts = [start_of_day(on, zone) for on in (*dates, end)]
     since = max(now, starts[0] - TINY)
-    shown, incomplete = planned_days(session, scope, since, starts, MOST_TIMES)
+    rules = RulesRead(session, account.id)
+    shown, incomplete = planned_days(rules, scope, since, starts, MOST_TIMES)
     rule_ids = {rule_id for day in shown for rule_id in day.runs_of_rules}
-    prices = run_prices(session, account, rule_ids, now)
+    prices = run_prices(rules, account, rule_ids, now)
     closings = _closings(session, account, scope)
     days = [
         CalendarDay(

@@ -5,7 +5,7 @@ schedules.
 """
 
 import heapq
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
@@ -25,7 +25,7 @@ from app.business.automation.services.calendars.closed_times import ClosedRule
 from app.business.automation.services.catalogue.actions.registry import is_paid
 from app.business.automation.services.forecast.spend_history import used_by_rule
 from app.business.automation.services.rules.cost import most_per_run
-from app.business.automation.services.rules.known_rules import LISTED, ListedRule, listed_rules
+from app.business.automation.services.rules.known_rules import LISTED, ListedRule, RulesRead
 from app.business.automation.services.schedules.calendar import Occurrence, Schedule, occurrences
 from app.business.automation.services.triggering.activations import present_zones, site_schedules
 from app.business.base import UtcDateTime
@@ -34,6 +34,7 @@ from app.business.outlets.services.ai_connections import is_connected
 from app.business.periods import last_days
 from app.business.plain_rows import AnyColumns, plain_rows
 from app.business.time_zones import time_in
+from app.business.words_as_text import words_as_text
 
 PAST_DAYS = 28
 TINY = timedelta(microseconds=1)
@@ -114,12 +115,12 @@ class PlannedLine:
 
 
 def next_times(
-    session: Session, scope: Scope, now: datetime, until: datetime, limit: int
+    rules: RulesRead, scope: Scope, now: datetime, until: datetime, limit: int
 ) -> list[PlannedTime]:
     """The first `limit` times in (now, until] at which something runs. Reads no more than so many runs and rules: a
     rule whose next time comes after theirs has none among the first."""
-    rows = planned_rows(session, scope, now, until, limit)
-    walks = _walks(planned_lines(session, scope, now, until, limit), now, until)
+    rows = planned_rows(rules, scope, now, until, limit)
+    walks = _walks(planned_lines(rules, scope, now, until, limit), now, until)
     merged = heapq.merge(rows, *walks, key=_in_order)
     return list(islice((time for time in merged if time.runs), limit))
 
@@ -135,20 +136,18 @@ def _walks(lines: Iterable[PlannedLine], since: datetime, until: datetime) -> It
 
 
 def run_prices(
-    session: Session, account: Account, rule_ids: Iterable[int], now: datetime
+    rules: RulesRead, account: Account, rule_ids: Iterable[int], now: datetime
 ) -> dict[int, RunPrice]:
     """The price of a run of each of these rules; free ones are left out, and those that can only fail."""
-    ids = sorted(set(rule_ids))
-    if not ids:
-        return {}
-    rules = [
+    paid = [
         rule
-        for rule in listed_rules(session, _BY_ID, {"account_id": account.id, "ids": ids})
+        for rule in rules.of(rule_ids)
         if is_paid(rule.definition.actions) and rule.definition.mode == "live" and not rule.known.errors
     ]
-    used = _used(session, account, now) if rules else {}
-    connected = bool(rules) and is_connected(session, account.id)
-    return {rule.id: _price(rule, *used.get(rule.id, (0, 0)), connected) for rule in rules}
+    if not paid:
+        return {}
+    used, connected = _used(rules.session, account, now), is_connected(rules.session, account.id)
+    return {rule.id: _price(rule, *used.get(rule.id, (0, 0)), connected) for rule in paid}
 
 
 def _used(session: Session, account: Account, now: datetime) -> Mapping[int, tuple[int, int]]:
@@ -162,14 +161,13 @@ def _price(rule: ListedRule, used: int, runs: int, connected: bool) -> RunPrice:
 
 
 def planned_rows(
-    session: Session, scope: Scope, since: datetime, until: datetime, limit: int | None = None
+    rules: RulesRead, scope: Scope, since: datetime, until: datetime, limit: int | None = None
 ) -> list[PlannedTime]:
     """Of runs with rows, the times in (since, until] in order; those that closed days leave out as well."""
-    rows = plain_rows(session, _pending(scope, limit), {"since": since, "until": until})
-    zone = session.get_one(Account, scope.account_id).timezone if rows else ""
-    broken = _broken(
-        session, scope, {row.automation_rule_id for row in rows if row.reason != Reason.CLOSED_DAY}
-    )
+    rows = plain_rows(rules.session, _pending(scope, limit), {"since": since, "until": until})
+    zone = rules.session.get_one(Account, scope.account_id).timezone if rows else ""
+    told = {rule_id for _, rule_id, _, _, _, reason, *_ in rows if reason != Reason.CLOSED_DAY}
+    broken = {rule.id for rule in rules.of(told) if rule.known.errors}
     times = [
         PlannedTime(at, rule_id, site_id, name, f"skipped: {said}", run_id, runs=False)
         if reason == Reason.CLOSED_DAY
@@ -183,15 +181,7 @@ def planned_rows(
     return sorted(times, key=_in_order)
 
 
-def _broken(session: Session, scope: Scope, rule_ids: Collection[int]) -> set[int]:
-    """Those of the rules that need repair."""
-    wanted = {"account_id": scope.account_id, "ids": list(rule_ids)}
-    rules = listed_rules(session, _BY_ID, wanted) if rule_ids else ()
-    return {rule.id for rule in rules if rule.known.errors}
-
-
 _OF_ACCOUNT = select(*LISTED).where(AutomationRule.account_id == bindparam("account_id"))
-_BY_ID: AnyColumns = _OF_ACCOUNT.where(AutomationRule.id.in_(bindparam("ids", expanding=True)))
 
 
 @lru_cache(maxsize=KEPT)
@@ -207,7 +197,7 @@ def _pending(scope: Scope, limit: int | None) -> PendingRuns:
         part.order_by(at, run.automation_rule_id).limit(limit).subquery()
         for part, at in ((planned, run.scheduled_at), (moved, run.moved_to_at))
     )
-    return union_all(*map(select, parts))
+    return words_as_text(union_all(*map(select, parts)))
 
 
 def _moved_from(planned_at: datetime, zone: str) -> str:
@@ -215,16 +205,17 @@ def _moved_from(planned_at: datetime, zone: str) -> str:
 
 
 def planned_lines(
-    session: Session, scope: Scope, since: datetime, until: datetime, limit: int | None = None
+    rules: RulesRead, scope: Scope, since: datetime, until: datetime, limit: int | None = None
 ) -> list[PlannedLine]:
     """What is planned in (since, until] by the schedules: of all rules, or of those that come first."""
-    rules = listed_rules(session, _scheduled(limit), {"account_id": scope.account_id, "until": until})
-    places = {rule.id: _place_of(rule, scope.account_id) for rule in rules}
-    closed = closed_rules(session, places.values())
-    zones = present_zones(session, [rule.id for rule in rules if rule.definition.split_by == "site"])
+    scheduled = rules.listed(_scheduled(limit), {"account_id": scope.account_id, "until": until})
+    places = {rule.id: _place_of(rule, scope.account_id) for rule in scheduled}
+    closed = closed_rules(rules.session, places.values())
+    split = [rule.id for rule in scheduled if rule.definition.split_by == "site"]
+    zones = present_zones(rules.session, split)
     return [
         line
-        for rule in rules
+        for rule in scheduled
         for line in _lines(rule, places[rule.id], scope, closed, zones.get(rule.id, {}), since)
     ]
 

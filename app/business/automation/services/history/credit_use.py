@@ -14,6 +14,7 @@ from app.business.accounts.services.scope import Scope
 from app.business.automation.services.history.credit_days import sources
 from app.business.periods import Period
 from app.business.plain_rows import plain_rows
+from app.business.words_as_text import words_as_text
 
 Key = TypeVar("Key", int, str)
 KEPT = 64
@@ -51,7 +52,7 @@ def _use(scope: Scope, zone: str, dates: tuple[date, ...]) -> Select[int, int, s
     of = sources(scope.account_id, zone, dates).c
     source = (of.rule_id, of.site_id, of.action)
     query = select(*source, func.sum(of.used)).group_by(*source)
-    return query if scope.sites is None else query.where(of.site_id.in_(sorted(scope.sites)))
+    return words_as_text(query if scope.sites is None else query.where(of.site_id.in_(sorted(scope.sites))))
 
 
 def _highest_first(used: Counter[Key]) -> dict[Key, int]:

@@ -1,12 +1,12 @@
 """Figures of the dashboard: rules by state, outcomes of runs by day or hour, and how late planned runs start."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import accumulate
 from math import ceil
-from typing import Self
+from typing import NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -31,6 +31,7 @@ from app.business.base import UtcDateTime
 from app.business.periods import Period
 from app.business.plain_rows import plain_rows
 from app.business.time_zones import start_of_day
+from app.business.words_as_text import words_as_text
 
 PRACTISED = "practised"
 DAY = 24
@@ -40,19 +41,13 @@ KEPT = 64
 """Periods and scopes for which a process keeps the query."""
 
 
-@dataclass(frozen=True)
-class Outcomes:
+class Outcomes(NamedTuple):
     """Runs that have ended, by outcome. The success rate excludes skipped and practice runs."""
 
     completed: int = 0
     failed: int = 0
     skipped: int = 0
     practised: int = 0
-
-    @classmethod
-    def of(cls, runs: Counter[str]) -> Self:
-        states = (Status.COMPLETED, Status.FAILED, Status.SKIPPED, PRACTISED)
-        return cls(*(runs[state] for state in states))
 
     @property
     def total(self) -> int:
@@ -105,12 +100,10 @@ def outcomes_by_day(
     session: Session, scope: Scope, period: Period, zone: str, now: datetime
 ) -> dict[date, Outcomes]:
     """Of each day of the period, oldest first; one query of the daily sums."""
-    rows = plain_rows(session, _by_day(scope, tuple(period.dates), zone), {NOW: now})
-    runs = {on: Counter[str]() for on in period.dates}
-    for on, status, count in rows:
-        if on in runs:
-            runs[on][status] += int(count)
-    return {on: Outcomes.of(counted) for on, counted in runs.items()}
+    found: dict[date, dict[str, int]] = defaultdict(dict)
+    for on, state, runs in plain_rows(session, _by_day(scope, tuple(period.dates), zone), {NOW: now}):
+        found[on][state] = int(runs)
+    return {on: Outcomes(**found[on]) for on in period.dates}
 
 
 @lru_cache(maxsize=KEPT)
@@ -120,7 +113,7 @@ def _by_day(scope: Scope, dates: tuple[date, ...], zone: str) -> Select[date, st
     ended = ended_runs(scope, period, zone, MOMENT).c
     is_practised = and_(ended.status == Status.SKIPPED, ended.reason == Reason.SHADOW)
     state = case((is_practised, PRACTISED), else_=ended.status)
-    return select(ended.on, state, func.sum(ended.runs)).group_by(ended.on, state)
+    return words_as_text(select(ended.on, state, func.sum(ended.runs)).group_by(ended.on, state))
 
 
 def outcomes_by_hour(session: Session, scope: Scope, now: datetime) -> dict[datetime, Outcomes]:
@@ -158,7 +151,7 @@ def _by_hour(scope: Scope, hours: tuple[datetime, ...]) -> Select[int, int, int,
 
     ended = (number_of(run.status == status) for status in CLOSED)
     practised = number_of(run.status == Status.SKIPPED, run.reason == Reason.SHADOW)
-    return select(hour.number, *ended, practised).order_by(hour.number)
+    return words_as_text(select(hour.number, *ended, practised).order_by(hour.number))
 
 
 def lateness(session: Session, scope: Scope, period: Period, zone: str, now: datetime) -> Lateness | None:
@@ -174,7 +167,7 @@ def lateness(session: Session, scope: Scope, period: Period, zone: str, now: dat
 def _by_lateness(scope: Scope, dates: tuple[date, ...], zone: str) -> Select[int, int]:
     """Kept for the day."""
     of = planned_starts(scope, Period(dates, start_of_day(dates[0], zone)), zone, MOMENT).c
-    return select(of.late, func.sum(of.runs)).group_by(of.late).order_by(of.late)
+    return words_as_text(select(of.late, func.sum(of.runs)).group_by(of.late).order_by(of.late))
 
 
 def _reached(starts: Counter[int], share: float) -> float:

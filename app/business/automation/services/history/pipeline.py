@@ -13,6 +13,7 @@ from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.base import UtcDateTime
 from app.business.plain_rows import plain_rows
 from app.business.planner.models import IdeaStatus, Record
+from app.business.words_as_text import words_as_text
 from app.business.writer.models import Content, ContentStatus
 
 PUBLISHED = "published"
@@ -66,7 +67,7 @@ def _stages(scope: Scope) -> CompoundSelect[str, int, int, int, int]:
     published = select(literal(PUBLISHED), func.count(), *out_since, literal(0)).where(
         scope.sees(Content), Content.status == ContentStatus.PUBLISHED, Content.archived_at.is_(None)
     )
-    return union_all(*others, content, published)
+    return words_as_text(union_all(*others, content, published))
 
 
 def _counted(key: str, model: type[Record], scope: Scope) -> Select[str, int, int, int]:

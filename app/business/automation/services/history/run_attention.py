@@ -16,6 +16,7 @@ from app.business.automation.services.history.listed_runs import LISTED, ListedR
 from app.business.base import UtcDateTime
 from app.business.outlets.incident_models import Incident, IncidentFailure, IncidentStatus
 from app.business.plain_rows import AnyColumns, plain_rows
+from app.business.words_as_text import words_as_text
 
 MOST_WAITING = 500
 KEPT = 64
@@ -51,7 +52,7 @@ def _failed(scope: Scope, limit: int, without_incidents: bool) -> AnyColumns:
     )
     if without_incidents:
         query = query.where(ScheduledTask.id.not_in(_of_open_incidents(scope.account_id)))
-    return query.order_by(ScheduledTask.scheduled_at.desc()).limit(limit)
+    return words_as_text(query.order_by(ScheduledTask.scheduled_at.desc()).limit(limit))
 
 
 def _of_open_incidents(account_id: int) -> Select[int | None]:

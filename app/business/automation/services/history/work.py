@@ -16,6 +16,7 @@ from app.business.automation.services.history.run_attention import notices_seen
 from app.business.paging import Order
 from app.business.plain_rows import plain_rows
 from app.business.planner.services.record_lists import RecordList
+from app.business.words_as_text import words_as_text
 from app.business.writer.models import Content, ContentStatus, Task, TaskStatus
 
 MOST_COUNTED = 1_000
@@ -87,7 +88,7 @@ def _counts(
     asked = _count(ScheduledTask, scope, asking_runs())
     due = _count(Task, scope, due_tasks(reader.id, due_by))
     failed = _count(ScheduledTask, scope, failed_runs(failed_since))
-    return select(checks, asked, due, failed, unread_clause(reader, notices_seen(scope)))
+    return words_as_text(select(checks, asked, due, failed, unread_clause(reader, notices_seen(scope))))
 
 
 def _count(

@@ -2,12 +2,12 @@
 lists show it all day."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, lru_cache
 
-from sqlalchemy import String, cast, select
+from sqlalchemy import String, bindparam, cast, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.services.scope import Scope
@@ -103,6 +103,34 @@ def listed_rules(session: Session, query: AnyColumns, values: Values | None = No
     ]
 
 
+@dataclass(frozen=True)
+class RulesRead:
+    """Rules of an account by id, each read once for all who ask for it: archived ones are left out."""
+
+    session: Session
+    account_id: int
+    found: dict[int, ListedRule] = field(default_factory=dict)
+
+    def listed(self, query: AnyColumns, values: Values | None = None) -> list[ListedRule]:
+        """The rules of a query of the columns LISTED."""
+        rules = listed_rules(self.session, query, values)
+        self.found.update((rule.id, rule) for rule in rules)
+        return rules
+
+    def of(self, ids: Iterable[int]) -> list[ListedRule]:
+        """Those that there are, in the order of their ids."""
+        wanted = sorted(set(ids))
+        if missing := [id for id in wanted if id not in self.found]:
+            self.listed(_BY_ID, {"account_id": self.account_id, "ids": missing})
+        return [self.found[id] for id in wanted if id in self.found]
+
+
+_BY_ID: AnyColumns = select(*LISTED).where(
+    AutomationRule.account_id == bindparam("account_id"),
+    AutomationRule.id.in_(bindparam("ids", expanding=True)),
+)
+
+
 def known_rule(rule: AutomationRule) -> KnownRule:
     """What a rule that is loaded, or changed, already says."""
     values = (getattr(rule, column.key) for column in _FIELDS.values())
@@ -134,11 +162,11 @@ def faults_of_rules(session: Session, account_id: int, rules: Sequence[ListedRul
     return {rule_id: errors for rule_id, errors in found.items() if errors}
 
 
-def broken_rules(session: Session, scope: Scope) -> list[tuple[ListedRule, Errors]]:
+def broken_rules(rules: RulesRead, scope: Scope) -> list[tuple[ListedRule, Errors]]:
     """The rules that are on and need repair, with their errors, the newest first."""
-    rules = listed_rules(session, _switched_on(scope))
-    faults = faults_of_rules(session, scope.account_id, rules)
-    return [(rule, faults[rule.id]) for rule in rules if rule.id in faults]
+    active = rules.listed(_switched_on(scope))
+    faults = faults_of_rules(rules.session, scope.account_id, active)
+    return [(rule, faults[rule.id]) for rule in active if rule.id in faults]
 
 
 @lru_cache(maxsize=KEPT)
