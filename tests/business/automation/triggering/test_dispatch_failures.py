@@ -1,5 +1,6 @@
 """A failure for one rule affects no other: retried, finally recorded as a run that can be retried, and never lost."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -199,6 +200,11 @@ def test_a_passing_fault_of_the_database_is_not_counted(
     assert {row.attempts for row in session.scalars(select(BatchDelivery))} == {0}
 
 
+def all_of(read: Callable[[Session, EventBatch], Any]) -> Any:
+    """What reads several batches."""
+    return lambda session, batches: [read(session, batch) for batch in batches]
+
+
 def test_a_failing_batch_does_not_delay_later_ones(
     machine: Machine, session: Session, account: Account, sector: Sector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,8 +217,8 @@ def test_a_failing_batch_does_not_delay_later_ones(
             raise OperationalError("SELECT", {}, BusyError())
         return real(session, batch)
 
-    for module in (batch_plans, small_batches):
-        monkeypatch.setattr(module, "read_events", locked)
+    monkeypatch.setattr(batch_plans, "read_events", locked)
+    monkeypatch.setattr(small_batches, "read_all_events", all_of(locked))
     import_many(session, sector, 2, name="free")
     done = dispatch_batches(machine.transaction, machine.now, most=2)
     assert (done.batches, len(done.failures)) == (1, 3)
@@ -228,8 +234,8 @@ def test_an_unreadable_batch_is_retried_for_as_long_as_it_takes(
         raise ValueError("not JSON")
 
     with monkeypatch.context() as patch:
-        for module in (batch_plans, small_batches):
-            patch.setattr(module, "read_events", broken)
+        patch.setattr(batch_plans, "read_events", broken)
+        patch.setattr(small_batches, "read_all_events", all_of(broken))
         for _ in range(20):
             dispatch_batches(machine.transaction, machine.now)
             machine.pass_time(hours=2)

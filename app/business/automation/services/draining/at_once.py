@@ -1,11 +1,12 @@
 """Executes runs of events in the transaction that opens them: their rows are written once, as they have ended.
 
-Nobody sees them pending, and no worker has to take them. That holds for the first ones of a batch, in their order, that
-a set can execute (`plain_runs`) while nothing of their account is due before them; the others are opened, and executed
-after them. Whatever fails is undone, and all are opened.
+Nobody sees them pending, and no worker has to take them. That holds for the first ones of each account, in their order,
+that a set can execute (`plain_runs`) while nothing of the account is due before them; the others are opened, and
+executed after them. Whatever fails is undone, and all are opened.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -50,13 +51,17 @@ class AtOnce:
         self.failed = 0
         self.cause: Exception | None = None
 
+    @property
+    def most_runs(self) -> int:
+        """As many as it executes in time."""
+        return self.pace.runs
+
     def __call__(self, session: Session, openings: Openings) -> Openings:
-        """Execute the first of these runs of one account; returns the others, which are still to be opened."""
+        """Execute the first of these runs of each account; returns the others, which are still to be opened."""
         tried: list[int] = []
         try:
             with session.begin_nested():
-                done = self._execute(session, openings, tried)
-            return openings[done:]
+                return self._execute(session, openings, tried)
         except Exception as error:
             if is_passing(error):
                 raise
@@ -65,13 +70,13 @@ class AtOnce:
             self.failed, self.cause = self.failed + len(openings), error
             return openings
 
-    def _execute(self, session: Session, openings: Openings, tried: list[int]) -> int:
-        """The number of runs executed. tried: gets the ids of those that were begun."""
+    def _execute(self, session: Session, openings: Openings, tried: list[int]) -> Openings:
+        """Returns those that were not executed. tried: gets the ids of those that were begun."""
         began, now, done = self.pace.begin(), self.clock(), 0
-        kinds = _plain_kinds(session, openings, self.works, now)
+        first, others = _plain(openings, _plain_kinds(session, openings, self.works, now))
         require_time = partial(self.pace.require_time, began, OPENING_SECONDS)
         while not done or self.pace.is_in_time(began):
-            plain = _first_set(session, openings[done : done + self.pace.runs], kinds)
+            plain = _first_set(session, first[done : done + self.pace.runs])
             if not plain.runs:
                 break
             tried += plain.runs
@@ -84,15 +89,31 @@ class AtOnce:
             if len(executed) < wanted:
                 # The next one meets records that another run holds.
                 break
-        return done
+        return [*((kind.context.rule, opening) for kind, opening in first[done:]), *others]
 
 
-def _first_set(session: Session, openings: Openings, kinds: dict[int, RunKind]) -> PlainRuns:
+PlainOpenings = Sequence[tuple[RunKind, Opening]]
+
+
+def _plain(openings: Openings, kinds: dict[int, RunKind]) -> tuple[PlainOpenings, Openings]:
+    """The first ones of each account, as far as their runs are plain, and the others."""
+    first, others, ended = list[tuple[RunKind, Opening]](), list[tuple[AutomationRule, Opening]](), set[int]()
+    for rule, opening in openings:
+        kind = kinds.get(rule.id)
+        if kind and rule.account_id not in ended and _is_plain(kind, opening):
+            first.append((kind, opening))
+        else:
+            ended.add(rule.account_id)
+            others.append((rule, opening))
+    return first, others
+
+
+def _first_set(session: Session, openings: PlainOpenings) -> PlainRuns:
     """The longest prefix of which each run has records of its own."""
     chosen, taken = list[tuple[RunKind, Opening]](), set[int]()
-    for rule, opening in openings:
-        kind, records = kinds.get(rule.id), opening.records or []
-        if kind is None or not _is_plain(kind, opening) or not taken.isdisjoint(records):
+    for kind, opening in openings:
+        records = opening.records or []
+        if not taken.isdisjoint(records):
             break
         taken.update(records)
         chosen.append((kind, opening))
@@ -140,22 +161,25 @@ _RULES = (
     .order_by(_rule.id)
     .with_for_update(key_share=True, of=_rule)
 )
-_HAS_TO_WAIT = select(
+_HAVE_TO_WAIT = select(Account.id).where(
+    Account.id.in_(bindparam("accounts", expanding=True)),
     or_(
-        *(entangling.exists() for entangling in ENTANGLING),
+        *ENTANGLING,
         exists().where(
             _run.queue == EVENTS_QUEUE,
-            _run.account_id.in_(bindparam("accounts", expanding=True)),
+            _run.account_id == Account.id,
             _run.status == Status.PENDING,
             _run.waiting_for.is_(None),
         ),
         exists().where(
+            _run.account_id == Account.id,
             _run.automation_rule_id.in_(bindparam("rules", expanding=True)),
             _run.status == Status.RUNNING,
             _run.cause.in_(SERIAL_CAUSES),
         ),
-    )
+    ),
 )
+"""Accounts whose new runs wait for others, or start, send or wake something by their end."""
 _FRESH = {"populate_existing": True}
 
 
@@ -166,13 +190,14 @@ def _plain_kinds(session: Session, openings: Openings, works: Works, now: dateti
         firsts.setdefault(rule.id, (rule, opening))
     if not firsts:
         return {}
-    ids, account_id = list(firsts), openings[0][0].account_id
+    ids, accounts = list(firsts), {rule.account_id for rule, _ in firsts.values()}
     rows = session.execute(_RULES, {"rules": ids}, execution_options=_FRESH).all()
-    if session.scalar(_HAS_TO_WAIT, {"accounts": [account_id], "rules": ids}):
-        return {}
+    waiting = set(session.scalars(_HAVE_TO_WAIT, {"accounts": list(accounts), "rules": ids}))
     kinds = {}
     for row in rows:
         rule, opening = firsts[row.id]
+        if rule.account_id in waiting:
+            continue
         # Whoever has saved it since it was matched has locked it before.
         if row[1:6] != (
             rule.version,
@@ -183,7 +208,7 @@ def _plain_kinds(session: Session, openings: Openings, works: Works, now: dateti
         ):
             continue
         run = ScheduledTask(**run_values(rule, opening, Status.PENDING))
-        detail = RunDetail(**detail_values(account_id, 0, opening))
+        detail = RunDetail(**detail_values(rule.account_id, 0, opening))
         # A rule that needs repair is not: its runs end as failed, each by itself.
         with suppress(Invalid):
             context = context_of_parts(run, (detail, rule, *row[6:9], None, row[9]), now)

@@ -40,7 +40,7 @@ class Pace:
     work_timer: Timer | None = None
     """Measures only what this thread works; None: `timer` does."""
 
-    FEWEST, MOST = 10, 100
+    FEWEST, MOST = 10, 200
     _checked: float | None = None
     _longest: float = 0.0
 
@@ -65,10 +65,16 @@ class Pace:
             raise Overdue
 
     def note(self, runs: int, began: Began) -> None:
-        """A set of `runs` runs has been executed since then."""
-        if runs:
-            fitting = round(runs * LOCKED_SECONDS / max(self.timer() - began.at, 0.001))
-            self.runs = max(min(self.FEWEST, self.runs), min(self.MOST, fitting, 2 * runs))
+        """A set of `runs` runs has been executed since then. A small one that was in time does not tell that a larger
+        one would be late."""
+        if not runs:
+            return
+        seconds = max(self.timer() - began.at, 0.001)
+        fitting = min(self.MOST, round(runs * LOCKED_SECONDS / seconds), 2 * runs)
+        if seconds > LOCKED_SECONDS:
+            self.runs = max(min(self.FEWEST, self.runs), fitting)
+        else:
+            self.runs = max(self.runs, fitting)
 
     def _worked(self) -> float:
         return (self.work_timer or self.timer)()

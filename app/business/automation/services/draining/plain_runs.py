@@ -10,9 +10,10 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, func, select, union_all
+from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session
 
+from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, RunDetail, ScheduledTask, Status, Waiting
 from app.business.automation.services.actions.handler import Works
@@ -175,23 +176,22 @@ def entangled_accounts(session: Session, account_ids: Collection[int]) -> set[in
     return set(session.scalars(_ENTANGLED, {"accounts": list(account_ids)}))
 
 
-def _entangling() -> tuple[Select[int], ...]:
+def _entangling() -> tuple[ColumnElement[bool], ...]:
     rule, hook, waiter, incident = AutomationRule, Webhook, ScheduledTask, Incident
-    accounts: BindParameter[int] = bindparam("accounts", expanding=True)
     waits = waiter.waiting_for.in_([Waiting.PREVIOUS, Waiting.CREDITS])
     follows_runs = rule.trigger == EventType.RUN_FINISHED, rule.is_active
     is_ended_by_runs = incident.status == IncidentStatus.OPEN, run_incidents.is_ended_by_any_run()
     return (
-        select(rule.account_id).where(rule.account_id.in_(accounts), *follows_runs),
-        select(hook.account_id).where(hook.account_id.in_(accounts), hook.is_active),
-        select(waiter.account_id).where(waiter.account_id.in_(accounts), waits),
-        select(incident.account_id).where(incident.account_id.in_(accounts), *is_ended_by_runs),
+        exists().where(rule.account_id == Account.id, *follows_runs),
+        exists().where(hook.account_id == Account.id, hook.is_active),
+        exists().where(waiter.account_id == Account.id, waits),
+        exists().where(incident.account_id == Account.id, *is_ended_by_runs),
     )
 
 
 ENTANGLING = _entangling()
-"""What the end of a run starts, sends or wakes, by its account, which is one of `accounts`."""
-_ENTANGLED = union_all(*ENTANGLING)
+"""Whether the account has something that the end of a run starts, sends or wakes."""
+_ENTANGLED = select(Account.id).where(Account.id.in_(bindparam("accounts", expanding=True)), or_(*ENTANGLING))
 
 
 def _busy_rules(session: Session, rule_ids: Collection[int]) -> set[int]:

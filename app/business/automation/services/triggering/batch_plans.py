@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.triggering import failed_deliveries
-from app.business.automation.services.triggering.closed_batches import take_first
+from app.business.automation.services.triggering.closed_batches import take
 from app.business.automation.services.triggering.deliveries import (
     DeliveryPlan,
     Opener,
@@ -63,7 +63,7 @@ def dispatch_batch(
     session: Session, plan: BatchPlan, now: datetime, opener: Opener | None = None
 ) -> Failures:
     """Dispatch the batch to its rules, once. Failures are stored for a retry, and returned."""
-    if take_first(session, [plan.batch], now) is None:
+    if not take(session, [plan.batch], now):
         return []
     _plan_changed(session, plan, now)
     failures = plan.failures

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Integer, bindparam, exists, or_, select, update
+from sqlalchemy import ColumnElement, Integer, Select, bindparam, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.business.automation.delivery_models import BatchDelivery, Delivery
@@ -17,20 +17,36 @@ from app.business.events import Event, EventBatch
 
 MOST_EVENTS = 100
 """A batch of more is matched while others can write."""
+MOST_RULES, MOST_PAIRS = 8, 200
+"""Matched while others wait to write: rules, and pairs of a rule and an event."""
 
 
 class Closed(NamedTuple):
-    """is_large: whether others must be able to write while it is matched · is_heard: whether a rule may listen."""
+    """events, rules: how many it has, and how many may listen, as far as it matters whether they are too many."""
 
     id: int
     closed_at: datetime | None
     account_id: int
-    is_large: bool
-    is_heard: bool
+    events: int
+    rules: int
+
+    @property
+    def is_large(self) -> bool:
+        """Whether others must be able to write while it is matched."""
+        return self.events > MOST_EVENTS
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of a rule and an event."""
+        return self.events * self.rules
 
 
-_MOST_EVENTS = bindparam("most_events", type_=Integer)
-_IS_HEARD = exists().where(
+def _number(some: Select[int], most: int) -> ColumnElement[int]:
+    """Of these rows, counted up to one more than `most`."""
+    return select(func.count()).select_from(some.limit(most + 1).subquery()).scalar_subquery()
+
+
+_listens = (
     AutomationRule.account_id == EventBatch.account_id,
     AutomationRule.trigger == EventBatch.type,
     AutomationRule.is_active,
@@ -41,8 +57,8 @@ _UNDISPATCHED = (
         EventBatch.id,
         EventBatch.closed_at,
         EventBatch.account_id,
-        select(Event.id).where(Event.batch_id == EventBatch.id).limit(1).offset(_MOST_EVENTS).exists(),
-        _IS_HEARD,
+        _number(select(Event.id).where(Event.batch_id == EventBatch.id).correlate(EventBatch), MOST_EVENTS),
+        _number(select(AutomationRule.id).where(*_listens).correlate(EventBatch), MOST_RULES),
     )
     .where(
         EventBatch.closed_at.is_not(None),
@@ -65,7 +81,7 @@ def first_page(session: Session, now: datetime, most: int) -> list[Closed]:
 
 
 def _asked(now: datetime, most: int) -> RowValues:
-    return {"now": now, "most": most, "most_events": MOST_EVENTS}
+    return {"now": now, "most": most}
 
 
 def pages_of(
@@ -81,37 +97,51 @@ def pages_of(
             page = [Closed(*row) for row in session.execute(_BEHIND, _asked(now, most) | last)]
 
 
-def take_first(
-    session: Session, batches: Sequence[Closed] | Sequence[EventBatch], now: datetime
-) -> EventBatch | None:
-    """Take the first of these that nobody has taken, or takes in this moment; None where there is none.
+def first_group(batches: Sequence[Closed], most_pairs: int) -> list[Closed]:
+    """The first small batches that one transaction may dispatch; only the first may have more pairs than `most_pairs`.
 
-    Which one is decided once nobody else writes, so that workers that look at the same batches take one each.
+    Of an account only one: what is executed of it may change what the next one matches.
     """
+    found: list[Closed] = []
+    rules, pairs, accounts = 0, 0, set[int]()
+    for closed in batches:
+        rules, pairs = rules + closed.rules, pairs + closed.pairs
+        is_too_much = rules > MOST_RULES or pairs > min(most_pairs, MOST_PAIRS)
+        if closed.is_large or closed.account_id in accounts or (found and is_too_much):
+            break
+        found.append(closed)
+        accounts.add(closed.account_id)
+    return found
+
+
+def take(
+    session: Session, batches: Sequence[Closed] | Sequence[EventBatch], now: datetime
+) -> list[EventBatch]:
+    """Take those of these that nobody has taken, or takes in this moment, in their order."""
     values = {
         "now": now,
         "batches": [closed.id for closed in batches],
         "account_id_1": list({closed.account_id for closed in batches}),
     }
-    return session.scalar(_TAKE_FIRST, values, execution_options=_FRESH)
+    taken = {batch.id: batch for batch in session.scalars(_TAKE, values, execution_options=_FRESH)}
+    return [taken[closed.id] for closed in batches if closed.id in taken]
 
 
 _FRESH = {"populate_existing": True, "synchronize_session": False}
 _free = aliased(EventBatch)
-_TAKE_FIRST = (
+_TAKE = (
     update(EventBatch)
     .where(
-        EventBatch.id
-        == select(_free.id)
-        .where(
-            _free.id.in_(bindparam("batches", expanding=True)),
-            _free.account_id.in_(bindparam("account_id_1", expanding=True)),
-            _free.dispatched_at.is_(None),
+        EventBatch.id.in_(
+            select(_free.id)
+            .where(
+                _free.id.in_(bindparam("batches", expanding=True)),
+                _free.account_id.in_(bindparam("account_id_1", expanding=True)),
+                _free.dispatched_at.is_(None),
+            )
+            .order_by(_free.id)
+            .with_for_update(skip_locked=True, key_share=True)
         )
-        .order_by(_free.closed_at, _free.id)
-        .limit(1)
-        .with_for_update(skip_locked=True, key_share=True)
-        .scalar_subquery()
     )
     .values(dispatched_at=bindparam("now"))
     .returning(EventBatch)
@@ -120,7 +150,7 @@ _TAKE_FIRST = (
 
 def pass_unheard(session: Session, page: Sequence[Closed], now: datetime) -> set[int]:
     """Mark batches to which no rule listens as dispatched, all by one statement; returns their ids."""
-    unheard = [closed for closed in page if not closed.is_heard]
+    unheard = [closed for closed in page if not closed.rules]
     values = {
         "now": now,
         "unheard": [closed.id for closed in unheard],
@@ -136,7 +166,7 @@ _PASS = (
         EventBatch.account_id.in_(bindparam("account_id_1", expanding=True)),
         EventBatch.dispatched_at.is_(None),
         # Somebody may have made one meanwhile.
-        ~_IS_HEARD,
+        ~exists().where(*_listens),
     )
     .values(dispatched_at=bindparam("now"))
     .returning(EventBatch.id)

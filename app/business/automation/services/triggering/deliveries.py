@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import Protocol, Self
 
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
@@ -41,10 +41,18 @@ MOST_RUNS = 400
 
 
 Opener = Callable[[Session, Openings], None]
-AtOnce = Callable[[Session, Openings], Openings]
-"""Executes the first of these runs where they are to be opened; returns the others."""
 RunRecords = tuple[int, list[int] | None]
 """Of one run: its site (0 where the rule is not split) and its records (None: without records)."""
+
+
+class RunsAtOnce(Protocol):
+    """Executes the first of these runs where they are to be opened; returns the others."""
+
+    @property
+    def most_runs(self) -> int:
+        """As many as it executes in time."""
+
+    def __call__(self, session: Session, openings: Openings) -> Openings: ...
 
 
 @dataclass(frozen=True)
@@ -162,7 +170,7 @@ def deliver_again(
     delivery: BatchDelivery,
     pair: DeliveryPlan,
     now: datetime,
-    at_once: AtOnce | None = None,
+    at_once: RunsAtOnce | None = None,
 ) -> None:
     """Open the next runs of a delivery that has failed, or that has kept its plan.
 

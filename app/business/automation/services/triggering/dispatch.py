@@ -1,15 +1,15 @@
 """Dispatches closed event batches to rules: once for each batch and rule, with runs over all matching records.
 
 A batch is read and matched first, in a transaction that blocks no writers; the next transaction writes (`batch_plans`).
-One of few events is matched in the transaction that writes (`small_batches`). Transient database faults do not count as
-attempts. A pair with many runs stores its plan in its delivery, and its runs are opened in several transactions.
+Those of few events are matched in the transaction that writes, several at once (`small_batches`). Transient database
+faults do not count as attempts. A pair with many runs stores its plan in its delivery, and its runs are opened in
+several transactions.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from itertools import takewhile
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -26,17 +26,19 @@ from app.business.automation.services.triggering.batch_plans import (
     within,
 )
 from app.business.automation.services.triggering.closed_batches import (
+    MOST_PAIRS,
     Closed,
     due_again,
+    first_group,
     first_page,
     is_any_due_again,
     pages_of,
     pass_unheard,
-    take_first,
+    take,
 )
 from app.business.automation.services.triggering.deliveries import (
-    AtOnce,
     Opener,
+    RunsAtOnce,
     deliver_again,
     plan_delivery,
     plan_rest,
@@ -49,8 +51,6 @@ from app.business.events import EVENTS_QUEUE, EventBatch, wake
 from app.business.row_sets import is_on_postgresql
 
 MOST_TRIES = 5
-MOST_CHOICE = 10
-"""Batches of which a worker takes the first that no other one takes."""
 
 
 @dataclass
@@ -91,13 +91,12 @@ def dispatch_batches(
             if is_over():
                 done.has_more = True
                 return done
-            if left[0].is_large:
-                by_rule: int | None = left.pop(0).id
-            else:
-                by_rule = _dispatch_small(transaction, left, now, taken, done)
-            if by_rule is not None:
+            by_rule = (
+                [left.pop(0)] if left[0].is_large else _dispatch_small(transaction, left, now, taken, done)
+            )
+            for closed in by_rule:
                 is_any_due = True
-                _dispatch_by_rule(transaction, reading, by_rule, now, done, opener)
+                _dispatch_by_rule(transaction, reading, closed.id, now, done, opener)
     if not is_any_due:
         return done
     for delivery_id in due_again(reading, now, most):
@@ -119,7 +118,7 @@ def _heard(
     records close some each."""
     for page in pages:
         passed = set[int]()
-        if sum(not closed.is_heard for closed in page) > 1:
+        if sum(not closed.rules for closed in page) > 1:
             if is_over():
                 done.has_more = True
                 return
@@ -137,32 +136,35 @@ def _heard(
 
 def _dispatch_small(
     transaction: Transaction, left: list[Closed], now: datetime, taken: Taken | None, done: Dispatched
-) -> int | None:
-    """Dispatch the first small batch that no other worker takes; it and those before it are no longer `left`.
+) -> list[Closed]:
+    """Dispatch the first small batches, except those that other workers take; they are no longer `left`.
 
-    Returns a batch that has to be dispatched rule by rule; nothing was done about it.
+    Returns those that have to be dispatched rule by rule; nothing was done about them.
     """
-    some, part = list(takewhile(lambda closed: not closed.is_large, left))[:MOST_CHOICE], None
-    batch, place = None, len(some)
-    try:
-        with transaction() as session:
-            if batch := take_first(session, some, now):
-                place = [closed.id for closed in some].index(batch.id) + 1
-                part = dispatch_small(session, batch, now, taken)
-                _call_others(session, left[place:], done)
-    except Exception as error:
-        if stops_all(error):
-            raise
-        del left[:place]
-        if batch and not is_passing(error):
-            return batch.id
-        done.note(error, batch=batch.id if batch else some[0].id)
-        return None
-    del left[:place]
-    if taken and part:
-        taken.add(part)
-    done.batches += batch is not None
-    return None
+    group = first_group(left, taken.most_pairs if taken else MOST_PAIRS)
+    left[:] = [closed for closed in left if closed not in group]
+    tries, by_rule = [group], list[Closed]()
+    while tries:
+        some, part = tries.pop(0), None
+        try:
+            with transaction() as session:
+                if batches := take(session, some, now):
+                    part = dispatch_small(session, batches, now, taken)
+                    _call_others(session, left, done)
+        except Exception as error:
+            if stops_all(error):
+                raise
+            if len(some) > 1:
+                tries = [[closed] for closed in some]
+            elif is_passing(error):
+                done.note(error, batch=some[0].id)
+            else:
+                by_rule += some
+            continue
+        if taken and part:
+            taken.add(part)
+        done.batches += len(batches)
+    return by_rule
 
 
 def _call_others(session: Session, left: Sequence[Closed], done: Dispatched) -> None:
@@ -204,7 +206,7 @@ def _try_again(
     now: datetime,
     done: Dispatched,
     is_over: Callable[[], bool],
-    at_once: AtOnce | None,
+    at_once: RunsAtOnce | None,
 ) -> None:
     """Repeat until it is done or fails: a delivery with many runs takes several transactions."""
     try:
@@ -220,7 +222,7 @@ def _try_again(
 
 
 def _deliver_some(
-    transaction: Transaction, delivery_id: int, now: datetime, done: Dispatched, at_once: AtOnce | None
+    transaction: Transaction, delivery_id: int, now: datetime, done: Dispatched, at_once: RunsAtOnce | None
 ) -> bool:
     """Whether there is more to deliver."""
     with transaction() as session:
@@ -243,7 +245,7 @@ def _take(session: Session, delivery_id: int) -> BatchDelivery | None:
 
 
 def redeliver(
-    session: Session, delivery: BatchDelivery, now: datetime, at_once: AtOnce | None = None
+    session: Session, delivery: BatchDelivery, now: datetime, at_once: RunsAtOnce | None = None
 ) -> None:
     """Deliver a failed pair again, or the next part of a pair with many runs. Raises the error if it fails."""
     batch = session.get_one(EventBatch, delivery.batch_id)

@@ -125,21 +125,34 @@ LISTENERS = (
 """Rules with the trigger of a batch, the most urgent first. Few columns: a rule whose row cannot be read must not
 affect the others."""
 _EVENTS = (
-    select(Event.record_type, Event.record_id, Event.site_id, Event.sector_id, Event.data)
-    .where(Event.batch_id == bindparam("batch"))
+    select(Event.batch_id, Event.record_type, Event.record_id, Event.site_id, Event.sector_id, Event.data)
+    .where(Event.batch_id.in_(bindparam("batches", expanding=True)))
     .order_by(Event.id)
 )
 
 
 def listened_to(batch: EventBatch) -> RowValues:
     """The values of `LISTENERS` for this batch."""
-    latest = (batch.closed_at or batch.created_at) + CLOCK_SKEW
-    return {"account": batch.account_id, "event": batch.type, "latest": latest}
+    return {"account": batch.account_id, "event": batch.type, "latest": latest_listener(batch)}
+
+
+def latest_listener(batch: EventBatch) -> datetime:
+    """Rules created after this get nothing of the batch."""
+    return (batch.closed_at or batch.created_at) + CLOCK_SKEW
 
 
 def read_events(session: Session, batch: EventBatch) -> BatchEvents:
     """All events of the batch in one statement."""
-    return BatchEvents(batch, [EventRow(*row) for row in session.execute(_EVENTS, {"batch": batch.id})])
+    (events,) = read_all_events(session, [batch])
+    return events
+
+
+def read_all_events(session: Session, batches: Sequence[EventBatch]) -> list[BatchEvents]:
+    """All events of the batches in one statement, by batch."""
+    rows: dict[int, list[EventRow]] = {batch.id: [] for batch in batches}
+    for row in session.execute(_EVENTS, {"batches": list(rows)}):
+        rows[row.batch_id].append(EventRow(*row[1:]))
+    return [BatchEvents(batch, rows[batch.id]) for batch in batches]
 
 
 def ended_in_scope(
