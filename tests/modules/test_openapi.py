@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -108,16 +109,14 @@ def test_every_answer_that_is_no_json_says_its_type(document: dict[str, Any], ap
 
 def test_examples_work(app: Flask, session: Session, people: People) -> None:
     ids = make_rows(app, session, people)
-    lists = _rows_for_lists(session, ids)
+    lists, tomorrow = _rows_for_lists(session, ids), (datetime.now(UTC) + timedelta(days=1)).isoformat()
     program = program_of(app, session, people.owner)
     for entry in app.url_map.iter_rules():
         call = declared_calls(app).get(entry.endpoint)
         if call is None or call.name not in BODIES or call.permission.has_proof:
             continue
-        body = {
-            key: lists[key] if key in lists else int(ids[NAMED[key]]) if key in NAMED else value
-            for key, value in BODIES[call.name].items()
-        }
+        here = lists | {key: int(ids[row]) for key, row in NAMED.items()} | {"publish_at": tomorrow}
+        body = {key: here.get(key, value) for key, value in BODIES[call.name].items()}
         answer = program.open(address(entry.rule, ids), method=call.method, json=body)
         assert answer.status_code < 300 or answer.status_code == 409, (call.name, answer.get_json())
 

@@ -29,6 +29,7 @@ DAMAGE = {
     "run_credits": [update(ScheduledTask).where(PAID).values(credits_used=1)],
     "holds_closed": [update(CreditHold).values(state="open")],
     "charged_within_hold": [update(CreditHold).values(posted=CreditHold.amount + 1)],
+    "charged_as_held": [delete(CreditHold)],
     "counters": [update(SpendCounter).values(held=SpendCounter.held + 1)],
     "hold_parts": [update(CreditHoldPart).where(SITE).values(amount=CreditHoldPart.amount + 1)],
     "charged_parts": [delete(CreditHoldPart).where(CreditHoldPart.scope == "account")],

@@ -148,7 +148,6 @@ def test_runs_are_done_when_they_are_dispatched(
 
 
 @pytest.mark.both_databases
-@pytest.mark.both_databases
 def test_runs_of_a_batch_for_several_transactions_are_done_part_by_part(
     machine: Prompt, account: Account, sector: Sector, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,5 @@
 """Credits and budgets of paid runs that are executed by sets: moved once, and never passed."""
 
-from random import Random
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from app.business.billing.models import CreditEntry, CreditHold, CreditHoldPart,
 from app.business.billing.services import set_charges
 from app.business.planner.models import Site
 from tests.business.automation.machine import Machine
-from tests.business.automation.runs.paid_world import PaidWorld, drain_all, six_due
+from tests.business.automation.runs.paid_world import drain_all, six_due
 
 PRICE = 5
 
@@ -113,13 +112,13 @@ def test_a_guard_whose_rows_are_not_counted_is_found(
     assert not guards_hold(machine, level, monkeypatch)
 
 
-def test_a_hold_taken_for_the_wrong_run_is_found(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hold_taken_for_the_wrong_run_is_found(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     hold = set_charges._hold
 
     def of_another(charge: Any, now: Any) -> dict[str, Any]:
         return hold(charge, now) | {"run_id": charge.run_id + 1}
 
     monkeypatch.setattr(set_charges, "_hold", of_another)
-    world = PaidWorld(session, rng=Random(0))
-    world.live()
-    assert world.singly or world.breaches()
+    drained = drain_all(machine)
+    assert (drained.as_set, drained.singly) == (6, 0)
+    assert machine.breaches() == ["charged_as_held: ('7, 5', '1, 5')"]

@@ -36,6 +36,15 @@ QUERIES: dict[str, tuple[str, str]] = {
         "No run is charged more than it had set aside.",
         "SELECT account_id, run_id FROM credit_hold WHERE posted < 0 OR posted > amount",
     ),
+    "charged_as_held": (
+        "Every charge is drawn from what its own run had set aside.",
+        "SELECT h.account_id, h.run_id, h.posted FROM credit_hold h WHERE h.run_id BETWEEN :from_id AND :to_id "
+        "AND h.posted <> COALESCE((SELECT -SUM(e.amount) FROM credit_entry e WHERE e.account_id = h.account_id "
+        "AND e.run_id = h.run_id AND e.kind = 'charge'), 0) "
+        "UNION ALL SELECT t.account_id, t.id, t.credits_used FROM scheduled_task t "
+        "WHERE t.id BETWEEN :from_id AND :to_id AND t.credits_used > 0 "
+        "AND NOT EXISTS (SELECT 1 FROM credit_hold h WHERE h.run_id = t.id)",
+    ),
     "counters": (
         "Every budget counts what its runs have set aside and spent.",
         "SELECT c.account_id, c.scope, c.scope_id, c.period, c.spent, c.held FROM spend_counter c "
