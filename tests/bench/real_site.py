@@ -26,7 +26,7 @@ from app.business.planner.services.page_doubles import NearDouble
 from app.business.planner.services.sentence_encoder import unit
 from app.business.planner.services.text_vectors import CENTRE_WEIGHT, embed
 from app.business.writer.models import Content
-from app.business.writer.services.site_pages import written_pages
+from app.business.writer.services.site_pages import WRITTEN_PAGES
 from app.infrastructure.ai.offline import OfflineModel
 from app.infrastructure.database import Base
 from tests.bench.clusters import NEAR_DOUBLE
@@ -67,7 +67,7 @@ def plan(
 ) -> tuple[dict[int, list[Content]], list[NearDouble]]:
     """Briefs by cluster, and ideas that were not made."""
     ideas, briefs, doubles = (
-        IdeasService(OfflineModel(), written_pages),
+        IdeasService(OfflineModel(), WRITTEN_PAGES),
         dict[int, list[Content]](),
         list[NearDouble](),
     )

@@ -18,7 +18,7 @@ from app.business.planner.services.search_words import LANGUAGES
 from app.business.writer.models import Content
 from app.business.writer.services.article_html import from_markdown
 from app.business.writer.services.content_service import ContentGenerationService
-from app.business.writer.services.site_pages import written_pages
+from app.business.writer.services.site_pages import WRITTEN_PAGES
 from app.infrastructure.ai.brief_labels import ASPECTS, labels_of
 from app.infrastructure.ai.offline import OfflineModel
 from app.infrastructure.ai.offline_brief import draft_brief
@@ -93,7 +93,7 @@ def sector(session: Session) -> Sector:
 def test_briefs_of_a_site_share_no_sentence_and_hardly_a_heading(
     session: Session, sector: Sector, now: datetime
 ) -> None:
-    ideas = IdeasService(OfflineModel(), written_pages)
+    ideas = IdeasService(OfflineModel(), WRITTEN_PAGES)
     pages: list[tuple[Cluster, Content]] = []
     for cluster in clusters_of_export(session, sector):
         origin = Origin(account_id=sector.account_id, run_id=6, unit_key=f"r6-s0-{cluster.id}")

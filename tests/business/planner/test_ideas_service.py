@@ -13,7 +13,7 @@ from app.business.errors import Conflict, NotFound
 from app.business.language_model import Completion, Prompt
 from app.business.planner.models import Cluster, Sector, Site
 from app.business.planner.services.ideas_service import IdeasService
-from app.business.writer.services.site_pages import written_pages
+from app.business.writer.services.site_pages import WRITTEN_PAGES
 from app.infrastructure.ai.offline import OfflineModel
 from tests.business.planner.stories import events, rule, sector_of_new_account
 from tests.factories import (
@@ -26,7 +26,7 @@ from tests.factories import (
     make_task,
 )
 
-service = IdeasService(OfflineModel(), written_pages)
+service = IdeasService(OfflineModel(), WRITTEN_PAGES)
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ class Scripted:
 
 
 def proposing(*pages: str | tuple[str, str], kind: str = "poem") -> IdeasService:
-    return IdeasService(Scripted(*pages, kind=kind), written_pages)
+    return IdeasService(Scripted(*pages, kind=kind), WRITTEN_PAGES)
 
 
 def test_a_cluster_without_searches_of_their_own_kind_gets_one_page(session: Session, sector: Sector) -> None:

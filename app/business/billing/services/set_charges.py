@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Integer, Update, bindparam, func, insert, select, tuple_, update
+from sqlalchemy import Integer, Update, bindparam, func, select, tuple_, update
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import Session
 
@@ -24,6 +24,7 @@ from app.business.billing.models import (
     SpendCounter,
 )
 from app.business.billing.services.spend_counters import Budget
+from app.business.row_sets import insert_each
 from app.business.updates import changed_rows, table_of
 from app.business.upsert import insert_many_new
 
@@ -104,10 +105,9 @@ def charge_at_once(session: Session, charges: Sequence[Charge], now: datetime) -
     missing: list[RowValues] = [_named(key) | {"spent": 0, "held": 0} for key in keys]
     insert_many_new(session, SpendCounter, missing, SpendCounter.id, is_shown=False)
     _change(session, _COUNT, [_values(key, counters[key]) | {"most": limits[key]} for key in keys])
-    session.execute(insert(table_of(CreditHold)), holds)
-    session.execute(insert(table_of(CreditHoldPart)), parts)
-    if entries:
-        session.execute(insert(table_of(CreditEntry)), entries)
+    insert_each(session, CreditHold, holds, is_shown=False)
+    insert_each(session, CreditHoldPart, parts, is_shown=False)
+    insert_each(session, CreditEntry, entries, is_shown=False)
     _change(session, _PAY, [_of_account(key, accounts[key]) for key in sorted(accounts)])
     for account_id in accounts:
         _forget(session, account_id)

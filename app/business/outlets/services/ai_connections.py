@@ -1,11 +1,11 @@
 """The account's own AI service. Its API key is stored encrypted and never shown again."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import BindParameter, Select, delete, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.services import audit_log
@@ -57,10 +57,9 @@ def is_connected(session: Session, account_id: int) -> bool:
     return session.scalar(select(AiConnection.id).where(AiConnection.account_id == account_id)) is not None
 
 
-def connected_among(session: Session, account_ids: Collection[int]) -> set[int]:
-    """The accounts that have an AI service of their own."""
-    own = AiConnection.account_id.in_(account_ids)
-    return set(session.scalars(select(AiConnection.account_id).where(own)))
+def connected_among(account_ids: BindParameter[int]) -> Select[int]:
+    """Those of the accounts that have an AI service of their own."""
+    return select(AiConnection.account_id).where(AiConnection.account_id.in_(account_ids))
 
 
 def as_data(row: AiConnection) -> ModelConnection:

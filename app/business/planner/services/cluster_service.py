@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.business.archived_rows import WITH_ARCHIVED
@@ -177,11 +177,11 @@ def plan_clusters(session: Session, clusters: Sequence[Cluster], now: datetime) 
     if not clusters:
         return 0
     row = table_of(Cluster)
-    mine = row.c.id == bindparam("of_id"), row.c.account_id == bindparam("account_id_1")
-    planning = update(row).where(*mine, row.c.status != ClusterStatus.PLANNED)
+    accounts = row.c.account_id.in_({one.account_id for one in clusters})
+    mine = row.c.id.in_([one.id for one in clusters]), row.c.status != ClusterStatus.PLANNED
+    planning = update(row).where(accounts, *mine)
     values = {"status": ClusterStatus.PLANNED, "status_since": now, "updated_at": now}
-    keys: list[RowValues] = [{"of_id": one.id, "account_id_1": one.account_id} for one in clusters]
-    return changed_rows(session, planning.values(**values, version=row.c.version + 1), keys)
+    return changed_rows(session, planning.values(**values, version=row.c.version + 1))
 
 
 def note_closed_ideas(

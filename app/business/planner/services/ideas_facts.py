@@ -9,15 +9,25 @@ from functools import cached_property
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.business.planner.models import Cluster, Idea, IdeaStatus, Site
+from app.business.planner.models import Cluster, Idea, IdeaStatus, Record, Site
 from app.business.planner.services.cluster_centres import centres_of, centres_of_planned
 from app.business.planner.services.cluster_keywords import SearchedKeyword, keywords_of
 from app.business.planner.services.clustering_plan import model_of
-from app.business.planner.services.page_doubles import SitePage
+from app.business.planner.services.known_sites import KnownSites
+from app.business.planner.services.page_doubles import SitePage, SitePages
+from app.business.planner.services.site_stamps import SiteStamp, read_stamps
 
 KEYWORDS_SHOWN = 60
 PagesOfSites = Callable[[Session, Collection[int], Collection[int]], Mapping[int, Sequence[SitePage]]]
 """Of these accounts, and sites of theirs: the pages beside ideas, by site."""
+
+
+@dataclass(frozen=True)
+class OtherPages:
+    """Pages beside ideas. read: those of sites · tables: where they are."""
+
+    read: PagesOfSites
+    tables: tuple[type[Record], ...]
 
 
 @dataclass(frozen=True)
@@ -37,13 +47,16 @@ class ClusterFacts:
 @dataclass
 class SiteFacts:
     """ideas: each with whether it was rejected, oldest first · written: tasks and articles · centres: of the clusters
-    that have ideas."""
+    that have ideas · stamp: of its pages · index: of those that a new one must not compete with, where it is made
+    already."""
 
     name: str
     language: str
     ideas: list[tuple[SitePage, bool]] = field(default_factory=list)
     written: list[SitePage] = field(default_factory=list)
     centres: dict[int, bytes] = field(default_factory=dict)
+    stamp: SiteStamp = field(default_factory=dict)
+    index: SitePages | None = None
 
     def pages(self, cluster_id: int = 0) -> list[SitePage]:
         """Ideas of the cluster, if one is named; of the rest of the site those that are not rejected, tasks and
@@ -87,9 +100,12 @@ class IdeasFacts:
 
 
 def read_ideas_facts(
-    session: Session, cluster_ids: Collection[int], pages_beside: PagesOfSites
+    session: Session, cluster_ids: Collection[int], others: OtherPages, known: KnownSites | None = None
 ) -> IdeasFacts:
-    """The facts of these clusters; those that do not exist are left out."""
+    """The facts of these clusters; those that do not exist are left out.
+
+    known: sites whose pages need not be read if they are the same; they are taken. None: no stamps are read, either.
+    """
     facts = IdeasFacts()
     rows = session.execute(
         select(
@@ -109,7 +125,11 @@ def read_ideas_facts(
     if not rows:
         return facts
     facts.sites = {row.site_id: SiteFacts(row.site, row.language) for row in rows}
-    add_pages(session, {row.account_id for row in rows}, facts.sites, pages_beside)
+    accounts = {row.account_id for row in rows}
+    if known is None:
+        add_pages(session, accounts, facts.sites, others)
+    else:
+        _add_unknown_pages(session, accounts, facts.sites, others, known)
     keywords, centres = keywords_of(session, [row.id for row in rows], KEYWORDS_SHOWN), dict[int, bytes]()
     for model, site_ids in _sites_by_model(facts.sites).items():
         centres |= centres_of(session, [row.id for row in rows if row.site_id in site_ids], model)
@@ -119,11 +139,42 @@ def read_ideas_facts(
     return facts
 
 
+def has_same_sources(session: Session, facts: IdeasFacts, others: OtherPages) -> bool:
+    """Whether the keywords of the clusters, and the pages of their sites, are still those that the facts were read
+    from."""
+    accounts = {cluster.account_id for cluster in facts.clusters.values()}
+    stamps = read_stamps(session, accounts, facts.sites, others.tables)
+    keywords = keywords_of(session, facts.clusters, KEYWORDS_SHOWN)
+    return all(site.stamp == stamps[key] for key, site in facts.sites.items()) and all(
+        cluster.keywords == keywords[key] for key, cluster in facts.clusters.items()
+    )
+
+
+def _add_unknown_pages(
+    session: Session,
+    account_ids: Collection[int],
+    sites: Mapping[int, SiteFacts],
+    others: OtherPages,
+    known: KnownSites,
+) -> None:
+    # Read before the pages: a page that comes in between is read, and makes the stamp another one later.
+    stamps = read_stamps(session, account_ids, sites, others.tables)
+    unknown = {}
+    for site_id, site in sites.items():
+        site.stamp = stamps[site_id]
+        if same := known.take(site_id, site.stamp, site.language):
+            site.ideas, site.written, site.index = same.ideas, same.written, same.index
+        else:
+            unknown[site_id] = site
+    if unknown:
+        add_pages(session, account_ids, unknown, others)
+
+
 def add_pages(
     session: Session,
     account_ids: Collection[int],
     sites: Mapping[int, SiteFacts],
-    pages_beside: PagesOfSites,
+    others: OtherPages,
 ) -> None:
     """Read the pages of the sites, by id, which are these accounts'."""
     query = (
@@ -134,7 +185,7 @@ def add_pages(
     for site_id, key, title, main_keyword, cluster_id, status in session.execute(query):
         page = SitePage("idea", key, title, main_keyword, cluster_id)
         sites[site_id].ideas.append((page, status == IdeaStatus.REJECTED))
-    for site_id, pages in pages_beside(session, account_ids, list(sites)).items():
+    for site_id, pages in others.read(session, account_ids, list(sites)).items():
         sites[site_id].written = list(pages)
 
 

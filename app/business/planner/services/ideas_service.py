@@ -22,11 +22,13 @@ from app.business.planner.services.cluster_keywords import SearchedKeyword
 from app.business.planner.services.idea_service import create_ideas
 from app.business.planner.services.ideas_facts import (
     IdeasFacts,
-    PagesOfSites,
+    OtherPages,
     SiteFacts,
     add_pages,
+    has_same_sources,
     read_ideas_facts,
 )
+from app.business.planner.services.known_sites import KnownSite, KnownSites
 from app.business.planner.services.page_doubles import (
     NearDouble,
     SitePage,
@@ -143,9 +145,9 @@ class SavedIdeas:
 class IdeasService:
     """Makes content ideas from clusters."""
 
-    def __init__(self, language_model: LanguageModel, other_pages: PagesOfSites) -> None:
+    def __init__(self, language_model: LanguageModel, other_pages: OtherPages) -> None:
         self.language_model, self.other_pages = language_model, other_pages
-        self.likeness = TextLikeness()
+        self.likeness, self.known_sites = TextLikeness(), KnownSites()
 
     def read(
         self, session: Session, account_id: int, cluster_id: int, *, count: int = 3, again: bool = False
@@ -154,7 +156,7 @@ class IdeasService:
 
         Raises NotFound, or Conflict when the cluster has ideas already (unless `again`).
         """
-        facts = self.facts(session, [cluster_id])
+        facts = read_ideas_facts(session, [cluster_id], self.other_pages)
         cluster = facts.clusters.get(cluster_id)
         if cluster is None or cluster.account_id != account_id:
             raise NotFound(f"Cluster {cluster_id} was not found.")
@@ -173,8 +175,17 @@ class IdeasService:
         )
 
     def facts(self, session: Session, cluster_ids: Collection[int]) -> IdeasFacts:
-        """What is known of these clusters now."""
-        return read_ideas_facts(session, cluster_ids, self.other_pages)
+        """What is known of these clusters now, their sites with stamps."""
+        return read_ideas_facts(session, cluster_ids, self.other_pages, self.known_sites)
+
+    def has_same_sources(self, session: Session, facts: IdeasFacts) -> bool:
+        """Whether keywords and pages are still those that the facts were read from."""
+        return has_same_sources(session, facts, self.other_pages)
+
+    def keep_site(self, site_id: int, facts: SiteFacts, pages: SitePages) -> None:
+        """Remember a site whose pages are these as long as its stamp is that of the facts."""
+        site = KnownSite(facts.stamp, facts.language, facts.ideas, facts.written, pages)
+        self.known_sites.keep(site_id, site)
 
     def local_request(self, facts: IdeasFacts, cluster_id: int, count: int) -> IdeasRequest:
         """What the built-in provider needs of one of these clusters: it knows nothing of other pages."""

@@ -6,11 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from app.business.planner.services.ideas_facts import OtherPages
 from app.business.planner.services.page_doubles import SitePage
 from app.business.writer.models import Content, Task, TaskType
 
 
-def written_pages(
+def _written_pages(
     session: Session, account_ids: Collection[int], site_ids: Collection[int]
 ) -> Mapping[int, Sequence[SitePage]]:
     """By site of these accounts: what is to be written for it beyond its ideas, and what is written."""
@@ -29,3 +30,6 @@ def _titles(
     of_sites = table.account_id.in_(account_ids), table.site_id.in_(site_ids)
     titles = select(table.site_id, table.id, table.title, table.main_keyword)
     return titles.where(*of_sites).order_by(table.id)
+
+
+WRITTEN_PAGES = OtherPages(_written_pages, (Task, Content))

@@ -1,6 +1,8 @@
 """A random world of rules that make ideas for credits without a service, where credits and budgets run out."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from random import Random
 from typing import Any
 
@@ -11,18 +13,21 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import RunAttempt, Status
 from app.business.automation.services.draining.drain import Drained, drain
 from app.business.automation.services.draining.pace import Pace
+from app.business.automation.services.rule_engine import RuleEngine
 from app.business.automation.services.runs import commands
 from app.business.automation.services.runs.opening import LONG_QUEUE, RUN_QUEUES
 from app.business.automation.services.triggering.dispatch import dispatch_batches
 from app.business.billing.models import CreditEntry, EntryKind
 from app.business.billing.services.credit_service import CreditService
+from app.business.errors import Conflict
 from app.business.events import EventType, Origin, close_batch, open_batch, record_events
 from app.business.language_model import Completion, Prompt, ProviderFault
-from app.business.planner.models import Cluster, Sector, Site
+from app.business.planner.models import Cluster, Idea, IdeaStatus, Sector, Site
+from app.business.planner.services.idea_service import update_idea
 from app.infrastructure.ai.offline import OfflineModel
 from tests.business.automation.machine import Machine
 from tests.business.automation.rule_parts import IDEAS, LABEL
-from tests.factories import make_account, make_cluster, make_keyword, make_sector, make_site
+from tests.factories import make_account, make_cluster, make_keyword, make_sector, make_site, make_task
 
 WORDS = ("lamp", "desk", "chair", "shelf")
 SEARCHES = ("best {}", "how to clean a {}", "{} or table", "{} repair")
@@ -59,6 +64,11 @@ class PaidWorld(Machine):
     halts: bool = True
     sectors: list[Sector] = field(default_factory=list)
     made: int = 0
+
+    @cached_property
+    def engine(self) -> RuleEngine:  # type: ignore[override]
+        """Of one worker, which remembers the sites that it has read."""
+        return super().engine
 
     def live(self) -> None:
         """Everything happens between two drains, so that both ways of draining meet it at the same moment."""
@@ -124,7 +134,7 @@ class PaidWorld(Machine):
 
     def _somebody_acts(self) -> None:
         act = self.rng.choice(
-            [self._cancel, self._edit, self._switch, self._archive, self._grant, self._rename]
+            [self._cancel, self._edit, self._switch, self._archive, self._grant, self._rename, self._plan]
         )
         with self.transaction():
             act()
@@ -156,6 +166,16 @@ class PaidWorld(Machine):
 
     def _rename(self) -> None:
         self._some(Site).monthly_budget = self.rng.choice([10, 60])
+
+    def _plan(self) -> None:
+        sector, word = self.rng.choice(self.sectors), self.rng.choice(WORDS)
+        make_task(self.session, sector, title=f"How to clean a {word} {self.made}")
+        for idea in self.session.scalars(select(Idea).order_by(Idea.id).limit(2)).all():
+            status = self.rng.choice([IdeaStatus.REJECTED, IdeaStatus.ACCEPTED])
+            with suppress(Conflict):
+                update_idea(
+                    self.session, idea, {"status": status}, origin=Origin(idea.account_id, 1), now=self.now
+                )
 
     def _some(self, model: Any) -> Any:
         rows = select(model).order_by(model.id).execution_options(populate_existing=True)

@@ -20,12 +20,13 @@ from app.business.automation.services.runs.reservations import RESERVED_FOR, res
 from app.business.outlets.incident_models import Incident
 from app.business.outlets.services import incidents
 from app.business.outlets.services.incidents import FailureCause, Touched
-from app.business.planner.models import Cluster, Sector
+from app.business.planner.models import Cluster, Idea, Sector, Site
 from tests.business.automation.machine import Machine
 from tests.business.automation.runs.paid_world import drain_all, six_due, spent
 from tests.factories import (
     NOW,
     make_ai_connection,
+    make_idea,
     make_keyword,
     make_task,
 )
@@ -83,6 +84,15 @@ def _add_page(session: Session) -> None:
     make_task(session, session.scalars(select(Sector)).one(), title="How to clean a lamp 1")
 
 
+def _reject_idea(session: Session) -> None:
+    """Of an idea that was there before: its title may be used again."""
+    session.execute(update(Idea).values(status="rejected", version=Idea.version + 1))
+
+
+def _translate(session: Session) -> None:
+    session.execute(update(Site).values(language="de", version=Site.version + 1))
+
+
 def _connect(session: Session) -> None:
     make_ai_connection(session, session.scalars(select(Account)).one())
 
@@ -95,12 +105,24 @@ def _edit(session: Session) -> None:
 
 @pytest.mark.parametrize(
     ("act", "completed"),
-    [(_switch_off, 0), (_pause, 0), (_cancel, 5), (_add_keyword, 6), (_add_page, 6), (_edit, 6)],
+    [
+        (_switch_off, 0),
+        (_pause, 0),
+        (_cancel, 5),
+        (_add_keyword, 6),
+        (_add_page, 6),
+        (_edit, 6),
+        (_reject_idea, 6),
+        (_translate, 6),
+    ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_what_changes_while_ideas_are_made_counts(
     machine: Machine, act: Callable[[Session], None], completed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    with machine.transaction() as session:
+        make_idea(session, session.scalars(select(Sector)).one())
+
     def change() -> None:
         with machine.transaction() as session:
             act(session)

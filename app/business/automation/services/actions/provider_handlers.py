@@ -39,7 +39,7 @@ from app.business.writer.services.content_service import (
     ContentGenerationService,
     ContentRequest,
 )
-from app.business.writer.services.site_pages import written_pages
+from app.business.writer.services.site_pages import WRITTEN_PAGES
 
 Request = TypeVar("Request", IdeasRequest, ContentRequest)
 DOUBLES_NAMED = 3
@@ -237,6 +237,6 @@ HANDLERS: Handlers = {
     CLUSTER_KEYWORDS.key: lambda model: ClusterKeywordsWork(
         ClusteringService(model if isinstance(model, Embedder) else None, clusters_in_use)
     ),
-    GENERATE_IDEAS.key: lambda model: GenerateIdeasWork(IdeasService(model, written_pages)),
+    GENERATE_IDEAS.key: lambda model: GenerateIdeasWork(IdeasService(model, WRITTEN_PAGES)),
     GENERATE_CONTENT.key: lambda model: GenerateContentWork(ContentGenerationService(model)),
 }

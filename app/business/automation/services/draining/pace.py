@@ -64,15 +64,22 @@ class Pace:
         if worked + self._longest - began.worked > OVERDUE_SECONDS - kept:
             raise Overdue
 
-    def note(self, runs: int, began: Began) -> None:
+    def note(
+        self, runs: int, began: Began, locked_seconds: float = LOCKED_SECONDS, fewest: int = FEWEST
+    ) -> None:
         """A set of `runs` runs has been executed since then. A small one that was in time does not tell that a larger
-        one would be late."""
+        one would be late.
+
+        Of the next one: locked_seconds: how long it should take · fewest: runs that it has at least, as soon as they
+        are not too much work.
+        """
         if not runs:
             return
         seconds = max(self.timer() - began.at, 0.001)
-        fitting = min(self.MOST, round(runs * LOCKED_SECONDS / seconds), 2 * runs)
-        if seconds > LOCKED_SECONDS:
-            self.runs = max(min(self.FEWEST, self.runs), fitting)
+        fitting = min(self.MOST, round(runs * locked_seconds / seconds), 2 * runs)
+        if seconds > locked_seconds:
+            by_work = round(runs * locked_seconds / max(self._worked() - began.worked, 0.001))
+            self.runs = max(min(fewest, max(self.runs, min(by_work, 2 * runs))), fitting)
         else:
             self.runs = max(self.runs, fitting)
 

@@ -4,6 +4,7 @@ competes with no other page is chosen, one run after the other."""
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from app.business.automation.services.draining.paid_runs import PaidRuns, cluster_of, key_of, step_of
 from app.business.automation.services.draining.plain_run import PlainRun
@@ -13,6 +14,7 @@ from app.business.planner.services.ideas_facts import SiteFacts
 from app.business.planner.services.ideas_service import IdeaDraft, IdeasRequest, IdeasService, idea_fields
 from app.business.planner.services.page_doubles import NearDouble, SitePage, SitePages
 from app.business.planner.services.record_edit import text_in
+from app.business.planner.services.site_stamps import with_new_ideas
 
 
 @dataclass(frozen=True)
@@ -31,15 +33,29 @@ class _Proposed:
     drafts: list[IdeaDraft]
 
 
-def make_ideas(service: IdeasService, paid: PaidRuns) -> Mapping[int, MadeIdeas]:
-    """By run. Each sees what those before it make, as if that were saved."""
+@dataclass(frozen=True)
+class MadeSet:
+    """ideas: by run · sites: as they are once the ideas are saved, by id."""
+
+    ideas: Mapping[int, MadeIdeas]
+    sites: Mapping[int, "_Site"]
+
+    def keep_sites(self, ids: Mapping[int, Collection[int]], now: datetime) -> None:
+        """All has been saved, as ideas with these ids, by site: the next set need not read the sites again."""
+        for site_id, site in self.sites.items():
+            site.keep(site_id, ids.get(site_id, ()), now)
+
+
+def make_ideas(service: IdeasService, paid: PaidRuns) -> MadeSet:
+    """Each run sees what those before it make, as if that were saved."""
     proposed = {run_id: _propose(service, paid, run) for run_id, run in paid.matching.items()}
     _prepare(service, proposed.values())
     sites = {site_id: _Site(service, site) for site_id, site in paid.facts.sites.items()}
-    return {
+    ideas = {
         run_id: sites[paid.cluster(run).site_id].choose(paid, run, proposed[run_id])
         for run_id, run in paid.matching.items()
     }
+    return MadeSet(ideas, sites)
 
 
 def _propose(service: IdeasService, paid: PaidRuns, run: PlainRun) -> _Proposed:
@@ -63,8 +79,9 @@ class _Site:
     """As the runs of a set see it: each with what those before it have made."""
 
     def __init__(self, service: IdeasService, facts: SiteFacts) -> None:
+        # The facts stay as they were read: what is made may be thrown away.
         self.service, self.facts = service, replace(facts, ideas=list(facts.ideas))
-        self.pages = self._read()
+        self.pages = facts.index or self._read()
 
     def choose(self, paid: PaidRuns, run: PlainRun, proposed: _Proposed) -> MadeIdeas:
         """Those of the run's ideas that are to be made."""
@@ -83,6 +100,11 @@ class _Site:
         if stored and stored != self.pages.of_cluster(cluster.id)[-len(stored) :]:
             self.pages = self._read()
         return MadeIdeas(texts, doubles)
+
+    def keep(self, site_id: int, ids: Collection[int], now: datetime) -> None:
+        """Its new ideas have been saved with these ids."""
+        facts = replace(self.facts, stamp=with_new_ideas(self.facts.stamp, ids, now))
+        self.service.keep_site(site_id, facts, self.pages)
 
     def _read(self, cluster_id: int = 0) -> SitePages:
         return SitePages.of(self.facts.pages(cluster_id), self.facts.language, self.service.likeness)

@@ -31,7 +31,7 @@ from app.business.automation.services.runs.unit_receipts import Done, Unit, rece
 from app.business.base import RowValues
 from app.business.billing.services.set_charges import Charge, NoRoom, charge_at_once
 from app.business.events import EventType, Origin, WholeBatch, write_batches
-from app.business.planner.models import Cluster, ClusterStatus, Idea, IdeaStatus, Site
+from app.business.planner.models import Cluster, ClusterStatus, Idea, IdeaStatus
 from app.business.planner.services.cluster_service import plan_clusters
 from app.business.planner.services.idea_service import insert_ideas
 from app.business.planner.services.record_changes import event_row, new_record
@@ -53,6 +53,8 @@ class PaidExecution(SetExecution):
         super().__init__(session, paid.plain, worker, now, require_time)
         self.paid, self.made = paid, made
         self.done: dict[int, Done] = {}
+        self.saved: dict[int, list[int]] = {}
+        """The ids of the ideas that were made, by site."""
 
     def _choose(self) -> None:
         self.records, self.choices = self.paid.records, self.paid.choices
@@ -79,11 +81,7 @@ class PaidExecution(SetExecution):
         return super()._verdict(run, admission, name, gate)
 
     def _locked_clusters(self, runs: Sequence[PlainRun]) -> dict[int, Cluster]:
-        """By run. As units that save ideas do: first the site, then its clusters."""
-        sites = {self.paid.cluster(run).site_id for run in runs}
-        self.session.execute(
-            select(Site.id).where(Site.id.in_(sites)).order_by(Site.id).with_for_update(key_share=True)
-        )
+        """By run. As units that save ideas do: after their sites, which are locked."""
         wanted = sorted(cluster_of(run) for run in runs)
         query = select(Cluster).where(Cluster.id.in_(wanted)).order_by(Cluster.id)
         rows = self.session.scalars(
@@ -98,6 +96,8 @@ class PaidExecution(SetExecution):
         clusters = self._locked_clusters(runs)
         rows = {run.id: self._ideas(run, clusters[run.id]) for run in runs}
         ids = self._insert_ideas(rows)
+        for run in runs:
+            self.saved.setdefault(self.paid.cluster(run).site_id, []).extend(ids[run.id])
         self.require_time()
         planned = self._plan_clusters(runs, clusters, ids)
         self._write_events(runs, clusters, self._events_of_ideas(runs, clusters, ids, rows), planned)

@@ -1,15 +1,16 @@
 """Runs that make ideas in this process, for credits, which a set of statements executes together.
 
 The first ones of a batch, in their order, as long as all gates will let each of them pass after those before it. What
-they read is read for all, so that it can be compared before they write.
+they read is read for all; before they write, what can have changed is compared.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from typing import NamedTuple
 
-from sqlalchemy import select, union_all
+from sqlalchemy import BindParameter, CompoundSelect, bindparam, select, union_all
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import RuleDay
@@ -19,6 +20,7 @@ from app.business.automation.services.actions.provider_handlers import GenerateI
 from app.business.automation.services.catalogue.actions.generate_ideas import GENERATE_IDEAS, GenerateIdeas
 from app.business.automation.services.draining.plain_run import PlainRun, PlainRuns, RunKind
 from app.business.automation.services.draining.plain_runs import first_plain_runs
+from app.business.automation.services.draining.set_execution import Unexpected
 from app.business.automation.services.draining.set_records import SetRecords, read_records
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.record_selection import Choice
@@ -35,16 +37,24 @@ from app.business.planner.services.ideas_facts import ClusterFacts, IdeasFacts
 from app.business.planner.services.ideas_service import IdeasService
 
 
+class SiteValues(NamedTuple):
+    """What a site's own row says of the runs' price and ideas."""
+
+    name: str
+    monthly_budget: int | None
+    language: str
+
+
 @dataclass
 class PaidRuns:
-    """plain: the runs · records, choices: what they would take now · facts: what their ideas are made from · budgets:
-    monthly budgets of the sites."""
+    """plain: the runs · records, choices: what they would take now · facts: what their ideas are made from · sites:
+    whose budgets pay for them."""
 
     plain: PlainRuns = field(default_factory=PlainRuns)
     records: SetRecords = field(default_factory=SetRecords)
     choices: dict[int, Choice] = field(default_factory=dict)
     facts: IdeasFacts = field(default_factory=IdeasFacts)
-    budgets: dict[int, tuple[str, int | None]] = field(default_factory=dict)
+    sites: dict[int, "SiteValues"] = field(default_factory=dict)
 
     @property
     def matching(self) -> dict[int, PlainRun]:
@@ -53,11 +63,6 @@ class PaidRuns:
 
     def cluster(self, run: PlainRun) -> ClusterFacts:
         return self.facts.clusters[cluster_of(run)]
-
-    def has_same_facts(self, other: "PaidRuns") -> bool:
-        """Whether the same answers are right for both."""
-        mine, theirs = (list(one.plain.runs) for one in (self, other))
-        return mine == theirs and [*self.matching] == [*other.matching] and self.facts == other.facts
 
     def first(self, number: int) -> "PaidRuns":
         """Only so many of them, the first ones."""
@@ -72,6 +77,45 @@ class PaidRuns:
         if number < len(runs):
             self.plain.others = 1
             self.plain.runs = {run_id: runs[run_id] for run_id in list(runs)[:number]}
+            self.facts = self.facts.of_clusters({cluster_of(run) for run in self.plain.runs.values()})
+
+
+def still_the_same(
+    session: Session,
+    before: PaidRuns,
+    token: str,
+    works: Works,
+    service: IdeasService,
+    now: datetime,
+) -> PaidRuns:
+    """The same runs as they are now; their rows and sites are locked. Raises Unexpected where something that they or
+    their ideas depend on has changed.
+
+    What is counted, credits and runs of the day, is left to the guards of what counts it.
+    """
+    plain = first_plain_runs(
+        session, list(before.plain.runs), token, works, now, _makes_ideas, most_records=1
+    )
+    paid = PaidRuns(plain, facts=before.facts)
+    if _given(paid) != _given(before):
+        raise Unexpected("Not all of the runs can be executed together any more")
+    # Whoever saves ideas of a site locks it first: from here on no others are added.
+    paid.sites = _site_values(session, paid.facts.sites, locked=True)
+    paid.records = read_records(session, plain)
+    paid.choices = {run.id: paid.records.choice(run) for run in plain.runs.values()}
+    is_same = (
+        paid.records.seen.items() <= before.records.seen.items()
+        and [*paid.matching] == [*before.matching]
+        and paid.sites.items() <= before.sites.items()
+        and service.has_same_sources(session, paid.facts)
+    )
+    if not is_same or _entangled(session, {run.kind.scope.account_id for run in plain.runs.values()}):
+        raise Unexpected("Something that they were made from has changed meanwhile")
+    return paid
+
+
+def _given(paid: PaidRuns) -> list[tuple[int, list[int]]]:
+    return [(run.id, run.records) for run in paid.plain.runs.values()]
 
 
 def local_ideas(works: Works) -> IdeasService | None:
@@ -101,7 +145,7 @@ def first_paid_runs(
     paid.facts = service.facts(session, [cluster_of(run) for run in runs])
     paid.cut(_number_of(runs, _is_simple(session, paid, runs)))
     paid.cut(_number_of(list(plain.runs.values()), _has_slot(session, paid)))
-    paid.budgets = _site_budgets(session, paid)
+    paid.sites = _site_values(session, paid.facts.sites)
     matching = list(paid.matching)
     affordable = number_affordable(session, [price_of(paid, one) for one in paid.matching.values()])
     if affordable < len(matching):
@@ -131,7 +175,7 @@ def price_of(paid: PaidRuns, run: PlainRun, amount: int | None = None, reason: s
     """What the run sets aside, of which `amount` is charged; None: all of it."""
     kind, site_id = run.kind, paid.cluster(run).site_id
     held = GENERATE_IDEAS.price(step_of(kind).params)
-    name, limit = paid.budgets[site_id]
+    name, limit, _ = paid.sites[site_id]
     site = Budget(
         BudgetScope.SITE, site_id, f"{kind.local_day:%Y-%m}", limit, held, f"{name}'s monthly budget"
     )
@@ -166,7 +210,7 @@ def _number_of(runs: Sequence[PlainRun], holds: Callable[[PlainRun], bool]) -> i
 def _is_simple(session: Session, paid: PaidRuns, runs: Sequence[PlainRun]) -> Callable[[PlainRun], bool]:
     """Whether a run asks no service, waits for nobody, and wakes nobody."""
     accounts = {run.kind.scope.account_id for run in runs}
-    others = connected_among(session, accounts) | _with_faults(session, accounts)
+    others = _entangled(session, accounts)
 
     def is_simple(run: PlainRun) -> bool:
         choice, params = paid.choices[run.id], step_of(run.kind).params
@@ -183,15 +227,24 @@ def _is_left_out(paid: PaidRuns, cluster_id: int, params: GenerateIdeas) -> bool
     return cluster_id not in paid.facts.clusters or (not params.again and paid.facts.has_ideas(cluster_id))
 
 
-def _with_faults(session: Session, account_ids: Collection[int]) -> set[int]:
-    """Accounts in which the end of a run shows that a service answers again."""
+def _entangled(session: Session, account_ids: Collection[int]) -> set[int]:
+    """Accounts that ask a service, and those in which the end of a run shows that one answers again."""
+    return set(session.scalars(_ENTANGLED, {"accounts": list(account_ids)}))
+
+
+def _entangling() -> CompoundSelect[int]:
     run, incident = ScheduledTask, Incident
-    is_open = incident.status == IncidentStatus.OPEN
-    found = union_all(
-        select(run.account_id).where(run.account_id.in_(account_ids), run.retry_at.is_not(None)),
-        select(incident.account_id).where(incident.account_id.in_(account_ids), is_open),
+    accounts: BindParameter[int] = bindparam("accounts", expanding=True)
+    return union_all(
+        connected_among(accounts),
+        select(run.account_id).where(run.account_id.in_(accounts), run.retry_at.is_not(None)),
+        select(incident.account_id).where(
+            incident.account_id.in_(accounts), incident.status == IncidentStatus.OPEN
+        ),
     )
-    return set(session.scalars(found))
+
+
+_ENTANGLED = _entangling()
 
 
 def _has_slot(session: Session, paid: PaidRuns) -> Callable[[PlainRun], bool]:
@@ -216,11 +269,16 @@ def _has_slot(session: Session, paid: PaidRuns) -> Callable[[PlainRun], bool]:
     return has_slot
 
 
-def _site_budgets(session: Session, paid: PaidRuns) -> dict[int, tuple[str, int | None]]:
-    sites = select(Site.id, Site.name, Site.monthly_budget).where(Site.id.in_(set(_sites(paid))))
-    return {site_id: (name, limit) for site_id, name, limit in session.execute(sites)}
+def _site_values(
+    session: Session, site_ids: Collection[int], *, locked: bool = False
+) -> dict[int, SiteValues]:
+    query = _SITES.with_for_update(key_share=True) if locked else _SITES
+    rows = session.execute(query, {"sites": list(site_ids)})
+    return {site_id: SiteValues(name, budget, language) for site_id, name, budget, language in rows}
 
 
-def _sites(paid: PaidRuns) -> Iterator[int]:
-    for run in paid.matching.values():
-        yield paid.cluster(run).site_id
+_SITES = (
+    select(Site.id, Site.name, Site.monthly_budget, Site.language)
+    .where(Site.id.in_(bindparam("sites", expanding=True)))
+    .order_by(Site.id)
+)

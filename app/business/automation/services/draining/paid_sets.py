@@ -3,17 +3,24 @@ written in another one, if everything that they were made from is still the same
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 
-from app.business.automation.services.draining.pace import Overdue, Pace
+from app.business.automation.services.draining.pace import LOCKED_SECONDS, Overdue, Pace
 from app.business.automation.services.draining.paid_answers import MadeIdeas, make_ideas
 from app.business.automation.services.draining.paid_execution import PaidExecution
-from app.business.automation.services.draining.paid_runs import PaidRuns, first_paid_runs
+from app.business.automation.services.draining.paid_runs import PaidRuns, first_paid_runs, still_the_same
 from app.business.automation.services.draining.rule_locks import lock_rules
 from app.business.automation.services.draining.set_execution import Unexpected
 from app.business.automation.services.rule_engine import RuleEngine
 from app.business.automation.services.runs.reservations import Reservation, release, reserve_these
 from app.business.planner.services.ideas_service import IdeasService
+from app.business.row_sets import is_on_postgresql
+
+ROWS_LOCKED_SECONDS = 2 * LOCKED_SECONDS
+"""How long a set should keep others waiting on PostgreSQL: those that want the same rows, not all writers."""
+FEWEST = 25
+"""Runs of a set: what its statements cost however few runs they are for is as much as these runs cost."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ class PaidSets:
         while True:
             run_ids = list(some.plain.runs)
             try:
-                self._write(reservation, some, {key: made[key] for key in some.matching})
+                saved, now = self._write(reservation, some, {key: made.ideas[key] for key in some.matching})
             except Overdue:
                 self.pace.slow_down(len(run_ids))
                 if len(run_ids) == 1:
@@ -76,6 +83,8 @@ class PaidSets:
                 # What was made for the first ones does not depend on the others.
                 some = before.first(self.pace.runs)
             else:
+                if some is before:
+                    made.keep_sites(saved, now)
                 return run_ids
 
     def _reserve(self, run_ids: Sequence[int]) -> tuple[Reservation, PaidRuns]:
@@ -97,17 +106,21 @@ class PaidSets:
                 release(session, reservation, others)
         return reservation, paid
 
-    def _write(self, reservation: Reservation, before: PaidRuns, made: Mapping[int, MadeIdeas]) -> None:
+    def _write(
+        self, reservation: Reservation, before: PaidRuns, made: Mapping[int, MadeIdeas]
+    ) -> tuple[dict[int, list[int]], datetime]:
+        """Returns the ids of the ideas by site, and when they were made."""
         run_ids, works = list(before.plain.runs), self.engine.executor.works
         with self.engine.transaction() as session:
             began = lock_rules(session, {reservation.rules[run_id] for run_id in run_ids}, self.pace)
             now = self.engine.clock()
-            paid = first_paid_runs(session, run_ids, reservation.token, works, self.service, now)
-            if not paid.has_same_facts(before):
-                raise Unexpected("Something that they were made from has changed meanwhile")
+            paid = still_the_same(session, before, reservation.token, works, self.service, now)
             is_in_time = partial(self.pace.require_time, began)
             is_in_time()
-            done = PaidExecution(session, paid, made, self.engine.worker, now, is_in_time).execute()
+            execution = PaidExecution(session, paid, made, self.engine.worker, now, is_in_time)
+            done = execution.execute()
             if done != run_ids:
                 raise Unexpected(f"{len(done)} runs instead of {len(run_ids)}")
-            self.pace.note(len(done), began)
+            locked_seconds = ROWS_LOCKED_SECONDS if is_on_postgresql(session) else LOCKED_SECONDS
+            self.pace.note(len(done), began, locked_seconds, FEWEST)
+        return execution.saved, now
