@@ -22,7 +22,7 @@ class Clocks:
     ("runs", "took", "worked", "then"),
     [
         (50, 0.05, 0.05, [50, 50]),
-        (50, 0.01, 0.01, [100, 100]),
+        (50, 0.01, 0.01, [100, 200, 200]),
         (20, 0.20, 0.20, [20, 20]),
         # On a busy machine: as many as make its statements worthwhile, as far as these are not too much work.
         (4, 2.00, 0.01, [8, 16, 25, 25]),
