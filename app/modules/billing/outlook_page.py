@@ -49,12 +49,17 @@ class Course:
     end: int | None
 
 
-def context(now: datetime) -> Context:
-    account, session = current_person().account, db.session()
+def outlook_of(now: datetime) -> Outlook:
+    """What lies ahead of the person's account, with estimates of those rules that somebody tries."""
+    tried = [key for key, word in _choices().items() if word == "on"]
+    return look_ahead(db.session(), current_person().account, now, tried=tried)
+
+
+def context(outlook: Outlook) -> Context:
     choices = _choices()
-    outlook = look_ahead(session, account, now, tried=[key for key, word in choices.items() if word == "on"])
     factors = factors_of(outlook, choices)
-    as_now, forecast = outlook.forecast(), outlook.forecast(factors)
+    as_now = outlook.forecast()
+    forecast = outlook.forecast(factors) if factors else as_now
     return {
         "forecast": forecast,
         "as_now": as_now if factors else None,

@@ -8,14 +8,13 @@ from sqlalchemy import bindparam, select
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.forecast.spend_history import used_by_rule
+from app.business.automation.services.forecast.outlook import Outlook
 from app.business.base import Id
 from app.business.billing.models import CreditEntry
 from app.business.billing.services import ledger
 from app.business.billing.services.credit_service import CreditService
 from app.business.billing.services.plans import plan_of
 from app.business.outlets.services import ai_spending
-from app.business.outlets.services.ai_connections import connection_of
 from app.business.periods import this_month
 from app.business.plain_rows import plain_rows
 from app.infrastructure.database import db
@@ -36,26 +35,29 @@ def credits() -> str:
     """The credits page: balance, plan, outlook, this month by days and rules, and the ledger."""
     account, session, now = current_person().account, db.session(), datetime.now(UTC)
     if htmx().is_partial and htmx().target_id == "forecast":
-        return render_template("partials/billing/forecast.html", **outlook_page.context(now))
+        outlook = outlook_page.outlook_of(now)
+        return render_template("partials/billing/forecast.html", **outlook_page.context(outlook))
     cursor = request.args.get("cursor")
-    page = ledger.entries(session, account.id, cursor=cursor, limit=PAGE_SIZE if cursor else LATEST)
     if cursor:
+        page = ledger.entries(session, account.id, cursor=cursor, limit=PAGE_SIZE)
         return page_or_partial(
             "pages/billing/entries.html",
             "partials/billing/entries_table.html",
             **_listed(page.rows, page.next_cursor),
         )
+    newest = ledger.newest(session, account.id, LATEST)
+    plan, outlook = plan_of(session, account), outlook_page.outlook_of(now)
     return render_template(
         "pages/billing/credits.html",
         balance=CreditService().balance_of(session, account.id),
-        plan=plan_of(session, account),
+        plan=plan,
         next_grant_on=ledger.next_grant_on(account.timezone, now),
         month=ledger.month_so_far(session, account.id, account.timezone, now),
         series=CHART,
-        rules=_rules(now),
-        ai=_ai_this_month(now),
-        **outlook_page.context(now),
-        **_listed(page.rows, page.next_cursor),
+        rules=_rules(outlook, now),
+        ai=ai_spending.this_month(session, account, now),
+        **outlook_page.context(outlook),
+        **_listed(newest.rows, newest.next_cursor),
     )
 
 
@@ -69,28 +71,11 @@ def _listed(rows: Sequence[CreditEntry], next_cursor: str | None) -> Mapping[str
     }
 
 
-def _ai_this_month(now: datetime) -> Mapping[str, object] | None:
-    """Tokens and money of the AI service; None where nothing was asked of one and nothing limits it."""
-    account, session = current_person().account, db.session()
-    spend, own = ai_spending.this_month(session, account, now), connection_of(session, account.id)
-    limit = own.monthly_limit if own else None
-    if spend is None and limit is None:
-        return None
-    return {
-        "sent": spend.tokens_in if spend else 0,
-        "written": spend.tokens_out if spend else 0,
-        "spent": spend.spent if spend else 0,
-        "held": spend.held if spend else 0,
-        "limit": limit,
-        "has_prices": bool(own and own.price_in is not None and own.price_out is not None),
-    }
-
-
-def _rules(now: datetime) -> list[tuple[str, str | None, int]]:
+def _rules(outlook: Outlook, now: datetime) -> list[tuple[str, str | None, int]]:
     """Name, address and credits of the rules that used most this month."""
     account = current_person().account
     month = this_month(account.timezone, now)
-    used = list(used_by_rule(db.session(), account.id, month, account.timezone).items())[:MOST_RULES]
+    used = [*outlook.spending.by_rule(month.dates[0]).items()][:MOST_RULES]
     wanted = {"account_id": account.id, "rule_ids": [rule_id for rule_id, _ in used]}
     names = {row.id: row.name for row in plain_rows(db.session(), _NAMES, wanted)}
     page = _address("automation.rule")

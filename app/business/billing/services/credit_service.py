@@ -11,14 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, case, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
+from app.business.base import Id
 from app.business.billing.models import BudgetScope, CreditEntry, CreditHold, EntryKind, Plan
 from app.business.billing.services import spend_counters
 from app.business.billing.services.spend_counters import Budget, Shortfall
 from app.business.errors import NotEnoughCredits, NotFound
+from app.business.plain_rows import plain_rows
 from app.business.upsert import upsert
 
 __all__ = ["Balance", "Budget", "BudgetScope", "CreditService", "Shortfall"]
@@ -37,6 +39,13 @@ class Balance:
     daily_ceiling: int | None
 
 
+_BALANCE = (
+    select(Account.credits_balance, Account.credits_held, Plan.code, Account.daily_ceiling)
+    .outerjoin(Plan, Plan.id == Account.plan_id)
+    .where(Account.id == bindparam("account_id", type_=Id))
+)
+
+
 class CreditService:
     """The only place that moves credits. It keeps no state between calls."""
 
@@ -51,14 +60,10 @@ class CreditService:
 
     def balance_of(self, session: Session, account_id: int) -> Balance:
         """The account's figures. Raises NotFound."""
-        row = session.execute(
-            select(Account.credits_balance, Account.credits_held, Plan.code, Account.daily_ceiling)
-            .outerjoin(Plan, Plan.id == Account.plan_id)
-            .where(Account.id == account_id)
-        ).one_or_none()
-        if row is None:
+        rows = plain_rows(session, _BALANCE, {"account_id": account_id})
+        if not rows:
             raise NotFound()
-        balance, held, plan, ceiling = row
+        balance, held, plan, ceiling = rows[0]
         return Balance(balance, held, balance - held, plan, ceiling)
 
     def held_by(self, session: Session, account_id: int, run_id: int) -> int:

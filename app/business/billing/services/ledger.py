@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.business.billing.models import CreditEntry, EntryKind
 from app.business.billing.services import credit_days
-from app.business.paging import Page, keyset_page
+from app.business.paging import Page, count_of, first_part, keyset_page, page_of
 from app.business.periods import this_month
 from app.business.plain_rows import plain_rows
 
@@ -29,6 +29,24 @@ class Month:
     days: Sequence[dict[str, date | int]]
 
 
+def newest(session: Session, account_id: int, limit: int) -> Page[CreditEntry]:
+    """The first page of `entries`."""
+    key = CreditEntry.id
+    found = session.scalars(_newest(account_id, limit)).all()
+    return page_of(
+        found, keys=[key], limit=limit, count=lambda: count_of(session, _of(account_id), key.expression)
+    )
+
+
+@lru_cache(maxsize=KEPT)
+def _newest(account_id: int, limit: int) -> Select[CreditEntry]:
+    return first_part(_of(account_id), keys=[CreditEntry.id], cursor=None, limit=limit)
+
+
+def _of(account_id: int) -> Select[CreditEntry]:
+    return select(CreditEntry).where(CreditEntry.account_id == account_id)
+
+
 def entries(
     session: Session,
     account_id: int,
@@ -39,7 +57,7 @@ def entries(
     oldest: bool = False,
 ) -> Page[CreditEntry]:
     """Entries of the account, newest first, or oldest first. Raises Invalid for a damaged cursor."""
-    query = select(CreditEntry).where(CreditEntry.account_id == account_id)
+    query = _of(account_id)
     if kind:
         query = query.where(CreditEntry.kind == kind)
     return keyset_page(session, query, keys=[CreditEntry.id], cursor=cursor, limit=limit, oldest=oldest)

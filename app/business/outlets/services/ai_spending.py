@@ -4,16 +4,18 @@ Each unit's call has one reservation, identified by the unit's key. The reservat
 spent, because the service has probably done the work.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, select, true, update
+from sqlalchemy import ColumnElement, and_, bindparam, select, true, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.base import RowValues
+from app.business.base import Id, RowValues, Text
 from app.business.language_model import ModelConnection, ModelUse
-from app.business.outlets.models import AiReservation, AiSpend
+from app.business.outlets.models import AiConnection, AiReservation, AiSpend
+from app.business.plain_rows import plain_rows
 from app.business.upsert import insert_missing, upsert
 
 ABANDONED_AFTER = timedelta(hours=2)
@@ -82,9 +84,44 @@ def settle(
         _move(session, account.id, period, held=-held, spent=spent, sent=sent, written=written)
 
 
-def this_month(session: Session, account: Account, now: datetime) -> AiSpend | None:
-    """Spend of the current month; None before the first call."""
-    return session.scalar(select(AiSpend).where(*_of(account.id, month_of(account, now))))
+@dataclass(frozen=True)
+class AiMonth:
+    """What an account asked of AI services in a month, and its limit; in millionths, None: no limit."""
+
+    tokens_in: int
+    tokens_out: int
+    spent: int
+    held: int
+    limit: int | None
+    has_prices: bool
+
+
+def this_month(session: Session, account: Account, now: datetime) -> AiMonth | None:
+    """The current month; None where nothing was asked of a service and nothing limits it."""
+    wanted = {"account_id": account.id, "period": month_of(account, now)}
+    *figures, limit, has_prices = plain_rows(session, _MONTH, wanted)[0]
+    if limit is None and None in figures:
+        return None
+    tokens_in, tokens_out, spent, held = (figure or 0 for figure in figures)
+    return AiMonth(tokens_in, tokens_out, spent, held, limit, has_prices)
+
+
+_MONTH = (
+    select(
+        AiSpend.tokens_in,
+        AiSpend.tokens_out,
+        AiSpend.spent,
+        AiSpend.held,
+        AiConnection.monthly_limit,
+        and_(AiConnection.price_in.is_not(None), AiConnection.price_out.is_not(None)),
+    )
+    .select_from(Account)
+    .outerjoin(
+        AiSpend, and_(AiSpend.account_id == Account.id, AiSpend.period == bindparam("period", type_=Text()))
+    )
+    .outerjoin(AiConnection, AiConnection.account_id == Account.id)
+    .where(Account.id == bindparam("account_id", type_=Id))
+)
 
 
 def money_words(micros: int) -> str:

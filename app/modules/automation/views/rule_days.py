@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import NamedTuple
 
 from flask import render_template, request, url_for
 
 from app.business.accounts.models import Role
-from app.business.automation.models import AutomationRule
 from app.business.automation.services.history.rule_days import DAYS, DayEnds, ends_by_day
-from app.business.automation.services.rules.listing import RuleFilter, rules_page
+from app.business.automation.services.rules.known_rules import ListedRule
+from app.business.automation.services.rules.listing import RuleFilter, listed_rules_page
 from app.business.periods import last_days
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
@@ -19,8 +20,7 @@ from app.modules.navigation import address_of
 LIMIT = 25
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """A day of a rule. look: failed, mixed, completed, skipped, or empty for no run · mark: what the cell shows."""
 
     on: date
@@ -47,14 +47,15 @@ class GridRow:
 def show() -> str:
     person, session, now = current_person(), db.session(), datetime.now(UTC)
     zone = person.account.timezone
-    page = rules_page(
+    page = listed_rules_page(
         session, person.scope, RuleFilter(), ordering="name", cursor=request.args.get("cursor"), limit=LIMIT
     )
     period = last_days(DAYS, zone, now)
     ends = ends_by_day(session, person.scope, [rule.id for rule in page.rows], period, zone, now)
+    idle = idle_days(period.dates)
     return render_template(
         "pages/automation/rule_days.html",
-        lines=[day_line(rule, ends.get(rule.id, {}), period.dates) for rule in page.rows],
+        lines=[day_line(rule, ends.get(rule.id, {}), idle) for rule in page.rows],
         days=period.dates,
         zone=zone,
         first_url=url_for("automation.rule_days") if request.args.get("cursor") else None,
@@ -62,22 +63,26 @@ def show() -> str:
     )
 
 
-def day_line(rule: AutomationRule, ends: Mapping[date, DayEnds], days: Sequence[date]) -> GridRow:
+def idle_days(days: Sequence[date]) -> list[Cell]:
+    """The days of a rule that did not run on any of them."""
+    return [Cell(on, f"{day(on)}: no run") for on in days]
+
+
+def day_line(rule: ListedRule, ends: Mapping[date, DayEnds], idle: Sequence[Cell]) -> GridRow:
+    """The rule's `idle` days with what became of its runs."""
     completed, failed = (sum(getattr(end, name) for end in ends.values()) for name in ("completed", "failed"))
     # Built by hand, for a page has hundreds.
     runs_url = f"{address_of('automation.history')}?rule={rule.id}"
     return GridRow(
         name=rule.name,
         url=url_for("automation.rule", id=rule.id),
-        is_on=rule.is_active,
-        cells=[_cell(runs_url, on, ends.get(on)) for on in days],
+        is_on=rule.definition.is_active,
+        cells=[_cell(runs_url, cell.on, ends[cell.on]) if cell.on in ends else cell for cell in idle],
         success=percent(completed / (completed + failed)) if completed + failed else NOTHING,
     )
 
 
-def _cell(runs_url: str, on: date, ends: DayEnds | None) -> Cell:
-    if ends is None:
-        return Cell(on, f"{day(on)}: no run")
+def _cell(runs_url: str, on: date, ends: DayEnds) -> Cell:
     parts = (("completed", ends.completed), ("failed", ends.failed), ("skipped", ends.skipped))
     words = ", ".join(f"{number:,} {name}" for name, number in parts if number)
     look = _look(ends)

@@ -52,7 +52,7 @@ from app.modules.automation.labels.starts import cost_of_start, shown_total
 from app.modules.automation.rule_form.choices import load_sites
 from app.modules.automation.rule_table import rule_rows
 from app.modules.automation.run_table import folded, run_rows
-from app.modules.automation.views.rule_days import GridRow, day_line
+from app.modules.automation.views.rule_days import GridRow, day_line, idle_days
 from app.modules.run_actor import actor
 from app.modules.sent_once import sent_once
 from app.modules.web import page_or_partial, see_other
@@ -118,17 +118,17 @@ def show(id: int) -> ResponseReturnValue:
         aside=aside,
         names=record_names(session, rule.account_id, ids),
         check=None if rule.archived_at else findings.of_rule(rule, now),
-        days=_last_days(rule, now),
+        days=_last_days(listed, now),
         practice=practice_report(session, rule, now) if rule.mode == "shadow" else None,
         versions=versions_of(session, rule, limit=VERSIONS),
     )
 
 
-def _last_days(rule: AutomationRule, now: datetime) -> GridRow:
+def _last_days(rule: ListedRule, now: datetime) -> GridRow:
     scope, zone = current_person().scope, current_person().account.timezone
     period = last_days(DAYS, zone, now)
     ends = ends_by_day(db.session(), scope, [rule.id], period, zone, now)
-    return day_line(rule, ends.get(rule.id, {}), period.dates)
+    return day_line(rule, ends.get(rule.id, {}), idle_days(period.dates))
 
 
 @allow(Role.EDITOR)

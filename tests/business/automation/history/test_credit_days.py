@@ -37,13 +37,15 @@ def shown(session: Session, account: Account, now: datetime) -> object:
     zone = account.timezone
     period = last_days(DAYS, zone, now)
     days = spend_history.days_from(period.dates[0], DAYS, zone)
+    spending = spend_history.spending(session, account.id, period.dates, zone)
     return (
         ledger.used_by_day(session, account.id, period.dates, zone),
         ledger.month_so_far(session, account.id, zone, now),
         spend_history.used_by_rule(session, account.id, period, zone),
+        spending.by_rule(period.dates[0]),
         {
             source: (spent.used, spent.runs, spent.credits)
-            for source, spent in spend_history.spent_by_source(session, account.id, days, zone).items()
+            for source, spent in spending.by_source(days).items()
         },
         credit_use(session, Scope(account.id), period, zone),
     )

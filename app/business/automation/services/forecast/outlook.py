@@ -14,7 +14,7 @@ from app.business.automation.services.catalogue.actions.registry import is_paid
 from app.business.automation.services.forecast import spend_history as history
 from app.business.automation.services.forecast.pace import Stream
 from app.business.automation.services.forecast.projection import SPAN, Cap, Forecast, Funds, make_forecast
-from app.business.automation.services.forecast.spend_history import Days
+from app.business.automation.services.forecast.spend_history import Days, Spending
 from app.business.automation.services.forecast.streams import NEW, PaidRule, Streams
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.known_rules import LISTED, ListedRule, listed_rules
@@ -32,7 +32,8 @@ MOST_RULES = 200
 class Outlook:
     """All data for forecasts, loaded once; each forecast is then pure arithmetic.
 
-    span: days for which the use of each rule is added up.
+    spending: of the month so far, and of the days before it from which the paces are measured · span: days for which
+    the use of each rule is added up.
     """
 
     days: Days
@@ -40,6 +41,7 @@ class Outlook:
     funds: Funds
     rules: list[PaidRule]
     by_hand: list[Stream]
+    spending: Spending
     added: list[Stream] = field(default_factory=list)
     span: int = SPAN
 
@@ -71,14 +73,14 @@ def look_ahead(
     today = now.astimezone(ZoneInfo(account.timezone)).date()
     days = history.days_from(today - timedelta(days=PAST_DAYS), PAST_DAYS, account.timezone)
     coming = _coming(today, account.timezone, span)
-    spent = history.spent_by_source(session, account.id, days, account.timezone)
+    read = last_days(max(PAST_DAYS + 1, today.day), account.timezone, now)
+    spending = history.spending(session, account.id, read.dates, account.timezone)
+    # What is shown of a rule counts today and runs by hand too; its pace is measured over whole days without them.
+    spent, shown = spending.by_source(days), spending.by_rule(today - timedelta(days=PAST_DAYS - 1))
     rules = _paid_rules(session, account.id)
     streams = Streams(session, account, days, coming, now)
     every_day = streams.rule_days.every_day
     versions = history.versions_since(session, account.id, [rule.id for rule in rules], days.starts[0])
-    # What is shown of a rule counts today and runs by hand too; its pace is measured over whole days without them.
-    period = last_days(PAST_DAYS, account.timezone, now)
-    shown = history.used_by_rule(session, account.id, period, account.timezone)
     found = [
         streams.of_rule(rule, spent, versions.get(rule.id, []), rule.id in tried, *shown.get(rule.id, (0, 0)))
         for rule in rules
@@ -89,7 +91,7 @@ def look_ahead(
         if rule_id is None
     ]
     funds = replace(_funds(session, account, rules, coming, today), left_of_today=every_day[0])
-    return Outlook(days, coming, funds, found, hand, span=span)
+    return Outlook(days, coming, funds, found, hand, spending, span=span)
 
 
 def with_rule(
@@ -137,15 +139,13 @@ def _funds(
 ) -> Funds:
     plan = session.get(Plan, account.plan_id) if account.plan_id else None
     grant = plan.monthly_credits if plan and account.status == AccountStatus.ACTIVE else 0
-    sites = select(Site.id, Site.monthly_budget).where(
-        Site.account_id == account.id, Site.monthly_budget.is_not(None)
-    )
+    sites = plain_rows(session, _SITE_BUDGETS, {"account_id": account.id})
     used = _used(session, account.id, today)
     budgets: dict[str, list[tuple[int, int]]] = {
         "rule": [
             (rule.id, budget) for rule in rules if (budget := rule.definition.monthly_budget) is not None
         ],
-        "site": [(site_id, budget) for site_id, budget in session.execute(sites) if budget is not None],
+        "site": [(site_id, budget) for site_id, budget in sites if budget is not None],
         "account": [] if account.daily_ceiling is None else [(account.id, account.daily_ceiling)],
     }
     caps = {
@@ -162,6 +162,11 @@ def _funds(
         caps["rule"],
         caps["site"],
     )
+
+
+_SITE_BUDGETS = select(Site.id, Site.monthly_budget).where(
+    Site.account_id == bindparam("account_id", type_=Id), Site.monthly_budget.is_not(None)
+)
 
 
 def _used(session: Session, account_id: int, today: date) -> dict[tuple[str, int], int]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
-from sqlalchemy import Select, bindparam, case, func, or_, select
+from sqlalchemy import Select, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleVersion
@@ -44,39 +45,66 @@ class SourceSpending:
     credits: int = 0
 
 
+class SpentOnDay(NamedTuple):
+    """Charges minus refunds of the runs of one rule on one site on one day. runs: those that began to use some."""
+
+    rule_id: int
+    site_id: int
+    cause: str
+    on: date
+    credits: int
+    runs: int
+
+
+@dataclass(frozen=True)
+class Spending:
+    """What runs used, by day and source; read once for all sums of a page."""
+
+    lines: Sequence[SpentOnDay]
+
+    def by_rule(self, since: date) -> dict[int, tuple[int, int]]:
+        """Credits and runs of each rule from that day on, whatever started them; highest use first."""
+        sums: dict[int, list[int]] = defaultdict(lambda: [0, 0])
+        for line in self.lines:
+            if line.on >= since:
+                found = sums[line.rule_id]
+                found[0] += line.credits
+                found[1] += line.runs
+        ordered = sorted(sums.items(), key=lambda item: (-item[1][0], item[0]))
+        return {rule_id: (credits, runs) for rule_id, (credits, runs) in ordered}
+
+    def by_source(self, days: Days) -> dict[Source, SourceSpending]:
+        """On these days. Backfills are left out: they happen once and say nothing about the rule's pace."""
+        found: dict[Source, SourceSpending] = defaultdict(lambda: SourceSpending([0.0] * len(days.dates)))
+        numbers = {on: number for number, on in enumerate(days.dates)}
+        for line in self.lines:
+            if line.on not in numbers or line.cause == Cause.BACKFILL:
+                continue
+            by_hand = line.cause in BY_HAND
+            spent = found[(None, None) if by_hand else (line.rule_id or None, line.site_id or None)]
+            spent.used[numbers[line.on]] += line.credits
+            spent.credits += line.credits
+            spent.runs += line.runs
+        return dict(found)
+
+
 def days_from(first: date, count: int, zone: str) -> Days:
     """`count` days from `first`, with the length that clock changes give them."""
     dates = [first + timedelta(days=number) for number in range(count + 1)]
     return Days(dates[:-1], [start_of_day(on, zone) for on in dates])
 
 
-def spent_by_source(session: Session, account_id: int, days: Days, zone: str) -> dict[Source, SourceSpending]:
-    """Charges minus refunds of the account's runs, in one query.
-
-    Backfills are left out: they happen once and say nothing about the rule's pace.
-    """
-    found: dict[Source, SourceSpending] = defaultdict(lambda: SourceSpending([0.0] * len(days.dates)))
-    numbers = {on: number for number, on in enumerate(days.dates)}
-    for rule_id, site_id, on, credits, runs in plain_rows(
-        session, _by_source(account_id, zone, tuple(days.dates))
-    ):
-        spent = found[rule_id or None, site_id or None]
-        spent.used[numbers[on]] += int(credits)
-        spent.credits += int(credits)
-        spent.runs += int(runs)
-    return dict(found)
+def spending(session: Session, account_id: int, dates: Sequence[date], zone: str) -> Spending:
+    """What the account's runs used on these consecutive days, in one query."""
+    rows = plain_rows(session, _by_source(account_id, zone, tuple(dates)))
+    return Spending([SpentOnDay(*source, int(credits), int(runs)) for *source, credits, runs in rows])
 
 
 @lru_cache(maxsize=KEPT)
-def _by_source(account_id: int, zone: str, dates: tuple[date, ...]) -> Select[int, int, date, int, int]:
+def _by_source(account_id: int, zone: str, dates: tuple[date, ...]) -> Select[int, int, str, date, int, int]:
     of = sources(account_id, zone, dates).c
-    by_hand = of.cause.in_(BY_HAND)
-    source = (case((by_hand, 0), else_=of.rule_id), case((by_hand, 0), else_=of.site_id), of.on)
-    return (
-        select(*source, func.sum(of.used), func.sum(of.runs))
-        .where(of.cause != Cause.BACKFILL)
-        .group_by(*source)
-    )
+    source = (of.rule_id, of.site_id, of.cause, of.on)
+    return select(*source, func.sum(of.used), func.sum(of.runs)).group_by(*source)
 
 
 def used_by_rule(session: Session, account_id: int, period: Period, zone: str) -> dict[int, tuple[int, int]]:

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import Select, bindparam, func, literal, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.business.accounts.models import User
 from app.business.accounts.services.scope import LARGEST_ID, Scope
@@ -16,12 +17,13 @@ from app.business.automation.services.rules.known_rules import LISTED, ListedRul
 from app.business.base import Id
 from app.business.errors import NotFound
 from app.business.folding import fold
-from app.business.paging import Order, Page, keyset_page, sorted_page
+from app.business.paging import Order, Page, count_of, keyset_page, page_of, sorted_page
 from app.business.plain_rows import AnyColumns, Columns, Values
 from app.business.sql_functions import position
 
 KEPT = 32
 """Lists for which a process keeps the query."""
+OLDEST = "created_at"
 _SHOWN_NAME = func.coalesce(func.nullif(User.name, ""), User.email)
 
 
@@ -62,6 +64,10 @@ def listed_rules_page(
     limit: int = 50,
 ) -> Page[ListedRule]:
     """The same page of rules as lists read them."""
+    if cursor is None and ordering != OLDEST:
+        keys = (_column(ordering), AutomationRule.id)
+        rows = listed_rules(session, _first_listed(scope, chosen, ordering, limit))
+        return page_of(rows, keys=keys, limit=limit, count=lambda: _number(session, scope, chosen))
     return sorted_page(
         session,
         _listed(scope, chosen),
@@ -71,6 +77,17 @@ def listed_rules_page(
         limit=limit,
         read=listed_rules,
     )
+
+
+@lru_cache(maxsize=KEPT)
+def _first_listed(scope: Scope, chosen: RuleFilter, ordering: str, limit: int) -> AnyColumns:
+    order, last = _order(ordering), AutomationRule.id
+    by = (column.desc() if order.descending else column.asc() for column in (order.by, last))
+    return _listed(scope, chosen).order_by(*by).limit(limit + 1)
+
+
+def _number(session: Session, scope: Scope, chosen: RuleFilter) -> int:
+    return count_of(session, _listed(scope, chosen), AutomationRule.id.expression)
 
 
 @lru_cache(maxsize=KEPT)
@@ -96,10 +113,13 @@ def _chosen(query: Select[*Columns], scope: Scope, chosen: RuleFilter) -> Select
 
 
 def _order(ordering: str) -> Order:
-    column = ordering.removeprefix("-")
+    by = _column(ordering)
+    return Order(by.expression, lambda rule: getattr(rule, by.key), descending=ordering.startswith("-"))
+
+
+def _column(ordering: str) -> InstrumentedAttribute[Any]:
     # Ids are given in the order of creation, and a list by them misses nobody who is still to be committed.
-    by = AutomationRule.name if column == "name" else AutomationRule.id
-    return Order(by.expression, lambda rule: getattr(rule, by.key), descending=ordering != column)
+    return AutomationRule.name if ordering.removeprefix("-") == "name" else AutomationRule.id
 
 
 def versions_of(
