@@ -10,8 +10,8 @@ from typing import Any
 
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, Dialect, Engine, event, text
-from sqlalchemy.exc import InvalidatePoolError, OperationalError
+from sqlalchemy import Connection, Dialect, Engine, event
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -57,7 +57,7 @@ impatient: ContextVar[bool] = ContextVar("impatient", default=False)
 
 trusted_seconds: ContextVar[float] = ContextVar("trusted_seconds", default=0.0)
 """A connection that was used so recently is not asked whether it is still there, at a round trip for each transaction:
-for processes that do again what was cut off."""
+for processes that do again what was cut off, and within one request."""
 
 LOCK_WAIT_SECONDS = 10
 HARDLY_SECONDS = 0.5
@@ -137,7 +137,7 @@ def _ask_whether_alive(
 
 def _begin_postgresql(connection: Connection) -> None:
     if impatient.get():
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {HARDLY_SECONDS * 1000:.0f}")
+        connection.exec_driver_sql(_lock_timeout(HARDLY_SECONDS))
 
 
 def _null_safe(function: Callable[[str], str]) -> Callable[[Any], Any]:
@@ -194,6 +194,18 @@ def only_reading() -> Iterator[None]:
 
 
 @contextmanager
+def reading_one_statement(session: Session) -> Iterator[None]:
+    """The session's transaction in the block is one statement that reads. On PostgreSQL that begins and ends by itself,
+    without the round trips of BEGIN and COMMIT; one that has begun goes on as it is.
+    """
+    with only_reading():
+        if session.get_bind().dialect.name == "postgresql" and not session.in_transaction():
+            session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+        yield
+        session.commit()
+
+
+@contextmanager
 def hardly_waiting() -> Iterator[None]:
     """Transactions begun in the block write or are refused, without waiting long for a lock."""
     token, reads = impatient.set(True), reading.set(False)
@@ -212,10 +224,20 @@ def reading_aside(session: Session) -> Iterator[None]:
     if session.get_bind().dialect.name == "sqlite":
         yield
         return
-    with session.begin_nested():
-        session.execute(text(f"SET LOCAL lock_timeout = {HARDLY_SECONDS * 1000:.0f}"))
+    # By the driver, which sends several statements in one round trip; the session's own savepoint takes five.
+    driver: Any = session.connection().connection.driver_connection
+    driver.execute(f"SAVEPOINT aside; {_lock_timeout(HARDLY_SECONDS)}")
+    try:
         yield
-        session.execute(text(f"SET LOCAL lock_timeout = {LOCK_WAIT_SECONDS * 1000:.0f}"))
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            driver.execute("ROLLBACK TO SAVEPOINT aside")
+        raise
+    driver.execute(f"{_lock_timeout(LOCK_WAIT_SECONDS)}; RELEASE SAVEPOINT aside")
+
+
+def _lock_timeout(seconds: float) -> str:
+    return f"SET LOCAL lock_timeout = {seconds * 1000:.0f}"
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from app.business.base import AccountOwned
 from app.business.database_faults import is_passing
 from app.business.errors import Forbidden, NotFound
 from app.business.events import Origin
-from app.infrastructure.database import db, hardly_waiting, reading
+from app.infrastructure.database import db, hardly_waiting, reading, reading_one_statement, trusted_seconds
 from app.modules.callers import bearer
 from app.modules.quotas import count_wrong_key
 from app.modules.refusal_log import note_refusal
@@ -36,6 +36,7 @@ from app.settings import Settings
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 MEGABYTE = 2**20
+JUST_USED_SECONDS = 1.0
 View = TypeVar("View", bound=Callable[..., Any])
 Owned = TypeVar("Owned", bound=AccountOwned)
 
@@ -177,7 +178,7 @@ def init_access(app: Flask, settings: Settings) -> None:
     app.config["PERMANENT_SESSION_LIFETIME"] = sign_in.LONGEST
     allow.anyone(app.view_functions["static"])
     app.before_request(_guard)
-    app.teardown_request(lambda _error: _end_reading())
+    app.teardown_request(lambda _error: _forget())
 
 
 def current_person() -> Person:
@@ -247,12 +248,10 @@ def _guard() -> ResponseReturnValue | None:
 
 
 def _identify(now: datetime) -> Person | None:
-    reading.set(True)
-    try:
+    with reading_one_statement(db.session()):
         person = _by_key(now) if is_api() and "Authorization" in request.headers else _by_session(now)
-        db.session.commit()
-    finally:
-        _end_reading()
+    # What follows uses the same connection, which has just answered.
+    trusted_seconds.set(JUST_USED_SECONDS)
     if person:
         g.user_id = person.user.id
         secret = bearer(request.headers["Authorization"]) if person.key else cookie["token"]
@@ -345,5 +344,6 @@ def _ask_to_sign_in() -> ResponseReturnValue:
     return ("", 204, {"HX-Redirect": url_for("accounts.sign_in")}) if htmx() else redirect(address)
 
 
-def _end_reading() -> None:
+def _forget() -> None:
     reading.set(False)
+    trusted_seconds.set(0.0)

@@ -15,7 +15,8 @@ from app.business import settled_ids
 from app.business.accounts.models import Account, AuditEntry
 from app.business.accounts.services.scope import Scope
 from app.business.automation.run_models import Cause, ScheduledTask
-from app.business.automation.services.history.run_list import RunFilters, runs_page
+from app.business.automation.services.history.run_filters import RunFilters
+from app.business.automation.services.history.run_list import runs_page
 from app.business.errors import Busy
 from app.business.paging import encode, keyset_page
 from app.business.planner.services.record_lists import KEYWORDS

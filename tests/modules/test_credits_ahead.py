@@ -105,7 +105,7 @@ def test_the_outlook_takes_few_queries(owner: FlaskClient, rule: AutomationRule)
     wants = {"HX-Request": "true", "HX-Request-Type": "partial", "HX-Target": "div#forecast"}
     with counted() as statements:
         owner.get("/credits", headers=wants)
-    assert len(statements) <= 14
+    assert len(statements) <= 7
 
 
 def test_the_dashboard_warns_while_credits_will_not_last(

@@ -19,7 +19,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 from app.business.automation.run_models import Cause, Reason, Status
 from app.business.automation.services.backtest.back_test import MOST_DAYS, USUAL_DAYS
 from app.business.automation.services.catalogue.triggers import TRIGGERS
-from app.business.automation.services.history.run_list import RunFilters
+from app.business.automation.services.history.run_filters import RunFilters
 from app.business.automation.services.rules.listing import RuleFilter
 from app.business.periods import last_days
 from app.modules.access import current_person

@@ -6,7 +6,7 @@ from flask import Response, url_for
 
 from app.business.accounts.models import Role
 from app.business.automation.services.backtest.back_test import begin_back_test
-from app.business.automation.services.history.run_list import RunFilters
+from app.business.automation.services.history.run_filters import RunFilters
 from app.business.automation.services.operations import bulk_retry, lifecycle
 from app.business.automation.services.operations.bulk_retry import RetryReport
 from app.business.automation.services.operations.lifecycle import find_operation

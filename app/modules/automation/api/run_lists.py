@@ -7,7 +7,8 @@ from flask import Response
 from app.business.accounts.models import Role
 from app.business.automation.services.history import figures
 from app.business.automation.services.history.run_export import COLUMNS, exported_runs
-from app.business.automation.services.history.run_list import RunFilters, runs_page
+from app.business.automation.services.history.run_filters import RunFilters
+from app.business.automation.services.history.run_list import runs_page
 from app.business.errors import Busy
 from app.business.periods import last_days
 from app.infrastructure.database import db

@@ -16,7 +16,8 @@ from app.business.automation.services.catalogue.record_order import OLDEST, orde
 from app.business.automation.services.conditions.match_preview import Matches, preview_matches
 from app.business.automation.services.history.rule_days import DAYS, ends_by_day, latest_ends
 from app.business.automation.services.history.rule_figures import rule_figures
-from app.business.automation.services.history.run_list import RunFilters, listed_page
+from app.business.automation.services.history.run_filters import RunFilters
+from app.business.automation.services.history.run_list import listed_page
 from app.business.automation.services.history.run_page import record_names
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.known_rules import (

@@ -167,7 +167,7 @@ def test_it_takes_few_queries_however_long_the_history(
     with counted() as statements:
         outlook: Outlook = look_ahead(session, account, now)
         outlook.forecast()
-    assert len(statements) <= 9
+    assert len(statements) <= 8
 
 
 def test_each_new_rule_takes_one_query_more(session: Session, account: Account, now: datetime) -> None:

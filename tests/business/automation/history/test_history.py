@@ -12,7 +12,7 @@ from app.business.automation.models import AutomationRule, RuleDay
 from app.business.automation.run_models import Cause, ScheduledTask, Status
 from app.business.automation.services.history import run_list
 from app.business.automation.services.history.rule_figures import rule_figures
-from app.business.automation.services.history.run_list import RunFilters
+from app.business.automation.services.history.run_filters import RunFilters
 from app.business.automation.services.history.upcoming import Upcoming, upcoming
 from app.business.errors import Invalid
 from tests.business.automation.run_rows import make_rule, make_run

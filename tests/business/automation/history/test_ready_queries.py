@@ -10,7 +10,8 @@ from app.business.accounts.services.scope import Scope
 from app.business.archived_rows import WITH_ARCHIVED
 from app.business.automation.run_models import Status
 from app.business.automation.services.history import run_list
-from app.business.automation.services.history.run_list import RunFilters, runs_page
+from app.business.automation.services.history.run_filters import RunFilters
+from app.business.automation.services.history.run_list import runs_page
 from app.business.automation.services.history.upcoming import upcoming
 from app.business.planner.models import Keyword
 from tests.business.automation.run_rows import make_rule, make_run

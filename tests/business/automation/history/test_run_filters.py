@@ -17,7 +17,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status
 from app.business.automation.services.history import dashboard, figures, rule_days, run_days, run_list
 from app.business.automation.services.history.backlog import backlog
-from app.business.automation.services.history.run_list import RunFilters
+from app.business.automation.services.history.run_filters import RunFilters
 from app.business.automation.total_models import RunDayState
 from app.business.periods import last_days
 from tests.business.automation.run_rows import make_rule, make_run

@@ -15,7 +15,8 @@ from app.business.accounts.models import Account
 from app.business.accounts.services.scope import Scope
 from app.business.automation.run_models import Cause, ScheduledTask, Status
 from app.business.automation.services.history import run_export, run_list
-from app.business.automation.services.history.run_list import RunFilters, failed_runs, runs_page
+from app.business.automation.services.history.run_filters import RunFilters, failed_runs
+from app.business.automation.services.history.run_list import runs_page
 from app.infrastructure.table_files import table_file
 from tests.business.automation.run_rows import make_rule, make_run
 from tests.factories import make_site, make_user
@@ -52,7 +53,8 @@ def runs(
             chance.choice([Status.COMPLETED, Status.FAILED]), cause=Cause.MANUAL,
             started_at=now - timedelta(seconds=90), finished_at=now - timedelta(seconds=chance.choice([20, 80])),
             credits_used=chance.choice([0, 0, 5, 40]), user_id=chance.choice([None, user]),
-            site_id=chance.choice([None, *sites]), error_message=chance.choice(["", "The brand is unknown"]),
+            site_id=chance.choice([None, *sites]),
+            error_message=chance.choice(["", "The brand is unknown", "50 % of A_b\\c"]),
             result={"summary": chance.choice(["Made 1 task.", "Done."])},
         )
         for number in range(40)
@@ -64,8 +66,10 @@ def wanted_filters(runs: list[ScheduledTask]) -> list[RunFilters]:
     user = next(run.user_id for run in runs if run.user_id)
     return [
         RunFilters(text="BRAND"), RunFilters(text="made 1"), RunFilters(text=str(runs[4].id)),
-        RunFilters(text="nothing like it"), RunFilters(text="%"), RunFilters(cost_min=5), RunFilters(cost_max=0),
-        RunFilters(cost_min=40, took_min=60), RunFilters(took_min=60, site=site), RunFilters(site=site),
+        RunFilters(text="nothing like it"), RunFilters(text="%"), RunFilters(text="a_B"), RunFilters(text="b\\C"),
+        RunFilters(text="0%"), RunFilters(text="A%b"), RunFilters(text="_b_"),
+        RunFilters(cost_min=5), RunFilters(cost_max=0), RunFilters(cost_min=40, took_min=60),
+        RunFilters(took_min=60, site=site), RunFilters(site=site),
         RunFilters(user=user), RunFilters(user=user, cost_min=1),
     ]  # fmt: skip
 

@@ -7,7 +7,7 @@ from app.business.accounts.models import Account, Role
 from app.business.automation.operation_models import Operation
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor
-from app.business.automation.services.history.run_list import RunFilters
+from app.business.automation.services.history.run_filters import RunFilters
 from app.business.automation.services.operation_registry import KINDS
 from app.business.automation.services.operations import bulk_retry, lifecycle
 from app.business.automation.services.operations.bulk_retry import RetryReport

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.run_models import ScheduledTask, Status
-from app.business.automation.services.history.run_list import RunFilters
+from app.business.automation.services.history.run_filters import RunFilters
 from app.business.automation.services.operations import bulk_retry
 from app.business.automation.services.operations.bulk_retry import RetrySkip
 from app.business.errors import Conflict

@@ -97,7 +97,12 @@ def days_from(first: date, count: int, zone: str) -> Days:
 def spending(session: Session, account_id: int, dates: Sequence[date], zone: str) -> Spending:
     """What the account's runs used on these consecutive days, in one query."""
     rows = plain_rows(session, _by_source(account_id, zone, tuple(dates)))
-    return Spending([SpentOnDay(*source, int(credits), int(runs)) for *source, credits, runs in rows])
+    return Spending(
+        [
+            SpentOnDay(rule_id, site_id, cause, on, int(credits), int(runs))
+            for rule_id, site_id, cause, on, credits, runs in rows
+        ]
+    )
 
 
 @lru_cache(maxsize=KEPT)

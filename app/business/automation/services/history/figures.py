@@ -12,7 +12,8 @@ from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.auditing.accounting import unaccounted
-from app.business.automation.services.history.run_list import RunFilters, runs_page
+from app.business.automation.services.history.run_filters import RunFilters
+from app.business.automation.services.history.run_list import runs_page
 from app.business.automation.services.history.run_sums import ended_runs
 from app.business.base import UtcDateTime
 from app.business.billing.services import ledger

@@ -1,11 +1,12 @@
 """The origin of a record: the unit of the run that created it, and its price."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.business.automation.run_models import ScheduledTask
 from app.business.automation.unit_models import ActionRun
 from app.business.language_model import ModelUse
 from app.business.planner.models import Record
@@ -45,16 +46,24 @@ def origin_of(session: Session, record: Record, record_type: str) -> RecordOrigi
     return None
 
 
-def uses_of(session: Session, run: ScheduledTask) -> list[ModelUse]:
-    """What the run asked of each model, in all its units together."""
-    model, version, sent, written, cost = USE
-    query = (
-        select(model, version, func.sum(sent), func.sum(written), func.sum(cost))
-        .where(ActionRun.account_id == run.account_id, ActionRun.run_id == run.id, model != "")
-        .group_by(model, version)
-        .order_by(model, version)
-    )
+def uses_in(units: Iterable[ActionRun]) -> list[ModelUse]:
+    """What these units asked of each model, all together. A cost that is not known is left out."""
+    found: dict[tuple[str, str], list[ActionRun]] = defaultdict(list)
+    for unit in units:
+        if unit.model:
+            found[unit.model, unit.prompt_version].append(unit)
     return [
-        ModelUse(name, used, int(sent), int(written), None if cost is None else int(cost))
-        for name, used, sent, written, cost in session.execute(query)
+        ModelUse(
+            model,
+            version,
+            sum(unit.tokens_in for unit in asked),
+            sum(unit.tokens_out for unit in asked),
+            _sum_of_known(unit.ai_cost for unit in asked),
+        )
+        for (model, version), asked in sorted(found.items())
     ]
+
+
+def _sum_of_known(costs: Iterable[int | None]) -> int | None:
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if known else None

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import User
 from app.business.accounts.services.scope import Scope
 from app.business.automation.run_models import ScheduledTask
-from app.business.automation.services.history.run_list import RunFilters, runs_page
+from app.business.automation.services.history.run_filters import RunFilters
+from app.business.automation.services.history.run_list import runs_page
 from app.business.paging import every_page
 from app.business.planner.models import Site
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Self
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, bindparam, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from app.business.accounts.models import ApiKey, User
@@ -17,19 +18,23 @@ from app.business.automation.run_models import Cause, RunAttempt, ScheduledTask
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions.match_preview import title_of
-from app.business.automation.services.history.record_trail import uses_of
+from app.business.automation.services.history.record_trail import uses_in
 from app.business.automation.services.history.run_chain import RunChain, chain_of
 from app.business.automation.services.history.run_timeline import Span, StepProgress, progress_of, timeline_of
 from app.business.automation.services.rules.definition import RuleDefinition, definition_from
-from app.business.automation.services.runs.result import steps_json
+from app.business.automation.services.runs.result import receipts_of, steps_from
 from app.business.automation.services.runs.start_list import start_of
 from app.business.automation.unit_models import ActionRun
+from app.business.base import Id
 from app.business.billing.models import CreditEntry
 from app.business.errors import NotFound
 from app.business.language_model import ModelUse
 from app.business.likelihood import usually
 from app.business.planner.models import Site
 
+_RUN_ID = bindparam("run_id", type_=Id)
+KEPT = 64
+"""Scopes for which a process keeps the query."""
 NAMED = 20
 """Records of one type that are named; the others are counted."""
 
@@ -78,40 +83,36 @@ class RunPage:
 
 def find_run(session: Session, scope: Scope, run_id: int) -> ScheduledTask:
     """The run with its detail. Raises NotFound."""
-    query = select(ScheduledTask).where(ScheduledTask.id == run_id, scope.sees(ScheduledTask))
-    run = (
-        session.scalar(query.options(joinedload(ScheduledTask.detail))) if 0 < run_id <= LARGEST_ID else None
-    )
+    run = session.scalar(_with_detail(scope), {"run_id": run_id}) if 0 < run_id <= LARGEST_ID else None
     if run is None:
         raise NotFound()
     return run
 
 
+@lru_cache(maxsize=KEPT)
+def _with_detail(scope: Scope) -> Select[ScheduledTask]:
+    query = select(ScheduledTask).where(ScheduledTask.id == _RUN_ID, scope.sees(ScheduledTask))
+    return query.options(joinedload(ScheduledTask.detail))
+
+
 def load_run_page(session: Session, run: ScheduledTask, now: datetime) -> RunPage:
-    stored = session.scalars(
-        select(RuleVersion.definition).where(
-            RuleVersion.rule_id == run.automation_rule_id, RuleVersion.version == run.rule_version
-        )
-    ).one()
-    definition = definition_from(stored)
+    """Everything on the run's page. The run's detail is loaded."""
+    version = {"rule_id": run.automation_rule_id, "version": run.rule_version}
+    definition = definition_from(session.scalars(_DEFINITION, version).one())
+    receipts = receipts_of(session, run)
     steps: list[LabelledStep] = [
         {**step, "label": CATALOGUE[step["type"]].label}
-        for step in steps_json(session, run, definition.actions)
+        for step in steps_from(run, definition.actions, receipts)
     ]
-    units = _units(session, run)
-    attempts = list(
-        session.scalars(select(RunAttempt).where(RunAttempt.run_id == run.id).order_by(RunAttempt.number))
-    )
-    entries = select(CreditEntry).where(
-        CreditEntry.account_id == run.account_id, CreditEntry.run_id == run.id
-    )
+    units = _failed(receipts)
+    attempts = list(session.scalars(_ATTEMPTS, {"run_id": run.id}))
     return RunPage(
         run=run,
         steps=steps,
         units=units,
         attempts=attempts,
-        entries=list(session.scalars(entries.order_by(CreditEntry.id))),
-        uses=uses_of(session, run),
+        entries=list(session.scalars(_ENTRIES, {"account_id": run.account_id, "run_id": run.id})),
+        uses=uses_in(unit for units in receipts.values() for unit in units),
         names=record_names(session, run.account_id, _ids(run, steps, units)),
         definition=definition,
         site=session.scalar(select(Site.name).where(Site.id == run.site_id)) if run.site_id else None,
@@ -121,6 +122,17 @@ def load_run_page(session: Session, run: ScheduledTask, now: datetime) -> RunPag
         timeline=timeline_of(session, run, attempts, now),
         progress=progress_of(session, run, now),
     )
+
+
+_DEFINITION = select(RuleVersion.definition).where(
+    RuleVersion.rule_id == bindparam("rule_id", type_=Id), RuleVersion.version == bindparam("version")
+)
+_ATTEMPTS = select(RunAttempt).where(RunAttempt.run_id == _RUN_ID).order_by(RunAttempt.number)
+_ENTRIES = (
+    select(CreditEntry)
+    .where(CreditEntry.account_id == bindparam("account_id", type_=Id), CreditEntry.run_id == _RUN_ID)
+    .order_by(CreditEntry.id)
+)
 
 
 def _beside(session: Session, run: ScheduledTask) -> Sequence[int]:
@@ -154,15 +166,14 @@ def lateness_seconds(run: ScheduledTask) -> float | None:
     return max(0.0, (run.started_at - run.begins_at).total_seconds())
 
 
-def _units(session: Session, run: ScheduledTask) -> dict[int, list[ActionRun]]:
-    """The failed units of each step, which a retry repeats."""
-    query = (
-        select(ActionRun)
-        .where(ActionRun.run_id == run.id, ActionRun.status == "failed")
-        .order_by(ActionRun.id)
+def _failed(receipts: Mapping[int, list[ActionRun]]) -> dict[int, list[ActionRun]]:
+    """The failed units of each step, which a retry repeats; the first of them."""
+    failed = sorted(
+        (unit for units in receipts.values() for unit in units if unit.status == "failed"),
+        key=lambda unit: unit.id,
     )
     found: dict[int, list[ActionRun]] = {}
-    for unit in session.scalars(query.limit(NAMED * 5)):
+    for unit in failed[: NAMED * 5]:
         found.setdefault(unit.step, []).append(unit)
     return found
 

@@ -22,7 +22,7 @@ from app.business.accounts.services.scope import Scope
 from app.business.automation.operation_models import Operation
 from app.business.automation.run_models import RunDetail, ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor
-from app.business.automation.services.history.run_list import RunFilters, failed_runs
+from app.business.automation.services.history.run_filters import RunFilters, failed_runs
 from app.business.automation.services.operations.lifecycle import OperationRequest, Progress, begin_operation
 from app.business.automation.services.operations.retry_chain import retry_chain
 from app.business.automation.services.operations.retry_price import MOST_RUNS as PRICED_TOGETHER

@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
 
-from sqlalchemy import bindparam, select, tuple_
+from sqlalchemy import bindparam, inspect, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.business.accounts.models import Account
@@ -180,17 +180,7 @@ class _Known:
         return list(ids)
 
     def _read_receipts(self, contexts: Mapping[int, RunContext]) -> None:
-        query = select(
-            ActionRun.run_id,
-            ActionRun.step,
-            ActionRun.record_type,
-            ActionRun.record_id,
-            ActionRun.status,
-            ActionRun.made,
-        )
-        for row in self.session.execute(
-            query.where(ActionRun.run_id.in_(list(contexts))).order_by(ActionRun.id)
-        ):
+        for row in self.session.execute(_UNITS, {"run_ids": [*contexts]}):
             receipts = self.receipts[row.run_id, row.step]
             if row.status in FINISHED:
                 receipts.finished.add((row.record_type, row.record_id))
@@ -258,13 +248,12 @@ def contexts_of(
     session: Session, account: Account, runs: Sequence[ScheduledTask], now: datetime
 ) -> dict[int, RunContext]:
     """What the engine would load for each run, without its site."""
-    ids = [run.id for run in runs]
     pairs = {(run.automation_rule_id, run.rule_version) for run in runs}
     versions = session.execute(_VERSIONS, {"pairs": [*pairs]})
     definitions = {(rule_id, version): definition_from(stored) for rule_id, version, stored in versions}
     rules = session.scalars(_RULES, {"rule_ids": [*{rule_id for rule_id, _ in pairs}]})
     by_id = {rule.id: rule for rule in rules}
-    details = {detail.run_id: detail for detail in session.scalars(_DETAILS, {"run_ids": ids})}
+    details = _details(session, runs)
     return {
         run.id: RunContext(
             run=run,
@@ -279,6 +268,26 @@ def contexts_of(
     }
 
 
+def _details(session: Session, runs: Sequence[ScheduledTask]) -> dict[int, RunDetail]:
+    """By run id; those that came with their runs are not read again."""
+    loaded = {run.id: run.detail for run in runs if "detail" not in inspect(run).unloaded}
+    missing = [run.id for run in runs if run.id not in loaded]
+    found = session.scalars(_DETAILS, {"run_ids": missing}) if missing else ()
+    return loaded | {detail.run_id: detail for detail in found}
+
+
+_UNITS = (
+    select(
+        ActionRun.run_id,
+        ActionRun.step,
+        ActionRun.record_type,
+        ActionRun.record_id,
+        ActionRun.status,
+        ActionRun.made,
+    )
+    .where(ActionRun.run_id.in_(bindparam("run_ids", expanding=True)))
+    .order_by(ActionRun.id)
+)
 _VERSIONS = select(RuleVersion.rule_id, RuleVersion.version, RuleVersion.definition).where(
     tuple_(RuleVersion.rule_id, RuleVersion.version).in_(bindparam("pairs", expanding=True))
 )

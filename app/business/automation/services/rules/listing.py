@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from sqlalchemy import Select, bindparam, func, literal, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -117,7 +116,7 @@ def _order(ordering: str) -> Order:
     return Order(by.expression, lambda rule: getattr(rule, by.key), descending=ordering.startswith("-"))
 
 
-def _column(ordering: str) -> InstrumentedAttribute[Any]:
+def _column(ordering: str) -> InstrumentedAttribute[str] | InstrumentedAttribute[int]:
     # Ids are given in the order of creation, and a list by them misses nobody who is still to be committed.
     return AutomationRule.name if ordering.removeprefix("-") == "name" else AutomationRule.id
 

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_documents import RunResult, StepResult, StepSummary
@@ -14,25 +14,29 @@ from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.unit_receipts import SKIPPED, Outcome
 from app.business.automation.unit_models import ActionRun
+from app.business.base import Id
 
 
 def steps_json(session: Session, run: ScheduledTask, actions: Sequence[Action]) -> list[StepResult]:
     """The steps of a run for API and run page, from the receipts."""
-    return _steps(run, actions, _receipts(session, run))
+    return steps_from(run, actions, receipts_of(session, run))
 
 
-def _receipts(session: Session, run: ScheduledTask) -> dict[int, list[ActionRun]]:
+def receipts_of(session: Session, run: ScheduledTask) -> dict[int, list[ActionRun]]:
+    """The units of each step, in the order in which they began."""
     found: dict[int, list[ActionRun]] = defaultdict(list)
-    for receipt in session.scalars(
-        select(ActionRun).where(ActionRun.run_id == run.id).order_by(ActionRun.id)
-    ):
+    for receipt in session.scalars(_RECEIPTS, {"run_id": run.id}):
         found[receipt.step].append(receipt)
     return found
 
 
-def _steps(
+_RECEIPTS = select(ActionRun).where(ActionRun.run_id == bindparam("run_id", type_=Id)).order_by(ActionRun.id)
+
+
+def steps_from(
     run: ScheduledTask, actions: Sequence[Action], receipts: Mapping[int, list[ActionRun]]
 ) -> list[StepResult]:
+    """`steps_json` from receipts by step."""
     return [
         _step_json(run, index, action, receipts.get(index, []))
         for index, action in enumerate(actions)
@@ -76,12 +80,12 @@ def result_of(session: Session, context: RunContext, notes: list[str]) -> RunRes
     """The stored result: one sentence, notes, created records, and a summary of each step. Limited in size."""
     if context.run.admitted_at is None:
         return {}
-    return result_from(context, _receipts(session, context.run), notes)
+    return result_from(context, receipts_of(session, context.run), notes)
 
 
 def result_from(context: RunContext, receipts: Mapping[int, list[ActionRun]], notes: list[str]) -> RunResult:
     """The same from receipts by step."""
-    steps = _steps(context.run, context.definition.actions, receipts)
+    steps = steps_from(context.run, context.definition.actions, receipts)
     made: Counter[str] = Counter()
     for step in steps:
         made.update({record_type: len(ids) for record_type, ids in step["made"].items() if ids})
