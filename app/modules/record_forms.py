@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from flask import flash, url_for
+from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from wtforms import Field, IntegerField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
@@ -11,7 +13,7 @@ from wtforms.form import BaseForm
 from wtforms.validators import Optional, ValidationError
 from wtforms.widgets import TextArea, TextInput
 
-from app.business.accounts.models import User
+from app.business.accounts.models import Role, User
 from app.business.base import RowValues
 from app.business.errors import Conflict, Invalid
 from app.business.plain_characters import fault_of_line
@@ -22,6 +24,7 @@ from app.infrastructure.database import db
 from app.modules.access import current_person
 from app.modules.forms import ConsoleForm, FilterForm, at_most, between
 from app.modules.gate.numbers import chosen_id
+from app.modules.web import see_other
 
 LARGEST = 2_147_483_647
 
@@ -50,6 +53,13 @@ def place_choices() -> list[SelectChoice]:
             known[f"{site.id}-"] = GENERAL
         choices += [SelectChoice(value, name, optgroup=site.name) for value, name in known.items()]
     return choices
+
+
+def site_first() -> ResponseReturnValue:
+    """To the sites, while there is none to which a record could belong."""
+    whose = "Add one here." if current_person().can(Role.OWNER) else "An owner adds it."
+    flash(f"First a site: keywords, clusters, ideas and tasks belong to one. {whose}", "info")
+    return see_other(url_for("planner.sites"))
 
 
 def site_choices() -> list[SelectChoice]:

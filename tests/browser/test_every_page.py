@@ -45,15 +45,18 @@ BROKEN = """() => [
 PHONE = 390
 CUT = """() => {
     const pen = document.createElement("canvas").getContext("2d");
-    const isCut = select => {
-        const look = getComputedStyle(select);
-        const room = select.clientWidth - parseFloat(look.paddingLeft) - parseFloat(look.paddingRight);
+    const text = input => input.selectedOptions ? input.selectedOptions[0]?.text : !input.value && input.placeholder;
+    const isCut = input => {
+        const look = getComputedStyle(input);
+        const room = input.clientWidth - parseFloat(look.paddingLeft) - parseFloat(look.paddingRight);
         pen.font = look.font;
-        return pen.measureText(select.selectedOptions[0].text).width > room;
+        return pen.measureText(text(input)).width > room;
     };
-    return [...document.querySelectorAll("select")]
-        .filter(select => select.offsetWidth && select.selectedOptions.length && isCut(select))
-        .map(select => `the choice “${select.selectedOptions[0].text}” is cut`);
+    // A filter that is chosen stands in full on its chip.
+    const fields = document.querySelector(".chips") ? ":not(.filter) > select" : "select, input[placeholder]";
+    return [...document.querySelectorAll(fields)]
+        .filter(input => input.offsetWidth && text(input) && isCut(input))
+        .map(input => `“${text(input)}” is cut`);
 }"""
 
 

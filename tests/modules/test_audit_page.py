@@ -87,7 +87,7 @@ def test_changes_of_rules_people_keys_settings_sites_and_webhooks_show_what_diff
         "Name: Numbers → Later" if "Numbers" in said else "→ Later",
         "the key “Import”", "Sites: All → Boots", "Largest run an operator may start: 100 → 250",
         f"changed the sites of {people.viewer.email}", "Role: viewer → operator",
-        "by the key “Program” changed the site “Boots”", "Credits a month, added: 40",
+        "by the key “Program” changed the site “Boots”", "Monthly budget, added: 40",
     ):  # fmt: skip
         assert words in said, words
 

@@ -30,7 +30,7 @@ LISTS = (
 @pytest.mark.parametrize("role", ["owner", "viewer"])
 def test_empty_lists_teach(app: Flask, session: Session, role: str) -> None:
     browser = browser_of(app, session, getattr(make_people(session), role))
-    silent, leads_nowhere = [], []
+    silent, leads_nowhere, filtered = [], [], []
     for address in LISTS:
         answer = browser.get(address)
         if answer.status_code == 403:
@@ -40,5 +40,20 @@ def test_empty_lists_teach(app: Flask, session: Session, role: str) -> None:
             silent.append(address)
         elif role == "owner" and 'class="empty-actions"' not in answer.text:
             leads_nowhere.append(address)
+        if 'class="filters' in answer.text:
+            filtered.append(address)
     assert silent == []
     assert leads_nowhere == []
+    # There is nothing to choose among.
+    assert filtered == []
+
+
+@pytest.mark.parametrize(("role", "whose"), [("owner", "Add one here."), ("operator", "An owner adds it.")])
+def test_without_a_site_nothing_is_added_and_the_page_says_why(
+    app: Flask, session: Session, role: str, whose: str
+) -> None:
+    browser = browser_of(app, session, getattr(make_people(session), role))
+    for address in ("/keywords/new", "/clusters/new", "/ideas/new", "/tasks/new"):
+        answer = browser.get(address, follow_redirects=True)
+        assert (answer.request.path, answer.status_code) == ("/sites", 200)
+        assert f"First a site: keywords, clusters, ideas and tasks belong to one. {whose}" in answer.text

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 from flask import Flask
 from sqlalchemy.orm import Session
 
@@ -99,4 +100,20 @@ def test_raising_the_rule_s_limit_opens_that_question(
     editor = browser_of(app, session, people.editor)
     answer = editor.post(f"/rules/{run.automation_rule_id}/edit?step=limits", follow_redirects=True)
     assert "What are its limits?" in answer.text
-    assert "Credits per month" in answer.text
+    assert "Monthly budget" in answer.text
+
+
+@pytest.mark.parametrize("whose", LIMITS)
+def test_the_input_has_the_name_that_the_run_says(
+    app: Flask, session: Session, people: People, sector: Sector, whose: str
+) -> None:
+    run = stopped_run(session, people, sector, whose, waits=True)
+    called, address, _ = LIMITS[whose]
+    address = address.format(site=sector.site_id, rule=run.automation_rule_id)
+    owner = browser_of(app, session, people.owner)
+    opened = owner.post(address, follow_redirects=True) if whose == "rule" else owner.get(address)
+    name = "daily ceiling" if whose == "account" else "monthly budget"
+    label = BeautifulSoup(opened.text, "html.parser").select_one(f"label[for={name.replace(' ', '_')}]")
+    assert name in called
+    assert label
+    assert label.text.strip().lower().startswith(name)

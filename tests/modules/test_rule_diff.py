@@ -36,7 +36,7 @@ def said(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
         ({"credit_limit_per_execution": 100}, {"credit_limit_per_execution": 2500}, ["Credits per run: 100 → 2,500"]),
         ({"mode": "live"}, {"mode": "shadow"}, ["Practice mode: no → yes"]),
         ({"is_active": True}, {"is_active": False}, ["Switched on: yes → no"]),
-        ({"monthly_budget": None}, {"monthly_budget": 0}, ["Credits per month: no limit → 0"]),
+        ({"monthly_budget": None}, {"monthly_budget": 0}, ["Monthly budget: no limit → 0"]),
         ({}, {"stop_after_failures": 0}, ["Stop after failures in a row: 5 → never"]),
     ],
 )  # fmt: skip

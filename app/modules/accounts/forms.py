@@ -156,9 +156,9 @@ class AccountForm(ConsoleForm):
         description="Days and months of limits, budgets and credits begin in this zone.",
     )
     daily_ceiling = IntegerField(
-        "Most credits in a day",
+        "Daily ceiling",
         [Optional(), between(0, 1_000_000_000)],
-        description="All rules together stop at it. Leave it empty for no ceiling.",
+        description="Most credits of all rules together in a day. Leave it empty for no ceiling.",
     )
     chain_notice_credits = IntegerField(
         "Warn when a chain of runs uses more within an hour",

@@ -92,9 +92,9 @@ class SiteForm(GroupingForm):
         ),
     )
     monthly_budget = IntegerField(
-        "Most credits in a month",
+        "Monthly budget",
         [Optional(), between(0, 1_000_000_000)],
-        description="All rules on this site together stop at it. Leave it empty for no limit.",
+        description="Most credits of all rules on this site in a month. Leave it empty for no limit.",
         render_kw={"inputmode": "numeric"},
     )
     about = TextAreaField(

@@ -25,7 +25,7 @@ from app.modules.list_columns import chosen_columns
 from app.modules.planner.forms import ClusterFilterForm, ClusterForm, KeywordFilterForm, NewClusterForm
 from app.modules.planner.list_columns import cluster_columns
 from app.modules.record_editing import Editing, edit_page, form_page
-from app.modules.record_forms import SHARED_LAYOUT, place_choices
+from app.modules.record_forms import SHARED_LAYOUT, place_choices, site_first
 from app.modules.record_pages import read_list, ticked_ids, trail_of
 from app.modules.web import page_or_partial, see_other
 
@@ -62,7 +62,7 @@ def index() -> str:
 @allow(Role.OPERATOR)
 def add() -> ResponseReturnValue:
     if not place_choices():
-        return see_other(url_for("planner.sites"))
+        return site_first()
     form, now = NewClusterForm(), datetime.now(UTC)
     if form.validate_on_submit() and form.taken(
         lambda: cluster_service.create_cluster(

@@ -18,7 +18,7 @@ from app.modules.planner.forms import IdeaFilterForm, IdeaForm, NewIdeaForm
 from app.modules.planner.list_columns import IDEA_COLUMNS
 from app.modules.record_decisions import Decision, decide_page
 from app.modules.record_editing import Editing, edit_page, form_page
-from app.modules.record_forms import SHARED_LAYOUT, place_choices
+from app.modules.record_forms import SHARED_LAYOUT, place_choices, site_first
 from app.modules.record_pages import read_list, trail_of
 from app.modules.web import page_or_partial, see_other
 
@@ -77,7 +77,7 @@ def index() -> str:
 def add() -> ResponseReturnValue:
     """Create an idea by hand, for a cluster (`?cluster=`) or any sector."""
     if not place_choices():
-        return see_other(url_for("planner.sites"))
+        return site_first()
     cluster_id, now = row_id(request.args.get("cluster")), datetime.now(UTC)
     cluster = owned_or_404(Cluster, cluster_id) if cluster_id else None
     form = IdeaForm() if cluster else NewIdeaForm()

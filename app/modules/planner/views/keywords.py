@@ -17,7 +17,7 @@ from app.modules.planner.forms import KeywordFilterForm, KeywordForm, NewKeyword
 from app.modules.planner.list_columns import KEYWORD_COLUMNS
 from app.modules.record_decisions import Decision, decide_page
 from app.modules.record_editing import Editing, edit_page, form_page
-from app.modules.record_forms import SHARED_LAYOUT, place_choices
+from app.modules.record_forms import SHARED_LAYOUT, place_choices, site_first
 from app.modules.record_pages import read_list, trail_of
 from app.modules.web import page_or_partial, see_other
 
@@ -75,7 +75,7 @@ def index() -> str:
 @allow(Role.OPERATOR)
 def add() -> ResponseReturnValue:
     if not place_choices():
-        return see_other(url_for("planner.sites"))
+        return site_first()
     form, now = NewKeywordForm(), datetime.now(UTC)
     if form.validate_on_submit() and form.taken(lambda: _add(form, now)):
         db.session.commit()

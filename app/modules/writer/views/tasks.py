@@ -17,7 +17,7 @@ from app.modules.gate.numbers import row_id
 from app.modules.list_columns import chosen_columns
 from app.modules.record_decisions import Decision, decide_page
 from app.modules.record_editing import Editing, edit_page, form_page
-from app.modules.record_forms import SHARED_LAYOUT, place_choices
+from app.modules.record_forms import SHARED_LAYOUT, place_choices, site_first
 from app.modules.record_pages import read_list, trail_of
 from app.modules.web import page_or_partial, see_other
 from app.modules.writer.forms import NewTaskForm, TaskFilterForm, TaskForm
@@ -80,7 +80,7 @@ def index() -> str:
 def add() -> ResponseReturnValue:
     """Create a task by hand, of an idea (`?idea=`) or in any sector."""
     if not place_choices():
-        return see_other(url_for("planner.sites"))
+        return site_first()
     idea_id, now = row_id(request.args.get("idea")), datetime.now(UTC)
     idea = owned_or_404(Idea, idea_id) if idea_id else None
     form = TaskForm(**_from_idea(idea)) if idea else NewTaskForm()

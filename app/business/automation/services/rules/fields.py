@@ -226,9 +226,9 @@ class RuleFields(BaseModel):
     monthly_budget: Annotated[
         int | None,
         Option(
-            "Credits per month",
+            "Monthly budget",
             "limits",
-            hint="Leave it empty for no monthly limit.",
+            hint="Most credits in a month. Leave it empty for no limit.",
             words={None: "no limit"},
             is_limit=True,
             frees=True,
