@@ -5,12 +5,26 @@ once, by a guarded UPDATE; a guard that does not hold, or a charge that is there
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Integer, Update, bindparam, func, select, tuple_, update
-from sqlalchemy import cast as sql_cast
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    MetaData,
+    String,
+    Table,
+    Update,
+    bindparam,
+    func,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
@@ -24,10 +38,12 @@ from app.business.billing.models import (
     SpendCounter,
 )
 from app.business.billing.services.spend_counters import Budget
-from app.business.row_sets import insert_each
+from app.business.row_sets import Columns, document, given_rows, insert_each, is_on_postgresql
 from app.business.updates import changed_rows, table_of
-from app.business.upsert import insert_many_new
+from app.business.upsert import Given, insert_many_new
 
+Sums = Given | Mapping[str, ColumnElement[Any]]
+"""The columns of a row of `_SUMS`."""
 Key = tuple[int, str, int, str]
 """Account, scope, scope id and period of a counter."""
 
@@ -104,11 +120,13 @@ def charge_at_once(session: Session, charges: Sequence[Charge], now: datetime) -
     keys = sorted(counters)
     missing: list[RowValues] = [_named(key) | {"spent": 0, "held": 0} for key in keys]
     insert_many_new(session, SpendCounter, missing, SpendCounter.id, is_shown=False)
-    _change(session, _COUNT, [_values(key, counters[key]) | {"most": limits[key]} for key in keys])
+    counted: list[RowValues] = [_named(key) | _summed(counters[key]) | {"most": limits[key]} for key in keys]
+    _change(session, _count, counted)
     insert_each(session, CreditHold, holds, is_shown=False)
     insert_each(session, CreditHoldPart, parts, is_shown=False)
     insert_each(session, CreditEntry, entries, is_shown=False)
-    _change(session, _PAY, [_of_account(key, accounts[key]) for key in sorted(accounts)])
+    paid: list[RowValues] = [{"account_id": key} | _summed(accounts[key]) for key in sorted(accounts)]
+    _change(session, _pay, paid)
     for account_id in accounts:
         _forget(session, account_id)
 
@@ -145,20 +163,8 @@ def _named(key: Key) -> RowValues:
     return dict(zip(("account_id", "scope", "scope_id", "period"), key, strict=True))
 
 
-def _values(key: Key, counted: _Sum) -> RowValues:
-    account_id, scope, scope_id, period = key
-    return {
-        "account_id_1": account_id,
-        "of_scope": scope,
-        "of_id": scope_id,
-        "of_period": period,
-        "amount": counted.amount,
-        "needed": counted.needed,
-    }
-
-
-def _of_account(account_id: int, counted: _Sum) -> RowValues:
-    return {"id_1": account_id, "amount": counted.amount, "needed": counted.needed}
+def _summed(counted: _Sum) -> RowValues:
+    return {"amount": counted.amount, "needed": counted.needed}
 
 
 def _hold(charge: Charge, now: datetime) -> RowValues:
@@ -188,9 +194,33 @@ def _entry(charge: Charge, balance_after: int, now: datetime) -> RowValues:
     }
 
 
-def _change(session: Session, statement: Update, rows: Sequence[RowValues]) -> None:
-    if changed_rows(session, statement, rows) != len(rows):
+def _change(session: Session, change: Callable[[Sums], Update], rows: Sequence[RowValues]) -> None:
+    if _changed(session, change, rows) != len(rows):
         raise NoRoom
+
+
+def _changed(session: Session, change: Callable[[Sums], Update], rows: Sequence[RowValues]) -> int:
+    """Make the change that each of the rows says; returns how many there was room for."""
+    columns = tuple(rows[0])
+    given: RowValues | list[RowValues]
+    if is_on_postgresql(session):
+        same, given = document(rows)
+        statement = _changing_all(change, columns, same)
+    else:
+        given = [{f"given_{name}": value for name, value in row.items()} for row in rows]
+        statement = _changing_one(change, columns)
+    accounts = frozenset(row["account_id"] for row in rows)
+    return changed_rows(session, statement.execution_options(accounts=accounts), given)
+
+
+@lru_cache
+def _changing_all(change: Callable[[Sums], Update], columns: Columns, same: Columns) -> Update:
+    return change(given_rows(_SUMS, columns, same).subquery("given").c)
+
+
+@lru_cache
+def _changing_one(change: Callable[[Sums], Update], columns: Columns) -> Update:
+    return change({name: bindparam(f"given_{name}", type_=_SUMS.c[name].type) for name in columns})
 
 
 def _forget(session: Session, account_id: int) -> None:
@@ -200,22 +230,33 @@ def _forget(session: Session, account_id: int) -> None:
         session.expire(account, ["credits_balance", "credits_held"])
 
 
+_SUMS = Table(
+    "sums",
+    MetaData(),
+    *(Column(name, BigInteger) for name in ("account_id", "scope_id", "amount", "needed", "most")),
+    *(Column(name, String) for name in ("scope", "period")),
+)
+"""No table of the database: the types of what a row of sums says. needed: what there must be room for at most on the
+way to `amount` · most: the limit, none where there is none."""
 _counter, _account = table_of(SpendCounter).c, table_of(Account).c
-_needed = bindparam("needed", type_=Integer)
-_used = _counter.spent + _counter.held + _needed
-_COUNT = (
-    update(table_of(SpendCounter))
-    .where(
-        _counter.account_id == bindparam("account_id_1"),
-        _counter.scope == bindparam("of_scope"),
-        _counter.scope_id == bindparam("of_id"),
-        _counter.period == bindparam("of_period"),
-        _used <= func.coalesce(sql_cast(bindparam("most"), Integer), _used),
+
+
+def _count(given: Sums) -> Update:
+    used = _counter.spent + _counter.held + given["needed"]
+    return (
+        update(table_of(SpendCounter))
+        .where(
+            *(_counter[name] == given[name] for name in ("account_id", "scope", "scope_id", "period")),
+            used <= func.coalesce(given["most"], used),
+        )
+        .values(spent=_counter.spent + given["amount"])
     )
-    .values(spent=_counter.spent + bindparam("amount", type_=Integer))
-)
-_PAY = (
-    update(table_of(Account))
-    .where(_account.id == bindparam("id_1"), _account.credits_balance - _account.credits_held >= _needed)
-    .values(credits_balance=_account.credits_balance - bindparam("amount", type_=Integer))
-)
+
+
+def _pay(given: Sums) -> Update:
+    available = _account.credits_balance - _account.credits_held
+    return (
+        update(table_of(Account))
+        .where(_account.id == given["account_id"], available >= given["needed"])
+        .values(credits_balance=_account.credits_balance - given["amount"])
+    )

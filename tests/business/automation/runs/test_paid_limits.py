@@ -108,7 +108,7 @@ def test_a_budget_without_a_guard_is_found(
 def test_a_guard_whose_rows_are_not_counted_is_found(
     machine: Machine, level: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(set_charges, "_change", lambda session, update_, rows: session.execute(update_, rows))
+    monkeypatch.setattr(set_charges, "_change", set_charges._changed)
     assert not guards_hold(machine, level, monkeypatch)
 
 

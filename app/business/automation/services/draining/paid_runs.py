@@ -186,7 +186,7 @@ def price_of(paid: PaidRuns, run: PlainRun, amount: int | None = None, reason: s
         amount=held if amount is None else amount,
         key=key_of(run),
         reason=reason,
-        budgets=(*kind.context.budgets, site),
+        budgets=(*kind.budgets, site),
     )
 
 

@@ -10,6 +10,7 @@ from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.opening import Opening, values_of_rule
 from app.business.automation.services.runs.steps import Step, steps_of
 from app.business.base import RowValues
+from app.business.billing.services.spend_counters import Budget
 
 
 @dataclass(eq=False)
@@ -35,6 +36,11 @@ class RunKind:
     @cached_property
     def scope(self) -> RuleScope:
         return self.context.scope
+
+    @cached_property
+    def budgets(self) -> tuple[Budget, ...]:
+        """What counts the credits of each of its runs, beside the budgets of sites."""
+        return tuple(self.context.budgets)
 
     @cached_property
     def local_day(self) -> date:
