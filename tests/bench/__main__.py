@@ -15,6 +15,7 @@ from tests.bench import (
     planning,
     selection,
     size,
+    upkeep,
     waiting,
 )
 from tests.bench.engines import engines
@@ -24,6 +25,7 @@ WORKLOADS = (
     planning.lines,
     conditions.lines,
     bursts.lines,
+    upkeep.lines,
     waiting.lines,
     selection.lines,
     imports.lines,

@@ -1,13 +1,11 @@
 """W3: whole answers of every page and list that shows runs, beside the least that Flask and Jinja need for fifty rows.
 
 The limit and the same pages over ten thousand and over many more runs take turns, so that what else the machine does
-falls on all. On SQLite the CPU time of the process counts; PostgreSQL works in processes of its own, so there the time
-that passes does.
+falls on all. What counts is processor time, on PostgreSQL that of its processes too.
 """
 
 import os
 import statistics
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ from app.business.paging import encode
 from app.infrastructure.database import db
 from app.modules.automation.views.history import LIMIT
 from tests.bench import many_runs
+from tests.bench.clocks import clock_of
 from tests.bench.consoles import console
 from tests.bench.engines import beside
 from tests.bench.many_runs import Filled
@@ -84,9 +83,8 @@ def lines(engine: Engine, many: int = MANY, rounds: int = ROUNDS) -> Iterator[Li
     with ExitStack() as stack:
         few = stack.enter_context(_served(stack.enter_context(beside(engine)), FEW))
         all_of_them = stack.enter_context(_served(engine, many))
-        is_cpu = engine.dialect.name == "sqlite"
-        clock = time.process_time if is_cpu else time.perf_counter
-        of = f"{engine.dialect.name}, {'CPU' if is_cpu else 'wall'}"
+        clock, kind = clock_of(engine)
+        of = f"{engine.dialect.name}, {kind}"
         for before, place in zip(few.places, all_of_them.places, strict=True):
             asks = (all_of_them.limit, partial(few.ask, before), partial(all_of_them.ask, place))
             limit, small, large = _in_turn(asks, clock, rounds)
