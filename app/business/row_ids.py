@@ -1,8 +1,10 @@
 """Ids of rows before they are inserted, where other rows have to name them."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
-from sqlalchemy import func, select
+from sqlalchemy import Integer, Select, bindparam, cast, func, select
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from app.business.base import AccountOwned
@@ -15,8 +17,15 @@ def next_ids(session: Session, model: type[AccountOwned], number: int) -> Sequen
     if not number:
         return ()
     if is_on_postgresql(session):
-        sequence = func.pg_get_serial_sequence(table_of(model).name, "id")
-        following = select(func.nextval(sequence)).select_from(func.generate_series(1, number))
-        return sorted(session.scalars(following))
+        return sorted(session.scalars(_following(table_of(model).name), {"number": number}))
     last = session.scalar(select(func.max(model.id))) or 0
     return range(last + 1, last + 1 + number)
+
+
+@lru_cache(maxsize=64)
+def _following(table: str) -> Select[int]:
+    """As many numbers of the table's sequence as `number` says."""
+    # As a query of its own its name is looked up once, not for each number.
+    sequence = select(cast(func.pg_get_serial_sequence(table, "id"), postgresql.REGCLASS)).scalar_subquery()
+    numbers = func.generate_series(1, bindparam("number", type_=Integer))
+    return select(func.nextval(sequence)).select_from(numbers)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     BindParameter,
     ColumnElement,
     FromClause,
@@ -19,17 +20,19 @@ from sqlalchemy import (
     String,
     Table,
     Update,
+    any_,
     bindparam,
     cast,
     column,
     func,
     insert,
+    literal,
     select,
     true,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.business.base import Base, RowValues, Values
 from app.business.prepared_rows import RowInsert, RowStatement, inserting, updating
@@ -44,6 +47,14 @@ GivenRows = Select[Any]
 def is_on_postgresql(session: Session) -> bool:
     """Whether the session's database is PostgreSQL; else it is SQLite."""
     return session.get_bind().dialect.name == "postgresql"
+
+
+def among(session: Session, column: InstrumentedAttribute[int], ids: Sequence[int]) -> ColumnElement[bool]:
+    """Whether the column has one of many ids, which PostgreSQL gets as one value: hundreds of parameters cost it, its
+    driver and whoever writes the statement more than the rows do."""
+    if is_on_postgresql(session):
+        return column == any_(literal(list(ids), postgresql.ARRAY(BigInteger)))
+    return column.in_(ids)
 
 
 def insert_each(

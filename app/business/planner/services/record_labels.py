@@ -1,6 +1,6 @@
 """Labels of many records, changed by one statement."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -12,14 +12,14 @@ from app.business.folded_columns import with_folded
 from app.business.planner.models import Record
 from app.business.planner.services.record_edit import clean_labels
 from app.business.planner.services.record_versions import STALE
-from app.business.row_sets import update_each
+from app.business.row_sets import among, update_each
 
 
 def relabel(
     session: Session,
     model: type[Record],
     account_id: int,
-    ids: Collection[int],
+    ids: Sequence[int],
     change: Callable[[list[str]], list[str]],
     *,
     run_id: int,
@@ -31,7 +31,7 @@ def relabel(
     """
     query = (
         select(model.id, model.labels, model.version, model.made_by_run_id, model.made_version)
-        .where(model.account_id == account_id, model.id.in_(ids))
+        .where(model.account_id == account_id, among(session, model.id, ids))
         .order_by(model.id)
         .with_for_update(key_share=True)
     )

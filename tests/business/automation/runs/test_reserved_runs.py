@@ -9,13 +9,15 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services import rule_engine
+from app.business.automation.services.action_executor import ActionExecutor
+from app.business.automation.services.draining import drain as drain_module
 from app.business.automation.services.draining import plain_runs
 from app.business.automation.services.draining.drain import drain
 from app.business.automation.services.draining.pace import Pace
 from app.business.automation.services.draining.plain_runs import first_plain_runs
 from app.business.automation.services.runs import commands
 from app.business.automation.services.runs.lease import claim_run
-from app.business.automation.services.runs.reservations import RESERVED_FOR, reserve
+from app.business.automation.services.runs.reservations import RESERVED_FOR, Reservation, reserve
 from tests.business.automation.machine import Machine
 from tests.business.automation.runs.batch_world import drain_all, five_due, labelled
 from tests.factories import NOW
@@ -86,6 +88,25 @@ def test_what_a_drain_does_not_come_to_is_free_at_once(machine: Machine) -> None
     )
     held = select(func.count(ScheduledTask.id)).where(ScheduledTask.lease_token.is_not(None))
     assert machine.session.scalar(held) == 0
+
+
+def test_where_runs_need_transactions_of_their_own_few_are_reserved_with_them(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those behind them would be reserved and given back each time."""
+    reserved: list[int] = []
+    real = drain_module.reserve
+
+    def note(*given: Any) -> Reservation:
+        found = real(*given)
+        reserved.append(len(found.rules))
+        return found
+
+    monkeypatch.setattr(drain_module, "reserve", note)
+    monkeypatch.setattr(ActionExecutor, "fits_one_transaction", lambda *_: False)
+    monkeypatch.setattr(plain_runs, "has_plain_size", lambda *_: False)
+    assert drain_all(machine).executed == 5
+    assert (reserved, labelled(machine), machine.breaches()) == ([5, 2, 2, 2, 1, 0], 5, [])
 
 
 def test_a_reservation_that_is_not_checked_is_found(

@@ -99,9 +99,10 @@ def drain(
     return drained
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Source:
-    """Where runs are taken from."""
+    """Where runs are taken from. most_reserved: as many as it is likely to execute before one of them needs
+    transactions of its own, for which the others are given back."""
 
     engine: RuleEngine
     queue: str
@@ -110,6 +111,7 @@ class _Source:
     turns: Turns
     has_sets: bool
     """Whether runs that need no service may be executed together."""
+    most_reserved: int = MOST_RESERVED
 
     def left_out(self, session: Session, now: datetime) -> set[int]:
         return {account_id for queue in self.behind for account_id in due_accounts(session, queue, now)}
@@ -146,7 +148,7 @@ def _execute_selected(source: _Source, most: int, drained: Drained, is_over: IsO
 def _execute_reserved(source: _Source, most: int, drained: Drained, is_over: IsOver) -> bool:
     """Execute the next runs together; False when none is due."""
     engine, queue = source.engine, source.queue
-    most = min(most, MOST_RESERVED)
+    most = min(most, source.most_reserved)
     with engine.transaction() as session:
         # Read the clock after getting the write lock, from which on nobody else reserves.
         session.connection()
@@ -154,8 +156,11 @@ def _execute_reserved(source: _Source, most: int, drained: Drained, is_over: IsO
         reservation = reserve(session, queue, most, now, source.left_out(session, now), source.turns)
         if len(reservation.rules) == most:
             wake(session, [queue])
+    before, reserved = drained.executed, len(reservation.rules)
     _Batch(engine, reservation, drained, source.pace).execute(is_over)
-    return bool(reservation.rules)
+    executed = drained.executed - before
+    source.most_reserved = min(MOST_RESERVED, 2 * max(executed, 1) if executed < reserved else 2 * most)
+    return bool(reserved)
 
 
 class _Batch:

@@ -20,6 +20,7 @@ from app.business.automation.services.conditions.nodes import Node, counts, fiel
 from app.business.automation.services.draining.plain_run import PlainRun, PlainRuns, RunKind
 from app.business.automation.services.runs.record_selection import Choice
 from app.business.planner.models import Site, SiteStatus
+from app.business.row_sets import among
 
 RecordKey = tuple[str, int]
 """Record type and id."""
@@ -103,8 +104,10 @@ def read_records(session: Session, plain: PlainRuns, *, to_label: bool = False) 
         columns = dict.fromkeys(
             (*PLACE, *(["labels"] if to_label else []), *read_columns(nodes, record_type))
         )
-        rows = session.execute(_query(record_type, tuple(columns), to_label), {"ids": ids})
-        found.seen.update(((record_type, row["id"]), dict(row)) for row in rows.mappings())
+        query = _query(record_type, tuple(columns), to_label)
+        rows = session.execute(query.where(among(session, MODELS[record_type].id, ids)))
+        names = (*columns, SITE_STATUS)
+        found.seen.update(((record_type, row.id), dict(zip(names, row, strict=True))) for row in rows)
     rules = {one.context.rule.id for one in plain.kinds}
     for rule_id, record_type, record_id, run_id in session.execute(_CLAIMED, {"rules": rules}):
         found.held[rule_id, record_type, record_id] = run_id
@@ -134,10 +137,8 @@ _CLAIMED = select(RuleRecord.rule_id, RuleRecord.record_type, RuleRecord.record_
 def _query(record_type: str, columns: tuple[str, ...], to_label: bool) -> Select[Any]:
     model = MODELS[record_type]
     values = [getattr(model, name) for name in columns]
-    rows = (
-        select(*values, Site.status.label(SITE_STATUS))
-        .join(Site, (Site.id == model.site_id) & (Site.account_id == model.account_id))
-        .where(model.id.in_(bindparam("ids", expanding=True)))
+    rows = select(*values, Site.status.label(SITE_STATUS)).join(
+        Site, (Site.id == model.site_id) & (Site.account_id == model.account_id)
     )
     # In one order, so that two workers never wait for each other.
     return rows.order_by(model.id).with_for_update(key_share=True, of=model) if to_label else rows

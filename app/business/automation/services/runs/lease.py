@@ -106,8 +106,7 @@ def renew(session: Session, lease: Lease, now: datetime) -> datetime | None:
 
     Raises LeaseLost when the run has another token.
     """
-    renewal = _RENEWAL.returning(ScheduledTask.cancel_requested_at)
-    row = session.execute(renewal, _of_lease(lease, now)).one_or_none()
+    row = session.execute(_RENEWED, _of_lease(lease, now)).one_or_none()
     if row is None:
         raise LeaseLost
     return row[0]
@@ -115,8 +114,7 @@ def renew(session: Session, lease: Lease, now: datetime) -> datetime | None:
 
 def renew_and_read(session: Session, lease: Lease, now: datetime) -> ScheduledTask:
     """Like `renew`, and returns the whole row as it is now. Raises LeaseLost."""
-    renewal = _RENEWAL.returning(ScheduledTask).execution_options(populate_existing=True)
-    run = session.scalar(renewal, _of_lease(lease, now))
+    run = session.scalar(_RENEWED_AND_READ, _of_lease(lease, now))
     if run is None:
         raise LeaseLost
     return run
@@ -137,6 +135,8 @@ _RENEWAL = (
     # No page shows the lease, and there are several of these writes per minute.
     .execution_options(synchronize_session=False, is_shown=False)
 )
+_RENEWED = _RENEWAL.returning(ScheduledTask.cancel_requested_at)
+_RENEWED_AND_READ = _RENEWAL.returning(ScheduledTask).execution_options(populate_existing=True)
 
 
 def expired(now: datetime) -> ColumnElement[bool]:

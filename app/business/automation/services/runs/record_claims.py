@@ -13,7 +13,7 @@ from app.business.automation.services.rule_parts import Json
 from app.business.automation.services.runs.context import RunContext
 from app.business.base import Assigned, RowValues
 from app.business.planner.models import Record
-from app.business.row_sets import upsert_each
+from app.business.row_sets import among, upsert_each
 from app.business.upsert import upsert_many
 
 FAILURES_TO_SET_ASIDE = 3
@@ -253,10 +253,10 @@ def settle(
     release(session, context)
 
 
-def _end(session: Session, context: RunContext, ids: Iterable[int], **values: Assigned) -> None:
+def _end(session: Session, context: RunContext, ids: Sequence[int], **values: Assigned) -> None:
     session.execute(
         _mine(context)
-        .where(RuleRecord.record_type == context.run.record_type, RuleRecord.record_id.in_(list(ids)))
+        .where(RuleRecord.record_type == context.run.record_type, among(session, RuleRecord.record_id, ids))
         .values(updated_at=context.now, **values)
     )
 

@@ -26,6 +26,7 @@ from app.business.automation.services.runs.record_claims import (
 from app.business.automation.services.runs.start_list import NO_LIST, ListSpan, start_records, stretch_of
 from app.business.automation.services.runs.windows import window_of
 from app.business.planner.models import Record
+from app.business.row_sets import among
 
 CHUNK = 5000
 
@@ -106,7 +107,7 @@ def _of_given(session: Session, context: RunContext, given: Sequence[int]) -> Ch
     order = () if context.run.from_step else _order(context)
     for start in range(0, len(given), CHUNK):
         chunk = list(given[start : start + CHUNK])
-        query = select(model.id, _is_held(context, model)).where(clause, model.id.in_(chunk))
+        query = select(model.id, _is_held(context, model)).where(clause, among(session, model.id, chunk))
         found += session.execute(query.order_by(*order)).all()
     return _choice_of(context, given, found)
 
