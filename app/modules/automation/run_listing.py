@@ -38,11 +38,18 @@ _PEOPLE = (
 
 
 def run_listing(
-    endpoint: str, scope: Scope, now: datetime, *, limit: int, own: Mapping[str, Any] | None = None
+    endpoint: str,
+    scope: Scope,
+    now: datetime,
+    *,
+    limit: int,
+    own: Mapping[str, Any] | None = None,
+    sites: Named | None = None,
 ) -> Context:
-    """The context of `history_table.html`. own: parameters that the page has besides the filter."""
+    """The context of `history_table.html`. own: parameters that the page has besides the filter · sites: those that the
+    person sees, where the page has read them already."""
     session = db.session()
-    form, names = history_filter(session)
+    form, names = history_filter(session, sites)
     cursor, own = request.args.get("cursor"), own or {}
     page = listed_page(session, scope, form.chosen_runs(now), cursor, limit, now)
     kept: dict[str, Any] = {name: value for name, value in kept_filters().items() if name not in own}
@@ -68,10 +75,10 @@ def run_listing(
     }
 
 
-def history_filter(session: Session) -> tuple[HistoryFilter, Names]:
+def history_filter(session: Session, sites: Named | None = None) -> tuple[HistoryFilter, Names]:
     """The filter with what it offers, and the names of sites and people for the table."""
     scope = current_person().scope
-    sites, people = load_sites(session, scope), _people(session, scope)
+    sites, people = load_sites(session, scope) if sites is None else sites, _people(session, scope)
     form = HistoryFilter(rule_names(session, scope), sites, people)
     return form, Names(dict(sites), dict(people))
 

@@ -6,10 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import func, select
 
 from app.business.accounts.models import Role
-from app.business.automation.models import AutomationRule
 from app.business.automation.services.auditing.accounting import unaccounted
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.forecast.planned_times import (
@@ -27,7 +26,6 @@ from app.business.automation.services.history.time_saved import hours_saved
 from app.business.automation.services.reports.morning_line import report_of_today, sentences
 from app.business.automation.services.rules.known_rules import RulesRead
 from app.business.periods import Period, day_of, last_days, this_month
-from app.business.plain_rows import plain_rows
 from app.business.time_zones import start_of_day
 from app.business.writer.models import Content, ContentStatus
 from app.infrastructure.database import db
@@ -90,7 +88,9 @@ def show() -> ResponseReturnValue:
     short = short_address()
     if short and not htmx().is_partial:
         return redirect(short)
-    runs = run_listing("automation.dashboard", overview.scope, now, limit=RECENT, own=overview.kept)
+    runs = run_listing(
+        "automation.dashboard", overview.scope, now, limit=RECENT, own=overview.kept, sites=overview.sites
+    )
     runs |= {"next_url": None, "all_url": url_for("automation.history", **runs["kept"])}
     if htmx().is_partial:
         return partial(runs, short)
@@ -120,7 +120,7 @@ def _operated(overview: Overview, now: datetime) -> Context:
         "totals": totals,
         "late": figures.lateness(session, scope, _started(overview, now), overview.zone, now),
         "credits_used": used.total,
-        "by_rule": _by_rule(used),
+        "by_rule": _by_rule(rules, used),
         "by_site": _by_site(used, overview),
         "by_action": _by_action(used),
         "flow": flow,
@@ -152,18 +152,11 @@ def _outcomes(overview: Overview, now: datetime) -> list[tuple[str, Outcomes]]:
     return [(day_text(on), found) for on, found in days.items()]
 
 
-def _by_rule(used: CreditUse) -> list[CreditShare]:
+def _by_rule(rules: RulesRead, used: CreditUse) -> list[CreditShare]:
     ids, url = list(used.by_rule)[:TOP], addresses_of("automation.rule")
-    wanted = {"account_id": current_person().account.id, "ids": ids}
-    names = dict(iter(plain_rows(db.session(), _NAMES, wanted))) if ids else {}
+    names = {rule.id: rule.name for rule in rules.of(ids)}
     named = {id: (names.get(id, f"Rule {id}"), url(id) if opens_rule(id) else "") for id in ids}
     return _parts(used.by_rule, named)
-
-
-_NAMES = select(AutomationRule.id, AutomationRule.name).where(
-    AutomationRule.account_id == bindparam("account_id"),
-    AutomationRule.id.in_(bindparam("ids", expanding=True)),
-)
 
 
 def _by_site(used: CreditUse, overview: Overview) -> list[CreditShare]:

@@ -19,6 +19,7 @@ from app.business.base import Id, UtcDateTime
 from app.business.periods import Period
 from app.business.plain_rows import plain_rows
 from app.business.time_zones import start_of_day
+from app.business.words_as_text import words_as_text
 
 BY_HAND = (Cause.MANUAL, Cause.API)
 KEPT = 64
@@ -109,7 +110,7 @@ def spending(session: Session, account_id: int, dates: Sequence[date], zone: str
 def _by_source(account_id: int, zone: str, dates: tuple[date, ...]) -> Select[int, int, str, date, int, int]:
     of = sources(account_id, zone, dates).c
     source = (of.rule_id, of.site_id, of.cause, of.on)
-    return select(*source, func.sum(of.used), func.sum(of.runs)).group_by(*source)
+    return words_as_text(select(*source, func.sum(of.used), func.sum(of.runs)).group_by(*source))
 
 
 def used_by_rule(session: Session, account_id: int, period: Period, zone: str) -> dict[int, tuple[int, int]]:
@@ -124,7 +125,7 @@ def _used_by_rule(account_id: int, zone: str, dates: tuple[date, ...]) -> Select
     of = sources(account_id, zone, dates).c
     used = func.sum(of.used)
     query = select(of.rule_id, used, func.sum(of.runs)).group_by(of.rule_id)
-    return query.order_by(used.desc(), of.rule_id)
+    return words_as_text(query.order_by(used.desc(), of.rule_id))
 
 
 @dataclass(frozen=True)
