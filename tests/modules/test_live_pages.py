@@ -98,7 +98,7 @@ def owner(app: Flask, session: Session, scene: Scene) -> FlaskClient:
 
 Change = Callable[[Scene], Any]
 Places = Sequence[tuple[str, str]]
-PLANNED = '<dd class="stat-value">1</dd>\n  <dd class="stat-sub"><span>planned and not due yet'
+PLANNED = '<dd class="stat-value">1</dd>\n  <dd class="stat-sub"><span>planned for the next minutes'
 SHOWN: list[tuple[str, Change, Places]] = []
 
 
