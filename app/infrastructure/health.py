@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from redis import Redis, RedisError
+from redis import RedisError
 
 from app.business.automation.services.runs.opening import LONG_QUEUE
 from app.business.database_faults import FAULTS
 from app.infrastructure.messaging import heartbeats, queues
-from app.infrastructure.messaging.heartbeats import Audited, WorkerState
+from app.infrastructure.messaging.heartbeats import Audited, Heard, WorkerState
 from app.infrastructure.readiness import (
     NEWER_TABLES,
     OLDER_TABLES,
@@ -75,9 +75,10 @@ class Health:
 def look(settings: Settings, now: datetime) -> Health:
     """Check every part. A queue server that is down is one of the results, not an error."""
     with connect(settings) as server:
-        states = check_readiness(server, now)
+        heard = Heard(server, now)
+        states = check_readiness(server, heard)
         try:
-            parts = [*_services(states, server), *_workers(server, now)]
+            parts = [*_services(states, heard), *_workers(heard)]
             return Health(parts, queues.waiting_jobs(server), heartbeats.last_audit(server))
         except (RedisError, OSError):
             return Health(list(_services(states, None)), {}, None)
@@ -97,12 +98,10 @@ def silent_parts(settings: Settings, now: datetime) -> str:
     return " ".join([*silent, *(queue for queue, _, _ in KINDS if queue not in queues_looked_at)])
 
 
-def _services(states: Mapping[str, str], connection: Redis | None) -> Iterator[HealthCheck]:
+def _services(states: Mapping[str, str], heard: Heard | None) -> Iterator[HealthCheck]:
     for key, (name, advice) in NAMES.items():
         is_well = states[key] == "ok"
-        last_heartbeat_at = (
-            heartbeats.last_heartbeat_at(connection, key) if connection and key in HEARTBEATS else None
-        )
+        last_heartbeat_at = heard.last_of(key) if heard and key in HEARTBEATS else None
         state = "" if is_well else SHOWN.get(states[key], f"{states[key][:1].upper()}{states[key][1:]}.")
         if is_well or states[key].startswith(WAITS):
             advice = ""
@@ -111,10 +110,9 @@ def _services(states: Mapping[str, str], connection: Redis | None) -> Iterator[H
         yield HealthCheck(name, is_well, state, advice, last_heartbeat_at)
 
 
-def _workers(connection: Redis, now: datetime) -> Iterator[HealthCheck]:
-    known = heartbeats.workers(connection, now)
+def _workers(heard: Heard) -> Iterator[HealthCheck]:
     for queue, name, advice in KINDS:
-        mine = [worker for worker in known if queue in worker.queues]
+        mine = [worker for worker in heard.workers if queue in worker.queues]
         state = f"{len(mine)} at work." if mine else "Not heard of for 30 seconds."
         yield HealthCheck(name, bool(mine), state, "" if mine else advice, _latest(mine))
 

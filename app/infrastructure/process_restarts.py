@@ -95,7 +95,8 @@ def restarts(session: Session, now: datetime, zone: ZoneInfo) -> Restarts:
     recent = {"since": datetime.combine(first, time(), zone)}
     shown = session.scalars(_LATEST, recent).all()
     days = dict.fromkeys((first + timedelta(days=number) for number in range(SHOWN_FOR.days)), 0)
-    for at in session.scalars(_TIMES, recent):
+    is_all = len(shown) < MOST_SHOWN
+    for at in [one.ended_at for one in shown] if is_all else session.scalars(_TIMES, recent):
         days[at.astimezone(zone).date()] += 1
     return Restarts(shown, days)
 

@@ -4,7 +4,7 @@ import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from app.business.base import Base
 from app.business.database_faults import AWAY, BY_ERRNO, READ_ONLY, fault_of, in_one_line
 from app.infrastructure.database import db, hardly_waiting, migrate, only_reading
 from app.infrastructure.messaging import heartbeats, queues
+from app.infrastructure.messaging.heartbeats import Heard
 from app.infrastructure.schema import is_protected
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ NEEDS = {
 NAMES = {"database": "the database", "queue": "the queue server"}
 
 
-def check_readiness(server: Redis, now: datetime) -> Mapping[str, str]:
+def check_readiness(server: Redis, heard: Heard) -> Mapping[str, str]:
     """State by check: database, migrations, queue, scheduler, sweep, workers. `server`: the queue server.
 
     Only the failing part is reported; what depends on it is skipped. Details go to the log, never to the caller.
@@ -53,9 +54,9 @@ def check_readiness(server: Redis, now: datetime) -> Mapping[str, str]:
         "database": _database,
         "queue": lambda: _queue(server),
         "migrations": _migrations,
-        "scheduler": lambda: _heartbeat_state(server, heartbeats.SCHEDULER, SCHEDULER_SILENCE, now),
-        "sweep": lambda: _heartbeat_state(server, heartbeats.SWEEP, SWEEP_SILENCE, now),
-        "workers": lambda: _workers(server, now),
+        "scheduler": lambda: _heartbeat_state(heard, heartbeats.SCHEDULER, SCHEDULER_SILENCE),
+        "sweep": lambda: _heartbeat_state(heard, heartbeats.SWEEP, SWEEP_SILENCE),
+        "workers": lambda: _workers(heard),
     }
     states: dict[str, str] = {}
     for name, check in checks.items():
@@ -161,16 +162,15 @@ def _queue(server: Redis) -> str:
     return "ok"
 
 
-def _workers(server: Redis, now: datetime) -> str:
-    alive = heartbeats.workers(server, now)
-    looked_at = {queue for worker in alive for queue in worker.queues}
+def _workers(heard: Heard) -> str:
+    looked_at = {queue for worker in heard.workers for queue in worker.queues}
     missing = [queue for queue in queues.QUEUES if queue not in looked_at]
     return f"no worker looks at {', '.join(missing)}" if missing else "ok"
 
 
-def _heartbeat_state(server: Redis, name: str, within: timedelta, now: datetime) -> str:
-    last_heartbeat_at = heartbeats.last_heartbeat_at(server, name)
+def _heartbeat_state(heard: Heard, name: str, within: timedelta) -> str:
+    last_heartbeat_at = heard.last_of(name)
     if last_heartbeat_at is None:
         return "not heard of"
-    silent = now - last_heartbeat_at
+    silent = heard.now - last_heartbeat_at
     return "ok" if silent <= within else f"silent for {silent.total_seconds():.0f} s"

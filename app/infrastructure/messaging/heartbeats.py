@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 from redis import Redis
 from rq.utils import as_text
@@ -81,6 +82,26 @@ def workers(connection: Redis, now: datetime) -> list[WorkerState]:
         rows = pipeline.execute()
     states = [_state(key, row) for key, row in zip(keys, rows, strict=True) if row]
     return [state for state in states if now - state.last_heartbeat_at < FRESH_WORKER]
+
+
+class Heard:
+    """The heartbeats at one moment; each is read when it is first asked for, and once."""
+
+    def __init__(self, connection: Redis, now: datetime) -> None:
+        self.now = now
+        self._connection = connection
+        self._last: dict[str, datetime | None] = {}
+
+    @cached_property
+    def workers(self) -> list[WorkerState]:
+        """`workers`"""
+        return workers(self._connection, self.now)
+
+    def last_of(self, name: str) -> datetime | None:
+        """`last_heartbeat_at`"""
+        if name not in self._last:
+            self._last[name] = last_heartbeat_at(self._connection, name)
+        return self._last[name]
 
 
 def _state(key: str, row: dict[bytes, bytes]) -> WorkerState:

@@ -12,6 +12,7 @@ from app.business.automation.services.preflight.check import (
     brought_by_change,
     preflight_check,
 )
+from app.business.automation.services.rules.known_rules import known_rule
 from app.business.automation.services.rules.versions import read_definition
 from app.infrastructure.database import db
 from app.modules.automation.loop_diagram import Picture, picture_of
@@ -43,9 +44,9 @@ def of_rule(rule: AutomationRule, now: datetime) -> RuleCheck:
 
 def findings_of(rule: AutomationRule, now: datetime) -> list[Finding]:
     """The findings only."""
-    session = db.session()
+    session, known = db.session(), known_rule(rule)
     account = session.get_one(Account, rule.account_id)
-    return preflight_check(session, account, read_definition(rule), now, rule.id)
+    return preflight_check(session, account, known.definition, now, rule.id, faults=known.errors)
 
 
 def of_draft(form: RuleForm, now: datetime) -> RuleCheck | None:

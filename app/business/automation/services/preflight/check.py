@@ -18,6 +18,7 @@ from app.business.automation.services.preflight.rule_graph import RuleGraph, act
 from app.business.automation.services.preflight.start_findings import start_findings
 from app.business.automation.services.preflight.text_findings import text_findings
 from app.business.automation.services.rules.definition import RuleDefinition
+from app.business.automation.services.rules.references import Errors
 from app.business.automation.services.rules.repair import NEEDS_REPAIR, faults_of
 from app.business.automation.services.rules.restraint import only_restrains
 from app.business.errors import Blocked, Invalid
@@ -26,13 +27,19 @@ __all__ = ["Finding", "Level", "brought_by_change", "preflight_check", "require_
 
 
 def preflight_check(
-    session: Session, account: Account, rule: RuleDefinition, now: datetime, rule_id: int | None = None
+    session: Session,
+    account: Account,
+    rule: RuleDefinition,
+    now: datetime,
+    rule_id: int | None = None,
+    *,
+    faults: Errors | None = None,
 ) -> list[Finding]:
     """All findings about the rule as if it were on, the most serious first.
 
-    `rule_id`: the saved rule that it replaces.
+    `rule_id`: the saved rule that it replaces. `faults`: what is not valid in it, where that is known already.
     """
-    if faults := faults_of(rule):
+    if faults := faults_of(rule) if faults is None else faults:
         texts = list(text_findings(rule))
         said = {finding.field for finding in texts}
         return texts + [_invalid(path, " ".join(found)) for path, found in faults.items() if path not in said]
