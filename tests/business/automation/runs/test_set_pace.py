@@ -83,7 +83,7 @@ def test_a_set_whose_limits_are_not_checked_is_found(
 
 @dataclass
 class SlowMachine:
-    """Time passes by statements, and on SQLite by the rows that they write: `each` seconds."""
+    """Time passes by statements, and by the rows that they write: `each` seconds."""
 
     each: float = 0.001
     seconds: float = 0.0
@@ -91,10 +91,9 @@ class SlowMachine:
     transactions: list[float] = field(default_factory=list)
 
     def execute(
-        self, connection: Any, cursor: Any, statement: str, _values: object, _context: object, _many: bool
+        self, _connection: object, cursor: Any, statement: str, _values: object, _context: object, _many: bool
     ) -> None:
-        is_written = connection.dialect.name == "sqlite" and statement.startswith(("INSERT", "UPDATE"))
-        rows = cursor.rowcount if is_written else 0
+        rows = cursor.rowcount if statement.startswith(("INSERT", "UPDATE")) else 0
         self.seconds += self.each * (1 + rows)
 
     def begin(self, _connection: object) -> None:
