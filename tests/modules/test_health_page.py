@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from bs4 import BeautifulSoup
 from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
@@ -67,6 +68,19 @@ def test_a_scheduler_that_fell_silent_is_red(viewer: FlaskClient, valkey: Redis)
     row = part(viewer.get("/system").text, "Scheduler")
     assert re.search(r"Silent for 4\d s\.", row)
     assert re.search(r"4\d seconds ago", row)
+
+
+def test_books_that_do_not_agree_are_said_first(
+    viewer: FlaskClient, valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The tables of a test were not made by migrations.
+    monkeypatch.setattr(readiness, "_migrations", lambda: "ok")
+    tell_all_alive(valkey)
+    for broken, said in ([], "Everything works"), (["A hold is left."], "not everything adds up"):
+        heartbeats.note_audit(valkey, broken, datetime.now(UTC))
+        banner = BeautifulSoup(viewer.get("/system").text, "html.parser").select_one("main .banner")
+        assert banner
+        assert said in banner.text
 
 
 def test_the_account_sees_its_own_backlog_and_the_last_audit(
