@@ -16,6 +16,7 @@ from flask import session as cookie
 from app.business.accounts.models import Role
 from app.business.accounts.services.tokens import fingerprint
 from app.infrastructure.change_hints import hint_of
+from app.infrastructure.database import db
 from app.infrastructure.health import silent_parts
 from app.modules.access import is_api
 
@@ -70,15 +71,16 @@ class Machinery:
 
 
 def init_short_answer(app: Flask) -> None:
-    """Answer that nothing has changed before anything else is read; call it before access is guarded."""
+    """Read the mark of a known caller, and answer that nothing has changed, before anything else is read; call it
+    before access is guarded."""
     app.extensions["askers"] = Askers()
-    app.before_request(_say_nothing_moved)
+    app.before_request(_look_first)
 
 
 def init_live(app: Flask) -> None:
-    """Read the mark before any view reads rows; call it after access is guarded."""
+    """See to it that the mark is older than what pages show; call it after access is guarded."""
     app.extensions["machinery"] = Machinery()
-    app.before_request(_read_mark)
+    app.before_request(_keep_mark)
     app.add_template_global(live_mark)
     app.add_template_global(live_now)
 
@@ -93,12 +95,15 @@ def live_now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _say_nothing_moved() -> Response | None:
-    if request.endpoint != MOVED:
+def _look_first() -> Response | None:
+    if not _has_mark():
         return None
     asker = current_app.extensions["askers"].find(cookie.get("token", ""))
-    mark = _mark(*asker) if asker else ""
-    return unchanged(mark) if request.if_none_match.contains(mark) else None
+    if asker is None:
+        return None
+    mark = _mark(*asker)
+    g.mark_of_known = (asker, mark)
+    return unchanged(mark) if request.endpoint == MOVED and request.if_none_match.contains(mark) else None
 
 
 def unchanged(mark: str) -> Response:
@@ -108,12 +113,22 @@ def unchanged(mark: str) -> Response:
     return response
 
 
-def _read_mark() -> None:
+def _keep_mark() -> None:
     person = g.get("person")
-    if person is None or is_api() or request.headers.get("HX-Request"):
+    if person is None or not _has_mark():
         return
-    g.live_mark = _mark(person.account.id, person.role)
-    current_app.extensions["askers"].note(cookie["token"], person.account.id, person.role)
+    asker = (person.account.id, person.role)
+    known, mark = g.get("mark_of_known", (None, ""))
+    if asker != known:
+        mark = _mark(*asker)
+        # Who asks was read before it.
+        db.session.expire_all()
+    g.live_mark = mark
+    current_app.extensions["askers"].note(cookie["token"], *asker)
+
+
+def _has_mark() -> bool:
+    return not (is_api() or request.endpoint == "static" or request.headers.get("HX-Request"))
 
 
 def _mark(account_id: int, role: Role) -> str:
