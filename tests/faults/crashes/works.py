@@ -15,7 +15,7 @@ from app.business.planner.services.import_file import read_import_file
 from app.business.planner.services.import_parts import Destination, WritePace, choices_for
 from app.business.planner.services.keyword_service import add_keyword
 from app.infrastructure.database import transaction
-from app.infrastructure.messaging import automation_tasks, queues, relay
+from app.infrastructure.messaging import automation_tasks, queues, relay, sweep_steps
 from app.infrastructure.messaging.scheduler import AutomationScheduler
 from app.infrastructure.messaging.worker import ClockWorker
 
@@ -66,8 +66,10 @@ def import_many(sector_id: int, count: int) -> None:
 
 
 def work_off_in_parts(most: int) -> None:
-    """As `work_off`; one transaction opens at most that many runs of a batch."""
+    """As `work_off`; one transaction opens at most that many runs of a batch, and a busy machine opens all of them in
+    one go, too."""
     deliveries.MOST_RUNS = most
+    sweep_steps.DISPATCH_SECONDS = 600
     work_off()
 
 
