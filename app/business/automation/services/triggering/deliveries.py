@@ -161,8 +161,10 @@ def deliver_all(
     new = _add_deliveries(session, pairs, whole, now)
     fresh = [pair for pair in whole if (pair.batch.id, pair.rule.id) in new]
     openings = [(pair.rule, opening) for pair in fresh for opening in pair.openings()]
+    # Said of the records before runs that are executed at once change them.
+    skips = [_skipped(session, pair, now) for pair in fresh if pair.unmatched]
     (opener or open_runs)(session, openings)
-    record_skips(session, [_skipped(session, pair, now) for pair in fresh if pair.unmatched], now)
+    record_skips(session, skips, now)
 
 
 def deliver_again(
