@@ -17,6 +17,7 @@ from app.business.automation.services.rule_engine import RuleEngine
 from app.business.automation.services.runs import commands
 from app.business.automation.services.runs.opening import LONG_QUEUE, RUN_QUEUES
 from app.business.automation.services.triggering.dispatch import dispatch_batches
+from app.business.automation.services.triggering.rule_switch import switch
 from app.business.billing.models import CreditEntry, EntryKind
 from app.business.billing.services.credit_service import CreditService
 from app.business.errors import Conflict
@@ -152,7 +153,7 @@ class PaidWorld(Machine):
 
     def _switch(self) -> None:
         rule = self._some(AutomationRule)
-        rule.is_active = not rule.is_active
+        switch(self.session, rule, not rule.is_active, self.now)
 
     def _archive(self) -> None:
         self._some(Cluster).archived_at = self.now

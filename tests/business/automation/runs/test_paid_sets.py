@@ -7,10 +7,12 @@ from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from app.business.accounts.models import Account
+from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Status
 from app.business.automation.services import rule_engine
 from app.business.automation.services.draining import drain as drain_module
@@ -23,6 +25,9 @@ from app.business.automation.services.draining.paid_sets import PaidSets
 from app.business.automation.services.draining.set_execution import Unexpected
 from app.business.automation.services.runs.opening import LONG_QUEUE
 from app.business.automation.services.runs.reservations import RESERVED_FOR
+from app.business.billing.models import EntryKind
+from app.business.billing.services.credit_service import CreditService
+from app.business.planner.models import Site
 from app.business.planner.services.ideas_service import IdeasService
 from app.infrastructure.database import db
 from tests import databases
@@ -65,6 +70,18 @@ def break_some_sets(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def machine(session: Session) -> Machine:
     return six_due(session)
+
+
+def without_limits(machine: Machine) -> None:
+    """Credits for as many runs as there may be statements to be killed at, and no budgets."""
+    with machine.transaction() as session:
+        account = session.scalars(select(Account)).one()
+        account.daily_ceiling = session.scalars(select(Site)).one().monthly_budget = None
+        session.scalars(select(AutomationRule)).one().monthly_budget = None
+        CreditService().add(
+            session, account_id=account.id, kind=EntryKind.ADJUST, amount=10_000, key="more", reason="More",
+            now=machine.now,
+        )  # fmt: skip
 
 
 @pytest.mark.both_databases
@@ -145,12 +162,15 @@ def test_a_set_that_takes_too_long_is_made_smaller(machine: Machine, monkeypatch
 def test_a_worker_killed_at_any_statement_of_a_paid_set_loses_nothing_and_charges_once(
     machine: Machine,
 ) -> None:
+    without_limits(machine)
     with statements() as seen:
         assert drain_all(machine).as_set == 6
     whole = len(seen)
     points = times(full=range(1, whole + 1), sample=range(4, whole + 1, whole // 4))
     for number, point in enumerate(points, 2):
         due_again(machine, 6)
+        # By a new process, which remembers nothing.
+        vars(machine).pop("engine", None)
         with pytest.raises(Killed), killed_at(point):
             drain_all(machine)
         machine.session.rollback()
