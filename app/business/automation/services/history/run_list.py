@@ -119,14 +119,13 @@ def _first_search(
 
 
 @lru_cache(maxsize=SEARCHES)
-def _first_passed(scope: Scope, filters: RunFilters) -> Select[datetime, int]:
-    return _passed(scope, filters, None)
+def _first_passed(scope: Scope, filters: RunFilters, most: int) -> Select[datetime, int]:
+    return _passed(scope, filters, None, most)
 
 
-def _passed(scope: Scope, filters: RunFilters, cursor: str | None) -> Select[datetime, int]:
-    """The query of the last of the next SEARCHED runs, and of the one after it."""
-    passed = page_query(scope, filters, cursor, SEARCHED, _NOW, columns=KEYS)
-    return passed.offset(SEARCHED - 1).limit(2)
+def _passed(scope: Scope, filters: RunFilters, cursor: str | None, most: int) -> Select[datetime, int]:
+    """The query of the last of the next `most` runs, and of the one after it."""
+    return page_query(scope, filters, cursor, most, _NOW, columns=KEYS).offset(most - 1).limit(2)
 
 
 def _page_by_id(
@@ -163,7 +162,8 @@ def _end_of_search(
 ) -> _End | None:
     """None where fewer than SEARCHED runs are left. The search can go on from there: a page may be short, or empty, and
     be followed by others."""
-    query = _first_passed(scope, filters) if cursor is None else _passed(scope, filters, cursor)
+    first = cursor is None
+    query = _first_passed(scope, filters, SEARCHED) if first else _passed(scope, filters, cursor, SEARCHED)
     last = plain_rows(session, query, {"now": now})
     return _End(*last[0]) if len(last) > 1 else None
 
