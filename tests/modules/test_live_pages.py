@@ -26,7 +26,7 @@ from app.infrastructure import change_hints
 from app.infrastructure.database import db
 from app.infrastructure.messaging import heartbeats
 from app.infrastructure.redis_connection import connect
-from app.modules import access, live
+from app.modules import live
 from tests.factories import make_keyword, make_sector, make_site
 from tests.modules.automation_pages import counted, make_rule, make_run
 from tests.people import People, browser_of, make_people
@@ -234,28 +234,6 @@ def test_every_change_moves_the_pages_that_show_it(
     change: Change, places: Places, owner: FlaskClient, scene: Scene
 ) -> None:
     assert stays_true(owner, scene, change, places)
-
-
-@pytest.mark.parametrize("is_known", [True, False])
-def test_a_page_says_nothing_of_the_account_that_is_older_than_its_mark(
-    owner: FlaskClient, scene: Scene, monkeypatch: pytest.MonkeyPatch, is_known: bool
-) -> None:
-    owner.get("/")
-    if not is_known:
-        monkeypatch.setitem(owner.application.extensions, "askers", live.Askers())
-    identify = access._identify
-
-    def then_pause(now: datetime) -> access.Person | None:
-        person = identify(now)
-        with Session(db.engine) as elsewhere:
-            elsewhere.execute(update(Account).where(Account.id == scene.account.id).values(paused_at=now))
-            elsewhere.commit()
-        return person
-
-    with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(access, "_identify", then_pause)
-        drawn = owner.get("/").text
-    assert "All automation is paused" in drawn or asks(owner, mark_of(drawn)) == 204
 
 
 @of(WITH_FAULTS)
