@@ -39,5 +39,11 @@ def today() -> datetime:
 
     Not far from the real time, by which the queue server forgets alarms.
     """
-    begun = datetime.now(UTC).replace(second=0, microsecond=0)
-    return begun - timedelta(minutes=begun.minute % 15 - 1)
+    return first_minute(datetime.now(UTC))
+
+
+def first_minute(now: datetime) -> datetime:
+    """The end of the last first minute of a quarter of an hour, never later than `now`: what is due by the children's
+    clock only would wait for an alarm."""
+    minute_ago = (now - timedelta(minutes=1)).replace(second=0, microsecond=0)
+    return minute_ago - timedelta(minutes=minute_ago.minute % 15 - 1)
