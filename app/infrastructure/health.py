@@ -9,7 +9,7 @@ from redis import RedisError
 from app.business.automation.services.runs.opening import LONG_QUEUE
 from app.business.database_faults import FAULTS
 from app.infrastructure.messaging import heartbeats, queues
-from app.infrastructure.messaging.heartbeats import Audited, Heard, WorkerState
+from app.infrastructure.messaging.heartbeats import Audited, LatestHeartbeats, WorkerState
 from app.infrastructure.readiness import (
     NEWER_TABLES,
     OLDER_TABLES,
@@ -75,10 +75,10 @@ class Health:
 def look(settings: Settings, now: datetime) -> Health:
     """Check every part. A queue server that is down is one of the results, not an error."""
     with connect(settings) as server:
-        heard = Heard(server, now)
-        states = check_readiness(server, heard)
+        latest = LatestHeartbeats(server, now)
+        states = check_readiness(server, latest)
         try:
-            parts = [*_services(states, heard), *_workers(heard)]
+            parts = [*_services(states, latest), *_workers(latest)]
             return Health(parts, queues.waiting_jobs(server), heartbeats.last_audit(server))
         except (RedisError, OSError):
             return Health(list(_services(states, None)), {}, None)
@@ -98,10 +98,10 @@ def silent_parts(settings: Settings, now: datetime) -> str:
     return " ".join([*silent, *(queue for queue, _, _ in KINDS if queue not in queues_looked_at)])
 
 
-def _services(states: Mapping[str, str], heard: Heard | None) -> Iterator[HealthCheck]:
+def _services(states: Mapping[str, str], latest: LatestHeartbeats | None) -> Iterator[HealthCheck]:
     for key, (name, advice) in NAMES.items():
         is_well = states[key] == "ok"
-        last_heartbeat_at = heard.last_of(key) if heard and key in HEARTBEATS else None
+        last_heartbeat_at = latest.last_of(key) if latest and key in HEARTBEATS else None
         state = "" if is_well else SHOWN.get(states[key], f"{states[key][:1].upper()}{states[key][1:]}.")
         if is_well or states[key].startswith(WAITS):
             advice = ""
@@ -110,9 +110,9 @@ def _services(states: Mapping[str, str], heard: Heard | None) -> Iterator[Health
         yield HealthCheck(name, is_well, state, advice, last_heartbeat_at)
 
 
-def _workers(heard: Heard) -> Iterator[HealthCheck]:
+def _workers(latest: LatestHeartbeats) -> Iterator[HealthCheck]:
     for queue, name, advice in KINDS:
-        mine = [worker for worker in heard.workers if queue in worker.queues]
+        mine = [worker for worker in latest.workers if queue in worker.queues]
         state = f"{len(mine)} at work." if mine else "Not heard of for 30 seconds."
         yield HealthCheck(name, bool(mine), state, "" if mine else advice, _latest(mine))
 

@@ -18,7 +18,7 @@ from app.business.base import Base
 from app.business.database_faults import AWAY, BY_ERRNO, READ_ONLY, fault_of, in_one_line
 from app.infrastructure.database import db, hardly_waiting, migrate, only_reading
 from app.infrastructure.messaging import heartbeats, queues
-from app.infrastructure.messaging.heartbeats import Heard
+from app.infrastructure.messaging.heartbeats import LatestHeartbeats
 from app.infrastructure.schema import is_protected
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ NEEDS = {
 NAMES = {"database": "the database", "queue": "the queue server"}
 
 
-def check_readiness(server: Redis, heard: Heard) -> Mapping[str, str]:
+def check_readiness(server: Redis, latest: LatestHeartbeats) -> Mapping[str, str]:
     """State by check: database, migrations, queue, scheduler, sweep, workers. `server`: the queue server.
 
     Only the failing part is reported; what depends on it is skipped. Details go to the log, never to the caller.
@@ -54,9 +54,9 @@ def check_readiness(server: Redis, heard: Heard) -> Mapping[str, str]:
         "database": _database,
         "queue": lambda: _queue(server),
         "migrations": _migrations,
-        "scheduler": lambda: _heartbeat_state(heard, heartbeats.SCHEDULER, SCHEDULER_SILENCE),
-        "sweep": lambda: _heartbeat_state(heard, heartbeats.SWEEP, SWEEP_SILENCE),
-        "workers": lambda: _workers(heard),
+        "scheduler": lambda: _heartbeat_state(latest, heartbeats.SCHEDULER, SCHEDULER_SILENCE),
+        "sweep": lambda: _heartbeat_state(latest, heartbeats.SWEEP, SWEEP_SILENCE),
+        "workers": lambda: _workers(latest),
     }
     states: dict[str, str] = {}
     for name, check in checks.items():
@@ -162,15 +162,15 @@ def _queue(server: Redis) -> str:
     return "ok"
 
 
-def _workers(heard: Heard) -> str:
-    looked_at = {queue for worker in heard.workers for queue in worker.queues}
+def _workers(latest: LatestHeartbeats) -> str:
+    looked_at = {queue for worker in latest.workers for queue in worker.queues}
     missing = [queue for queue in queues.QUEUES if queue not in looked_at]
     return f"no worker looks at {', '.join(missing)}" if missing else "ok"
 
 
-def _heartbeat_state(heard: Heard, name: str, within: timedelta) -> str:
-    last_heartbeat_at = heard.last_of(name)
+def _heartbeat_state(latest: LatestHeartbeats, name: str, within: timedelta) -> str:
+    last_heartbeat_at = latest.last_of(name)
     if last_heartbeat_at is None:
         return "not heard of"
-    silent = heard.now - last_heartbeat_at
+    silent = latest.now - last_heartbeat_at
     return "ok" if silent <= within else f"silent for {silent.total_seconds():.0f} s"

@@ -84,7 +84,7 @@ def workers(connection: Redis, now: datetime) -> list[WorkerState]:
     return [state for state in states if now - state.last_heartbeat_at < FRESH_WORKER]
 
 
-class Heard:
+class LatestHeartbeats:
     """The heartbeats at one moment; each is read when it is first asked for, and once."""
 
     def __init__(self, connection: Redis, now: datetime) -> None:
@@ -94,11 +94,11 @@ class Heard:
 
     @cached_property
     def workers(self) -> list[WorkerState]:
-        """`workers`"""
+        """Those whose heartbeat is fresh."""
         return workers(self._connection, self.now)
 
     def last_of(self, name: str) -> datetime | None:
-        """`last_heartbeat_at`"""
+        """The last one of this process; None: none is known."""
         if name not in self._last:
             self._last[name] = last_heartbeat_at(self._connection, name)
         return self._last[name]

@@ -10,7 +10,7 @@ from app.business.automation.services.auditing.accounting import unaccounted
 from app.business.automation.services.history.backlog import backlog
 from app.infrastructure.database import db
 from app.infrastructure.health import look
-from app.infrastructure.messaging.heartbeats import Heard
+from app.infrastructure.messaging.heartbeats import LatestHeartbeats
 from app.infrastructure.process_restarts import restarts
 from app.infrastructure.readiness import check_readiness
 from app.infrastructure.redis_connection import connect
@@ -31,7 +31,7 @@ def healthz() -> ResponseReturnValue:
 def readyz() -> ResponseReturnValue:
     """Whether requests and runs are served: 200, or 503 with what is missing. No secrets, open to all."""
     with connect(current_app.extensions["settings"]) as server:
-        checks = check_readiness(server, Heard(server, datetime.now(UTC)))
+        checks = check_readiness(server, LatestHeartbeats(server, datetime.now(UTC)))
     ready = all(state == "ok" for name, state in checks.items() if name not in WEB_WORKS_WITHOUT)
     return jsonify(status="ready" if ready else "not ready", checks=checks), 200 if ready else 503
 
