@@ -52,13 +52,32 @@ def test_migrations_build_exactly_the_models(empty_app: Flask) -> None:
 def test_migrations_go_down_to_nothing_and_up_again(empty_app: Flask) -> None:
     with empty_app.app_context():
         assert not is_up_to_date()
+        upgrade(revision=f"{newest_revision()}-1")
+        before = _keys_and_indexes()
         upgrade()
         assert is_up_to_date()
+        downgrade()
+        assert _keys_and_indexes() == before
         downgrade(revision="base")
         assert set(inspect(db.engine).get_table_names()) <= {"alembic_version"}
         assert not is_up_to_date()
         upgrade()
         assert "scheduled_task" in inspect(db.engine).get_table_names()
+
+
+def _keys_and_indexes() -> dict[str, list[list[tuple[str | None, list[str]]]]]:
+    """By table, of each kind by name, with the columns."""
+    found = inspect(db.engine)
+    kinds = (found.get_foreign_keys, found.get_unique_constraints, found.get_indexes)
+    return {
+        table: [
+            sorted(
+                (one["name"], one.get("constrained_columns") or one["column_names"]) for one in kind(table)
+            )
+            for kind in kinds
+        ]
+        for table in found.get_table_names()
+    }
 
 
 def test_the_newest_revision_is_told_by_its_name(empty_app: Flask) -> None:

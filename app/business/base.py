@@ -12,7 +12,6 @@ from sqlalchemy import (
     ClauseElement,
     ColumnElement,
     DateTime,
-    ForeignKey,
     ForeignKeyConstraint,
     Integer,
     MetaData,
@@ -21,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column, registry
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry
 from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -152,7 +151,11 @@ class Versioned:
 
 
 class AccountOwned:
-    """A row of one account. `(account_id, id)` is a key, so children can be held to the same account."""
+    """A row of one account. `(account_id, id)` is a key, so children can be held to the same account.
+
+    A foreign key leads to the account: `of_account`, or `same_account` in a column that is never null. Of rows that
+    have the latter, one of their own to the account would be checked for each row and say nothing more.
+    """
 
     id: Mapped[int] = mapped_column(Id, primary_key=True, sort_order=-2)
 
@@ -164,14 +167,17 @@ class AccountOwned:
         """The site that a row belongs to; None where rows belong to the account alone."""
         return getattr(cls, cls.site_key, None)
 
-    @declared_attr
-    def account_id(self) -> Mapped[int]:
-        return mapped_column(Id, ForeignKey("account.id", ondelete="RESTRICT"), sort_order=-1)
+    account_id: Mapped[int] = mapped_column(Id, sort_order=-1)
 
 
 def owner_key(*extra: SchemaItem) -> tuple[SchemaItem, ...]:
     """Table arguments of an account-owned table: its tenant key, then `extra`."""
     return (UniqueConstraint("account_id", "id"), *extra)
+
+
+def of_account() -> ForeignKeyConstraint:
+    """The foreign key of rows that belong to nothing but their account."""
+    return ForeignKeyConstraint(["account_id"], ["account.id"], ondelete="RESTRICT")
 
 
 def same_account(column: str, table: str, **options: Any) -> ForeignKeyConstraint:

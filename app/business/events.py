@@ -13,7 +13,17 @@ from pydantic import BaseModel, Field, JsonValue
 from sqlalchemy import Index, UniqueConstraint, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.business.base import AccountOwned, Base, Id, RowValues, Text, one_of, owner_key, same_account
+from app.business.base import (
+    AccountOwned,
+    Base,
+    Id,
+    RowValues,
+    Text,
+    of_account,
+    one_of,
+    owner_key,
+    same_account,
+)
 from app.business.row_sets import insert_each
 from app.business.upsert import insert_many_new
 
@@ -37,6 +47,7 @@ class EventBatch(AccountOwned, Base):
 
     __tablename__ = "event_batch"
     __table_args__ = owner_key(
+        of_account(),
         one_of("type", list(EventType)),
         UniqueConstraint("account_id", "key"),
         Index(

@@ -7,7 +7,17 @@ from pydantic import JsonValue
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.business.base import AccountOwned, Base, Id, Stamped, Text, one_of, owner_key, same_account
+from app.business.base import (
+    AccountOwned,
+    Base,
+    Id,
+    Stamped,
+    Text,
+    of_account,
+    one_of,
+    owner_key,
+    same_account,
+)
 from app.business.folded_columns import folded_text
 
 
@@ -85,7 +95,7 @@ class User(AccountOwned, Stamped, Base):
     """
 
     __tablename__ = "user"
-    __table_args__ = owner_key(one_of("role", list(Role)), UniqueConstraint("email"))
+    __table_args__ = owner_key(of_account(), one_of("role", list(Role)), UniqueConstraint("email"))
 
     email: Mapped[str] = mapped_column(Text(255))
     name: Mapped[str] = mapped_column(Text(255), default="")
@@ -204,6 +214,7 @@ class AuditEntry(AccountOwned, Base):
 
     __tablename__ = "audit_entry"
     __table_args__ = owner_key(
+        of_account(),
         Index(None, "account_id", "created_at"),
         Index(None, "account_id", "action", "id"),
         Index(None, "account_id", "subject_type", "id"),
@@ -245,6 +256,7 @@ class Notice(AccountOwned, Base):
 
     __tablename__ = "notice"
     __table_args__ = owner_key(
+        of_account(),
         one_of("level", ("info", "warning", "danger")),
         UniqueConstraint("account_id", "key"),
         Index(None, "account_id", "created_at"),

@@ -4,7 +4,7 @@ from pydantic import JsonValue
 from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.business.base import AccountOwned, Base, Id, Stamped, Versioned, owner_key, same_account
+from app.business.base import AccountOwned, Base, Id, Stamped, Versioned, of_account, owner_key, same_account
 
 
 class SiteCalendar(AccountOwned, Stamped, Versioned, Base):
@@ -15,6 +15,7 @@ class SiteCalendar(AccountOwned, Stamped, Versioned, Base):
 
     __tablename__ = "site_calendar"
     __table_args__ = owner_key(
+        of_account(),
         same_account("site_id", "site"),
         Index("uq_site_calendar_site_id", "site_id", unique=True),
         Index(

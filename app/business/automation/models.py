@@ -6,7 +6,17 @@ from pydantic import JsonValue
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
-from app.business.base import AccountOwned, Base, Id, Stamped, Text, one_of, owner_key, same_account
+from app.business.base import (
+    AccountOwned,
+    Base,
+    Id,
+    Stamped,
+    Text,
+    of_account,
+    one_of,
+    owner_key,
+    same_account,
+)
 from app.business.folded_columns import folded_text
 from app.business.folding import name_key
 
@@ -22,6 +32,7 @@ class AutomationRule(AccountOwned, Stamped, Base):
 
     __tablename__ = "automation_rule"
     __table_args__ = owner_key(
+        of_account(),
         same_account("site_id", "site"),
         same_account("sector_id", "sector"),
         one_of("mode", ("live", "shadow")),

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.business.base import AccountOwned, Base, Id, Text, one_of, owner_key, same_account
+from app.business.base import AccountOwned, Base, Id, Text, of_account, one_of, owner_key, same_account
 
 
 class OperationState(StrEnum):
@@ -32,6 +32,7 @@ class Operation(AccountOwned, Base):
 
     __tablename__ = "operation"
     __table_args__ = owner_key(
+        of_account(),
         same_account("user_id", "user"),
         one_of("state", list(OperationState)),
         Index(None, "account_id", "kind", "id"),

@@ -6,7 +6,7 @@ from pydantic import JsonValue
 from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.business.base import AccountOwned, Base, owner_key
+from app.business.base import AccountOwned, Base, of_account, owner_key
 
 
 class DailyReport(AccountOwned, Base):
@@ -16,7 +16,7 @@ class DailyReport(AccountOwned, Base):
     """
 
     __tablename__ = "daily_report"
-    __table_args__ = owner_key(UniqueConstraint("account_id", "on"))
+    __table_args__ = owner_key(of_account(), UniqueConstraint("account_id", "on"))
 
     on: Mapped[date]
     since: Mapped[datetime]

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.business.base import AccountOwned, Base, Id, Text, owner_key
+from app.business.base import AccountOwned, Base, Id, Text, of_account, owner_key
 
 SECONDS = (0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 15, 20, 30, 45)
 MINUTES = (60, 90, 120, 180, 300, 600, 1200, 1800)
@@ -20,7 +20,8 @@ class RunDay(AccountOwned, Base):
 
     __tablename__ = "run_day"
     __table_args__ = owner_key(
-        UniqueConstraint("account_id", "local_day", "site_id", "status", "reason", name="uq_run_day_key")
+        of_account(),
+        UniqueConstraint("account_id", "local_day", "site_id", "status", "reason", name="uq_run_day_key"),
     )
 
     local_day: Mapped[date]
@@ -35,9 +36,10 @@ class RuleRunDay(AccountOwned, Base):
 
     __tablename__ = "rule_run_day"
     __table_args__ = owner_key(
+        of_account(),
         UniqueConstraint(
             "account_id", "rule_id", "local_day", "site_id", "status", name="uq_rule_run_day_key"
-        )
+        ),
     )
 
     rule_id: Mapped[int] = mapped_column(Id)
@@ -52,7 +54,8 @@ class RunPaceDay(AccountOwned, Base):
 
     __tablename__ = "run_pace_day"
     __table_args__ = owner_key(
-        UniqueConstraint("account_id", "local_day", "site_id", "late", "took", name="uq_run_pace_day_key")
+        of_account(),
+        UniqueConstraint("account_id", "local_day", "site_id", "late", "took", name="uq_run_pace_day_key"),
     )
 
     local_day: Mapped[date]
@@ -66,7 +69,7 @@ class RunDayState(AccountOwned, Base):
     """From which day of `zone` on the account's daily sums are complete, together with its changes."""
 
     __tablename__ = "run_day_state"
-    __table_args__ = owner_key(UniqueConstraint("account_id"))
+    __table_args__ = owner_key(of_account(), UniqueConstraint("account_id"))
 
     zone: Mapped[str] = mapped_column(Text(64))
     since_day: Mapped[date]
@@ -81,7 +84,9 @@ class RunChange(AccountOwned, Base):
     """
 
     __tablename__ = "run_change"
-    __table_args__ = owner_key()
+    __table_args__ = owner_key(
+        of_account(),
+    )
 
     scheduled_at: Mapped[datetime]
     rule_id: Mapped[int] = mapped_column(Id)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.business.base import AccountOwned, Base, Id, Text, one_of, owner_key
+from app.business.base import AccountOwned, Base, Id, Text, of_account, one_of, owner_key
 
 
 class Rollover(StrEnum):
@@ -53,6 +53,7 @@ class CreditEntry(AccountOwned, Base):
 
     __tablename__ = "credit_entry"
     __table_args__ = owner_key(
+        of_account(),
         one_of("kind", list(EntryKind)),
         UniqueConstraint("account_id", "key"),
         Index(None, "account_id", "run_id"),
@@ -82,6 +83,7 @@ class CreditDay(AccountOwned, Base):
 
     __tablename__ = "credit_day"
     __table_args__ = owner_key(
+        of_account(),
         UniqueConstraint(
             "account_id",
             "local_day",
@@ -108,7 +110,7 @@ class CreditDayState(AccountOwned, Base):
     """How far an account's entries are part of its daily sums: up to `last_entry_id`, by the days of `zone`."""
 
     __tablename__ = "credit_day_state"
-    __table_args__ = owner_key(UniqueConstraint("account_id"))
+    __table_args__ = owner_key(of_account(), UniqueConstraint("account_id"))
 
     zone: Mapped[str] = mapped_column(Text(64))
     last_entry_id: Mapped[int] = mapped_column(Id, default=0)
@@ -119,6 +121,7 @@ class CreditHold(AccountOwned, Base):
 
     __tablename__ = "credit_hold"
     __table_args__ = owner_key(
+        of_account(),
         UniqueConstraint("run_id"),
         one_of("state", ("open", "closed")),
         CheckConstraint("posted >= 0 AND posted <= amount", name="posted_within_amount"),
@@ -149,6 +152,7 @@ class CreditHoldPart(AccountOwned, Base):
 
     __tablename__ = "credit_hold_part"
     __table_args__ = owner_key(
+        of_account(),
         one_of("scope", list(BudgetScope)),
         UniqueConstraint("run_id", "scope", "scope_id", "period"),
         Index(None, "account_id", "scope", "scope_id", "period"),
@@ -172,6 +176,7 @@ class SpendCounter(AccountOwned, Base):
 
     __tablename__ = "spend_counter"
     __table_args__ = owner_key(
+        of_account(),
         one_of("scope", list(BudgetScope)),
         UniqueConstraint("account_id", "scope", "scope_id", "period"),
         CheckConstraint("spent >= 0 AND held >= 0", name="not_negative"),

@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.business.base import AccountOwned, Base, Id, Text, one_of, owner_key, same_account
+from app.business.base import AccountOwned, Base, Id, Text, of_account, one_of, owner_key, same_account
 
 OPEN_ROWS = text("status = 'open'")
 
@@ -26,6 +26,7 @@ class Incident(AccountOwned, Base):
 
     __tablename__ = "incident"
     __table_args__ = owner_key(
+        of_account(),
         one_of("status", list(IncidentStatus)),
         Index(
             "uq_incident_open",

@@ -5,14 +5,14 @@ from datetime import datetime
 from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.business.base import AccountOwned, Base, Text, owner_key
+from app.business.base import AccountOwned, Base, Text, of_account, owner_key
 
 
 class IncomingAddress(AccountOwned, Base):
     """One for each account. name: its last part, which nobody can guess · secret_sealed: encrypted; signs messages."""
 
     __tablename__ = "incoming_address"
-    __table_args__ = owner_key(UniqueConstraint("account_id"), UniqueConstraint("name"))
+    __table_args__ = owner_key(of_account(), UniqueConstraint("account_id"), UniqueConstraint("name"))
 
     name: Mapped[str] = mapped_column(Text(64))
     secret_sealed: Mapped[str] = mapped_column(Text())
@@ -25,7 +25,7 @@ class IncomingMessage(AccountOwned, Base):
 
     __tablename__ = "incoming_message"
     __table_args__ = owner_key(
-        UniqueConstraint("account_id", "message_id"), Index(None, "account_id", "received_at")
+        of_account(), UniqueConstraint("account_id", "message_id"), Index(None, "account_id", "received_at")
     )
 
     message_id: Mapped[str] = mapped_column(Text(255))

@@ -6,7 +6,7 @@ from pydantic import JsonValue
 from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.business.base import AccountOwned, Base, Id, Text, owner_key
+from app.business.base import AccountOwned, Base, Id, Text, of_account, owner_key
 from app.business.outlets.outgoing_models import Outgoing, outgoing_key
 
 OPEN_ROWS = text("is_open")
@@ -24,6 +24,7 @@ class Mail(Outgoing, Base):
     __tablename__ = "mail"
     __table_args__ = outgoing_key(
         "mail",
+        of_account(),
         UniqueConstraint("message_id"),
         Index(
             "uq_mail_open_group",
@@ -53,7 +54,7 @@ class MailRefusal(AccountOwned, Base):
     """An address that has unsubscribed from a kind of mail."""
 
     __tablename__ = "mail_refusal"
-    __table_args__ = owner_key(UniqueConstraint("account_id", "address", "kind"))
+    __table_args__ = owner_key(of_account(), UniqueConstraint("account_id", "address", "kind"))
 
     address: Mapped[str] = mapped_column(Text(255))
     kind: Mapped[str] = mapped_column(Text(32))

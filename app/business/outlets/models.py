@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, CheckConstraint, Index, Integer, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.business.base import AccountOwned, Base, Stamped, Text, Versioned, one_of, owner_key
+from app.business.base import AccountOwned, Base, Stamped, Text, Versioned, of_account, one_of, owner_key
 
 Micros = BigInteger().with_variant(Integer, "sqlite")
 """Money in millionths of its unit, which is whatever currency the account's prices are in."""
@@ -21,6 +21,7 @@ class AiConnection(AccountOwned, Stamped, Versioned, Base):
 
     __tablename__ = "ai_connection"
     __table_args__ = owner_key(
+        of_account(),
         UniqueConstraint("account_id"),
         one_of("mode", MODES),
         CheckConstraint("price_in >= 0 AND price_out >= 0 AND monthly_limit >= 0", name="not_negative"),
@@ -46,6 +47,7 @@ class AiSpend(AccountOwned, Base):
 
     __tablename__ = "ai_spend"
     __table_args__ = owner_key(
+        of_account(),
         UniqueConstraint("account_id", "period"),
         CheckConstraint("spent >= 0 AND held >= 0", name="not_negative"),
     )
@@ -62,6 +64,7 @@ class AiReservation(AccountOwned, Base):
 
     __tablename__ = "ai_reservation"
     __table_args__ = owner_key(
+        of_account(),
         UniqueConstraint("account_id", "key"),
         CheckConstraint("amount >= 0", name="not_negative"),
         Index(

@@ -5,7 +5,17 @@ from datetime import datetime
 from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.business.base import AccountOwned, Base, Id, Stamped, Text, Versioned, owner_key, same_account
+from app.business.base import (
+    AccountOwned,
+    Base,
+    Id,
+    Stamped,
+    Text,
+    Versioned,
+    of_account,
+    owner_key,
+    same_account,
+)
 from app.business.outlets.outgoing_models import Outgoing, outgoing_key
 
 
@@ -18,7 +28,9 @@ class Webhook(AccountOwned, Stamped, Versioned, Base):
     """
 
     __tablename__ = "webhook"
-    __table_args__ = owner_key()
+    __table_args__ = owner_key(
+        of_account(),
+    )
 
     name: Mapped[str] = mapped_column(Text(255))
     url: Mapped[str] = mapped_column(Text(2000))

@@ -16,6 +16,7 @@ from app.business.base import (
     Stamped,
     Text,
     Versioned,
+    of_account,
     one_of,
     owner_key,
     same_account,
@@ -86,6 +87,7 @@ class Site(AccountOwned, Stamped, Versioned, Base):
 
     __tablename__ = "site"
     __table_args__ = owner_key(
+        of_account(),
         one_of("status", list(SiteStatus)),
         one_of("grouping", list(Grouping)),
         one_of("tightness", list(Tightness)),
