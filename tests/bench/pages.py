@@ -8,7 +8,7 @@ import os
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -52,10 +52,12 @@ Ask = Callable[[], object]
 
 @dataclass(frozen=True)
 class Place:
-    """A page, or a call of the REST API, that shows runs or their figures."""
+    """A page, or a call of the REST API, that shows runs or their figures. is_open: asked with the mark of the last
+    answer, as an open page asks whether it has changed."""
 
     name: str
     address: str
+    is_open: bool = False
 
     @property
     def is_api(self) -> bool:
@@ -71,11 +73,14 @@ class Served:
     limit: Ask
     places: Sequence[Place]
     account_id: int
+    marks: dict[Place, str] = field(default_factory=dict)
 
     def ask(self, place: Place) -> None:
-        client = self.program if place.is_api else self.browser
-        answer = client.get(place.address)
-        assert answer.status_code in (200, 204), (place, answer.status)
+        client, mark = self.program if place.is_api else self.browser, self.marks.get(place)
+        answer = client.get(place.address, headers={"If-None-Match": mark} if mark else {})
+        assert answer.status_code in (200, 204, 304), (place, answer.status)
+        if place.is_open:
+            self.marks[place] = answer.headers["ETag"]
 
 
 def lines(engine: Engine, many: int = MANY, rounds: int = ROUNDS) -> Iterator[Line]:
@@ -152,9 +157,9 @@ def places_of(filled: Filled, now: datetime) -> Iterator[Place]:
         "calendar, weeks ago": f"/calendar?from={day(100)}",
         "my work": "/my-work",
         "search": "/search?q=brands",
-        "unchanged page asks": "/system/moved",
     }
     yield from (Place(name, address) for name, address in pages.items())
+    yield Place("unchanged page asks", "/system/moved", is_open=True)
     calls = {
         "runs": RUNS_API,
         "runs by number": f"{RUNS_API}?ordering=id",

@@ -76,8 +76,10 @@ def _rules(outlook: Outlook, now: datetime) -> list[tuple[str, str | None, int]]
     account = current_person().account
     month = this_month(account.timezone, now)
     used = [*outlook.spending.by_rule(month.dates[0]).items()][:MOST_RULES]
-    wanted = {"account_id": account.id, "rule_ids": [rule_id for rule_id, _ in used]}
-    names = {row.id: row.name for row in plain_rows(db.session(), _NAMES, wanted)}
+    names = {entry.rule.id: entry.rule.name for entry in outlook.rules}
+    if others := [rule_id for rule_id, _ in used if rule_id not in names]:
+        wanted = {"account_id": account.id, "rule_ids": others}
+        names |= {row.id: row.name for row in plain_rows(db.session(), _NAMES, wanted)}
     page = _address("automation.rule")
     return [
         (names[id], url_for(page, id=id) if page else None, spent)

@@ -53,7 +53,7 @@ from app.modules.automation.labels.starts import cost_of_start, shown_total
 from app.modules.automation.rule_form.choices import load_sites
 from app.modules.automation.rule_table import rule_rows
 from app.modules.automation.run_table import folded, run_rows
-from app.modules.automation.views.rule_days import GridRow, day_line, idle_days
+from app.modules.automation.views.rule_days import GridRow, day_line, days_of
 from app.modules.run_actor import actor
 from app.modules.sent_once import sent_once
 from app.modules.web import page_or_partial, see_other
@@ -129,7 +129,7 @@ def _last_days(rule: ListedRule, now: datetime) -> GridRow:
     scope, zone = current_person().scope, current_person().account.timezone
     period = last_days(DAYS, zone, now)
     ends = ends_by_day(db.session(), scope, [rule.id], period, zone, now)
-    return day_line(rule, ends.get(rule.id, {}), idle_days(period.dates))
+    return day_line(rule, ends.get(rule.id, {}), days_of(period.dates))
 
 
 @allow(Role.EDITOR)

@@ -18,7 +18,7 @@ from app.business.automation.services.rule_parts import Json
 from app.business.automation.services.transfer.exporting import export_rules, rules_of_filter
 from app.business.automation.services.transfer.importing import FileImport, apply_import, preview_import
 from app.business.automation.services.transfer.yaml_format import MOST_BYTES, read_rules
-from app.business.errors import NotFound, Refusal, TooLarge
+from app.business.errors import Invalid, NotFound, Refusal, TooLarge
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.automation.api.transfer import yaml_file
@@ -138,13 +138,13 @@ def _typed(form: RuleImportForm) -> str:
     sent = request.files.get("file")
     data = sent.stream.read(MOST_BYTES + 1) if sent else b""
     if not data:
-        raise Refusal(NOTHING_CHOSEN)
+        raise Invalid({"file": [NOTHING_CHOSEN]})
     if len(data) > MOST_BYTES:
         raise TooLarge(f"The file is larger than {MOST_BYTES // 1024} kB. Import it in parts.")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise Refusal(NOT_TEXT) from None
+        raise Invalid({"file": [NOT_TEXT]}) from None
 
 
 def _waiting(name: str) -> list[Json]:

@@ -57,7 +57,7 @@ def check_days(session: Session, account: Account, rules: list[int], now: dateti
         (rule_id, on, name): number
         for rule_id, days in found.items()
         for on, ends in days.items()
-        for name, number in vars(ends).items()
+        for name, number in ends._asdict().items()
         if number
     }
     wanted: Counter[tuple[int, date, str]] = Counter(

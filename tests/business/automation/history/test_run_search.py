@@ -67,7 +67,7 @@ def wanted_filters(runs: list[ScheduledTask]) -> list[RunFilters]:
     return [
         RunFilters(text="BRAND"), RunFilters(text="made 1"), RunFilters(text=str(runs[4].id)),
         RunFilters(text="nothing like it"), RunFilters(text="%"), RunFilters(text="a_B"), RunFilters(text="b\\C"),
-        RunFilters(text="0%"), RunFilters(text="A%b"), RunFilters(text="_b_"),
+        RunFilters(text="0%"), RunFilters(text="A%b"), RunFilters(text="_b_"), RunFilters(text="Brand AThe brand"),
         RunFilters(cost_min=5), RunFilters(cost_max=0), RunFilters(cost_min=40, took_min=60),
         RunFilters(took_min=60, site=site), RunFilters(site=site),
         RunFilters(user=user), RunFilters(user=user, cost_min=1),

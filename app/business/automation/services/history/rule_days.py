@@ -1,9 +1,9 @@
 """What became of each rule's runs: by local day, and of the last ones."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 from sqlalchemy import Select, bindparam, case, func, select, union_all
 from sqlalchemy.orm import Session
@@ -28,8 +28,7 @@ LETTERS: dict[str, str] = {**{status: status[0] for status in CLOSED}, PRACTISED
 ENDS = {letter: str(end) for end, letter in LETTERS.items()}
 
 
-@dataclass(frozen=True)
-class DayEnds:
+class DayEnds(NamedTuple):
     """How many runs of a rule that were due on one day ended how."""
 
     completed: int = 0
@@ -42,24 +41,25 @@ def ends_by_day(
 ) -> dict[int, dict[date, DayEnds]]:
     """Rule -> day -> the ends of its runs. One query of the daily sums."""
     counted = _by_day(scope, tuple(rule_ids), tuple(period.dates), zone)
-    counts: dict[int, dict[date, dict[str, int]]] = {}
-    for rule_id, on, status, number in plain_rows(session, counted, {"now": now}):
-        counts.setdefault(rule_id, {}).setdefault(on, {})[status] = int(number)
-    return {
-        rule_id: {on: DayEnds(**{str(status): n for status, n in ends.items()}) for on, ends in days.items()}
-        for rule_id, days in counts.items()
-    }
+    found: dict[int, dict[date, DayEnds]] = {}
+    for rule_id, on, *numbers in plain_rows(session, counted, {"now": now}):
+        if any(numbers):
+            found.setdefault(rule_id, {})[on] = DayEnds(*numbers)
+    return found
 
 
 @lru_cache(maxsize=LISTS)
 def _by_day(
     scope: Scope, rule_ids: tuple[int, ...], dates: tuple[date, ...], zone: str
-) -> Select[int, date, str, int]:
-    """Kept for the day. Its parameter is the moment."""
+) -> Select[int, date, int, int, int]:
+    """A row for each rule and day. Kept for the day; its parameter is the moment."""
     moment, period = bindparam("now", type_=UtcDateTime()), Period(dates, start_of_day(dates[0], zone))
     of = ended_runs_of_rules(scope, rule_ids, period, zone, moment).c
-    key = (of.rule_id, of.on, of.status)
-    return select(*key, func.sum(of.runs)).group_by(*key).having(func.sum(of.runs) != 0)
+    completed, failed, skipped = (
+        func.sum(case((of.status == getattr(Status, name.upper()), of.runs), else_=0))
+        for name in DayEnds._fields
+    )
+    return select(of.rule_id, of.on, completed, failed, skipped).group_by(of.rule_id, of.on)
 
 
 def latest_ends(

@@ -101,7 +101,7 @@ def matching(filters: RunFilters) -> Iterator[ColumnElement[bool]]:
         wanted = filters.text.lower()
         texts = (run.rule_name, run.error_message, cast(run.result, String))
         numbered = [run.id == int(wanted)] if wanted.isdecimal() and len(wanted) < MOST_DIGITS else []
-        yield or_(*(has_words(text, wanted) for text in texts), *numbered)
+        yield or_(has_words(wanted, *texts), *numbered)
     if filters.cost_min is not None:
         yield run.credits_used >= filters.cost_min
     if filters.cost_max is not None:

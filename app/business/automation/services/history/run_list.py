@@ -30,7 +30,7 @@ from app.business.paging import Page, count_of, encode, first_part, keyset_page,
 from app.business.plain_rows import Values, plain_rows
 from app.business.settled_ids import all_committed
 
-SEARCHED = 10_000
+SEARCHED = 5_000
 """Runs that one page of a search looks at."""
 PASSED = 4_000
 """Runs that one page by number looks at: programs ask for the next one at once."""
