@@ -9,6 +9,7 @@ from ua_parser import parse_os, parse_user_agent
 
 from app.business.language_model import ModelUse
 from app.business.outlets.services.ai_spending import money_words
+from app.business.planner.services.language_names import language_name
 
 NOTHING = "–"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -46,7 +47,7 @@ class TimeWriter:
 
 def init_display(app: Flask) -> None:
     plain = (when, clock, instant, exact, relative, day, number, plural, credits, percent, duration, browser)
-    for show in (*plain, money, model_use):
+    for show in (*plain, money, model_use, language_name):
         app.add_template_filter(show)
     app.add_template_global(TimeWriter, "time_writer")
 
@@ -138,7 +139,7 @@ def duration(seconds: float | None) -> str:
     """`under 0.1 s`, `0.4 s`, `12 s`, `5 min`, `3 min 5 s`, `2 h 10 min`."""
     if seconds is None:
         return NOTHING
-    if 0 < seconds < 0.05:
+    if seconds < 0.05:
         return "under 0.1 s"
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"

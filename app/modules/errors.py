@@ -137,7 +137,7 @@ def _broken(error: InternalServerError) -> ResponseReturnValue:
     db.session.rollback()
     number = secrets.token_hex(4)
     log.error("error %s at %s %s", number, request.method, request.path, exc_info=error.original_exception)
-    return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, f"The log names this error {number}.")
+    return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, f"Its number in the log: {number}.")
 
 
 def _answer(code: int, message: str | None, errors: Mapping[str, Sequence[str]] | None = None) -> Response:

@@ -1,4 +1,6 @@
-"""Random long texts in every name, title and text, on all pages: nothing scrolls sideways, on phones and screens."""
+"""Random long texts in every name, title and text, on all pages, on phones and screens: nothing scrolls sideways, and
+what an ellipsis cuts stands whole in a title.
+"""
 
 from collections.abc import Iterator
 from random import Random
@@ -41,6 +43,15 @@ TOO_WIDE = """() => {
     const named = wide.slice(0, 3).map(one => one.outerHTML.slice(0, 120));
     return root.scrollWidth + " of " + width + ": " + named.join(" | ");
 }"""
+
+SHORTENED = """() => [...document.querySelectorAll("body *")].filter(box => {
+    const look = getComputedStyle(box);
+    if (!box.offsetWidth || look.overflowX === "visible" || box.matches("select, input")) return false;
+    return (look.textOverflow === "ellipsis" && box.scrollWidth > box.clientWidth)
+        || (look.webkitLineClamp !== "none" && box.scrollHeight > box.clientHeight + 2);
+}).filter(box => !(box.closest("[title]") || box.querySelector("[title]")))
+    .map(box => `nothing says the rest of “${box.innerText.slice(0, 60)}”`)"""
+"""Text that an ellipsis cuts stands whole in a title."""
 
 
 class _Long:
@@ -199,11 +210,13 @@ def _filled(path: str, ids: dict[str, int]) -> str | None:
 
 
 @on_one_database
-def test_no_page_scrolls_sideways(app: Flask, full: dict[str, int], people: People, open_page: Any) -> None:
+def test_no_page_is_too_wide_or_cuts_a_text_for_good(
+    app: Flask, full: dict[str, int], people: People, open_page: Any
+) -> None:
     addresses = list(_addresses(app, full))
     assert len(addresses) > 45, addresses
     page: Page = open_page(people.owner)
-    too_wide = []
+    found = []
     for width, each in WIDTHS.items():
         page.set_viewport_size({"width": width, "height": 800})
         for address in addresses[::each]:
@@ -211,5 +224,6 @@ def test_no_page_scrolls_sideways(app: Flask, full: dict[str, int], people: Peop
             assert answer, address
             assert answer.status in (200, 409, 422), (answer.status, address)
             if fault := page.evaluate(TOO_WIDE):
-                too_wide.append(f"{address} at {width}: {fault}")
-    assert not too_wide, "\n".join(too_wide)
+                found.append(f"{address} at {width}: {fault}")
+            found += [f"{address} at {width}: {fault}" for fault in page.evaluate(SHORTENED)]
+    assert not found, "\n".join(found)

@@ -55,7 +55,8 @@ def test_a_share_is_never_rounded_to_all_or_nothing() -> None:
 
 
 def test_durations_read_in_two_units_at_most() -> None:
-    assert [display.duration(seconds) for seconds in (0.004, 0.42, 12, 185, 7800)] == [
+    assert [display.duration(seconds) for seconds in (0, 0.004, 0.42, 12, 185, 7800)] == [
+        "under 0.1 s",
         "under 0.1 s", "0.4 s", "12 s", "3 min 5 s", "2 h 10 min",
     ]  # fmt: skip
 

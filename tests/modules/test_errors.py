@@ -120,7 +120,7 @@ def test_the_number_of_a_fault_leads_to_its_log_entry(
 ) -> None:
     with caplog.at_level(logging.ERROR):
         text = client.get("/broken").text
-    found = re.search(r"names this error ([0-9a-f]{8})", text)
+    found = re.search(r"number in the log: ([0-9a-f]{8})", text)
     assert found
     assert found.group(1) in caplog.text
     assert "secret detail" in caplog.text

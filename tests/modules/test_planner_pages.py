@@ -4,6 +4,7 @@ import re
 from html import unescape
 
 import pytest
+from bs4 import BeautifulSoup
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
@@ -77,6 +78,31 @@ def test_an_owner_adds_a_site_and_others_may_not(app: Flask, session: Session, p
     editor = browser_of(app, session, people.editor)
     assert editor.post("/sites/new", data=fields).status_code == 403
     assert editor.get(f"/sites/{site.id}/edit").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("tag", "name"), [("en", "English"), ("pt-BR", "Portuguese (BR)"), ("de_at", "German (at)"), ("xx", "xx")]
+)
+def test_a_site_names_its_language(app: Flask, session: Session, people: People, tag: str, name: str) -> None:
+    site = make_site(session, people.account, language=tag)
+    session.commit()
+    page = BeautifulSoup(browser_of(app, session, people.viewer).get(f"/sites/{site.id}").text, "html.parser")
+    term = page.find("dt", string="Language")
+    assert term is not None
+    assert term.find_next("dd").get_text() == name
+
+
+def test_an_empty_profile_says_who_can_write_it(app: Flask, session: Session, people: People) -> None:
+    site = make_site(session, people.account)
+    session.commit()
+    said = {
+        person.role: browser_of(app, session, person).get(f"/sites/{site.id}").text
+        for person in (people.owner, people.editor, people.viewer)
+    }
+    assert "Write the profile" in said["owner"]
+    for role in ("editor", "viewer"):
+        assert "An owner can say here what the site stands for" in said[role]
+        assert "Write the profile" not in said[role]
 
 
 def test_a_site_without_a_zone_of_its_own_keeps_that_of_the_account(

@@ -143,7 +143,10 @@ def test_minutes_saved_are_kept_where_they_are_not_the_usual(
     refused = owner.post("/settings", data=form | {"minutes_content": "20000"})
     assert refused.status_code == 422
     assert "Enter a number from 0 to 10,000." in refused.text
-    assert "idea 0, task 5, article 90" in browser_of(app, session, people.viewer).get("/settings").text
+    assert (
+        "0 for an idea, 5 for a task, 90 for an article"
+        in browser_of(app, session, people.viewer).get("/settings").text
+    )
 
 
 def test_a_ceiling_of_zero_is_a_ceiling(app: Flask, session: Session, people: People) -> None:

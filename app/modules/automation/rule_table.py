@@ -98,7 +98,7 @@ def _next_word(rule: RuleDefinition, *, works: bool, is_paused: bool) -> str:
         return "Once repaired"
     if is_paused:
         return "Once resumed"
-    return "–" if rule.trigger == "schedule" else "When it happens"
+    return "None is planned" if rule.trigger == "schedule" else "When it happens"
 
 
 def _words(ends: Sequence[str]) -> str:

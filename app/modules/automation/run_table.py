@@ -15,6 +15,9 @@ from app.modules.display import ShownTime, TimeWriter, duration, number
 from app.modules.navigation import addresses_of
 from app.modules.sent_once import request_key
 
+OPEN = (Status.PENDING, Status.RUNNING)
+"""Statuses of runs that may still cost something."""
+
 COLUMNS = {
     "what": "What happened",
     "site": "Site",
@@ -122,7 +125,7 @@ def run_rows(
             at=write(run.begins_at),
             planned_at=write(run.scheduled_at) if run.moved_to_at else None,
             first_at=write(line.oldest_at) if is_long and line.oldest_at else None,
-            credits=number(run.credits_used) if run.credits_used else "",
+            credits=number(run.credits_used) if run.credits_used or run.status not in OPEN else "",
             site=names.sites.get(str(run.site_id), "") if run.site_id else "",
             who=names.people.get(str(run.user_id), "") if run.user_id else "",
             took=_took(run),

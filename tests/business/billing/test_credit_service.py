@@ -83,7 +83,7 @@ def test_a_budget_that_is_used_up_refuses_and_changes_nothing(case: Case) -> Non
     assert shortfall is not None
     assert (shortfall.kind, shortfall.needed, shortfall.available) == ("budget", 11, 10)
     assert shortfall.sentence == (
-        "This rule's monthly budget is 60 credits, 10 left for November 2026: needs 11."
+        "This rule's monthly budget is 60 credits: 10 are left for November 2026, and 11 are needed."
     )
     assert case.figures == (100, 50)
     assert case.counters == [(0, 50), (0, 50)]
@@ -247,7 +247,7 @@ def test_the_total_of_a_start_bounds_all_its_runs(case: Case) -> None:
     assert case.hold(30) is None
     shortfall = case.hold(30, run_id=8)
     assert shortfall is not None
-    assert shortfall.sentence == "The total of this start is 50 credits, 20 left: needs 30."
+    assert shortfall.sentence == "The total of this start is 50 credits: 20 are left, and 30 are needed."
     case.post(12)
     case.release()
     assert case.hold(38, run_id=8) is None

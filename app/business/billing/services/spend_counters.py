@@ -270,6 +270,11 @@ def _named(period: str) -> str:
 def _shortfall(session: Session, account_id: int, amount: int, budget: Budget) -> Shortfall:
     limit = budget.limit or 0
     free = max(limit - used(session, account_id, budget), 0)
-    left = f"{free:,} left" if budget.period == TOTAL else f"{free:,} left for {_named(budget.period)}"
-    sentence = f"{budget.title} is {limit:,} credits, {left}: needs {amount:,}."
+    when = "" if budget.period == TOTAL else f" for {_named(budget.period)}"
+    if free:
+        left = f"{free:,} {'is' if free == 1 else 'are'} left{when}"
+        sentence = f"{budget.title} is {limit:,} credits: {left}, and {amount:,} are needed."
+    else:
+        needed = f"{amount:,} more {'is' if amount == 1 else 'are'} needed"
+        sentence = f"{budget.title} of {limit:,} credits is used up{when}: {needed}."
     return Shortfall("budget", amount, free, sentence, budget)

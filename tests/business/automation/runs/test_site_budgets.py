@@ -84,7 +84,10 @@ def test_records_left_out_wait_for_the_budget_and_follow(
     run = machine.run_now(machine.make_rule(account, **ON_CLUSTERS), record_ids=[*here, *there])
     (follower,) = [one for one in machine.runs() if one.follows_id == run.id]
     assert (follower.status, follower.waiting_for) == (Status.PENDING, Waiting.BUDGET)
-    assert "monthly budget is 5 credits, 0 left for November 2026: needs 10." in follower.error_message
+    assert (
+        "monthly budget of 5 credits is used up for November 2026: 10 more are needed."
+        in follower.error_message
+    )
     limit(session, sector, 15)
     waiting.wake_for_budget(session, account.id, sector.site_id)
     machine.settle()

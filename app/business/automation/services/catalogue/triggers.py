@@ -147,7 +147,7 @@ def _option_errors(trigger: str, error: ValidationError) -> dict[str, list[str]]
     for fault in sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden"):
         name = str(fault["loc"][0])
         if fault["type"] == "extra_forbidden":
-            sentence = f"Unknown option '{name}' of the trigger {trigger}."
+            sentence = f"“{TRIGGERS[trigger].label}” has no setting “{name}”: leave it out."
         else:
             said = [item.sentence for item in fields[name].metadata if isinstance(item, OptionRefusal)]
             sentence = said[0] if said else fault["msg"]

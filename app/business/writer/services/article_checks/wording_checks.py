@@ -2,15 +2,11 @@
 
 import re
 
+from app.business.planner.services.language_names import language_name
 from app.business.writer.services.article_checks.facts import ArticleFinding, CheckFacts, Draft
 from app.business.writer.services.article_checks.languages import other_language
 from app.business.writer.services.article_checks.phrases import ai_talk, found, placeholders
 from app.business.writer.services.article_checks.text import words_of
-
-LANGUAGE_NAMES = {
-    "en": "English", "de": "German", "fr": "French", "es": "Spanish", "it": "Italian", "pt": "Portuguese",
-    "nl": "Dutch", "pl": "Polish", "sv": "Swedish", "da": "Danish", "tr": "Turkish", "cs": "Czech",
-}  # fmt: skip
 
 
 def check_placeholder(draft: Draft, _facts: CheckFacts) -> ArticleFinding:
@@ -42,10 +38,10 @@ def check_language(draft: Draft, facts: CheckFacts) -> ArticleFinding:
         weight = max(len(words), len(block.text) // 6)
         total += weight
         if name := other_language(block.text, words, facts.language):
-            names.add(LANGUAGE_NAMES.get(name, name))
+            names.add(language_name(name))
             quotes.append(block.text)
             foreign += weight
-    asked = LANGUAGE_NAMES.get(facts.language.split("-")[0].casefold(), facts.language)
+    asked = language_name(facts.language.split("-")[0])
     if not quotes:
         return ArticleFinding("language", 0, f"The text is in the language of the site ({asked}).")
     message = f"Text in {' and '.join(sorted(names))} on a site whose language is {asked}."
