@@ -12,11 +12,12 @@ from flask import Flask
 from flask_migrate import downgrade, upgrade
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import DatabaseError
+from sqlalchemy.util import LRUCache
 
 from app import create_app
 from app.business.base import Base
 from app.infrastructure.database import db, migrate
-from app.infrastructure.readiness import is_up_to_date, newest_revision
+from app.infrastructure.readiness import is_up_to_date, revisions
 from app.infrastructure.schema import unprotect_history
 from app.settings import Settings
 from tests import databases
@@ -52,7 +53,7 @@ def test_migrations_build_exactly_the_models(empty_app: Flask) -> None:
 def test_migrations_go_down_to_nothing_and_up_again(empty_app: Flask) -> None:
     with empty_app.app_context():
         assert not is_up_to_date()
-        upgrade(revision=f"{newest_revision()}-1")
+        upgrade(revision=f"{revisions().newest}-1")
         before = _keys_and_indexes()
         upgrade()
         assert is_up_to_date()
@@ -80,9 +81,23 @@ def _keys_and_indexes() -> dict[str, list[list[tuple[str | None, list[str]]]]]:
     }
 
 
-def test_the_newest_revision_is_told_by_its_name(empty_app: Flask) -> None:
+def test_revisions_are_told_by_their_names(empty_app: Flask) -> None:
     with empty_app.app_context():
-        assert [newest_revision()] == ScriptDirectory.from_config(migrate.get_config()).get_heads()
+        scripts = ScriptDirectory.from_config(migrate.get_config())
+        assert [revisions().newest] == scripts.get_heads()
+        assert revisions().known == {script.revision for script in scripts.walk_revisions()}
+
+
+def test_asking_again_keeps_no_more_statements(empty_app: Flask) -> None:
+    """Health checks ask every few seconds for as long as a process lives."""
+    with empty_app.app_context():
+        with db.engine.begin() as connection:
+            connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+        compiled = LRUCache[object, object](100)
+        db.engine.update_execution_options(compiled_cache=compiled)
+        kept = [(is_up_to_date(), len(compiled)) for _ in range(3)]
+    assert set(kept) == {(False, kept[0][1])}
+    assert compiled
 
 
 def test_a_migrated_database_has_statistics_of_every_index(empty_app: Flask) -> None:

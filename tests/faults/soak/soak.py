@@ -44,6 +44,7 @@ PAGES = (
     "/system",
     "/my-work",
 )
+WARM_ROUNDS = 4
 READER_PAUSE, WRITER_PAUSE = 2.0, 2.0
 """Seconds between an answer and the next question."""
 QUIET_SECONDS = 20
@@ -127,6 +128,14 @@ class Soak:
         mine = (EventBatch.account_id == sector.account_id, EventBatch.created_at == now)
         session.execute(update(EventBatch).where(*mine).values(closed_at=None))
         self.keywords += number
+
+    def warm_up(self, people: int) -> None:
+        """Each page by each of so many people at once, without a pause, some times: by then every thread of the server
+        has loaded what it loads late for each of them."""
+        with ThreadPoolExecutor(people) as pool:
+            readings = [self._reading(self.parties[one % len(self.parties)], one) for one in range(people)]
+            for asked in [pool.submit(_often, read, WARM_ROUNDS * len(PAGES)) for read in readings]:
+                asked.result()
 
     @contextmanager
     def use(self, readers: int, writers: int) -> Iterator[None]:
@@ -252,6 +261,11 @@ def own_memory(pid: int) -> float:
         (kilobytes,) = (line.split()[1] for line in lines if line.startswith("Pss_Anon:"))
         return int(kilobytes) / 1024
     return 0.0
+
+
+def _often(act: Callable[[], None], times: int) -> None:
+    for _ in range(times):
+        act()
 
 
 def _again_and_again(act: Callable[[], None], pause: float, over: Event) -> None:

@@ -13,7 +13,7 @@ from tests.faults.soak.soak import Soak
 RUNS, WARM_RUNS = 100_000, 10_000
 FEW_RUNS, LEAKING_RUNS = 300, 10_000
 MOST_GROWTH = 0.05
-"""Of the memory after the first runs, which load what is loaded late."""
+"""Of the memory after the first runs and pages, which load what is loaded late."""
 
 
 @contextmanager
@@ -28,6 +28,7 @@ def soaked(folder: Path, url: str = "", plant: str = "", accounts: int = 5) -> I
 def growth(soak: Soak, runs: int) -> tuple[float, str]:
     """How much more memory the processes have after so many more runs, as a part, and in words."""
     soak.execute(WARM_RUNS, readers=20, writers=5)
+    soak.warm_up(20)
     before = soak.memory()
     soak.execute(runs, readers=20, writers=5)
     after = soak.memory()

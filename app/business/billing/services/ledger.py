@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Select, func, select
@@ -11,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.business.billing.models import CreditEntry, EntryKind
 from app.business.billing.services import credit_days
+from app.business.kept_queries import kept_queries
 from app.business.paging import Page, count_of, first_part, keyset_page, page_of
 from app.business.periods import this_month
 from app.business.plain_rows import plain_rows
@@ -32,13 +32,13 @@ class Month:
 def newest(session: Session, account_id: int, limit: int) -> Page[CreditEntry]:
     """The first page of `entries`."""
     key = CreditEntry.id
-    found = session.scalars(_newest(account_id, limit)).all()
+    found = _newest(account_id, limit).entities(session, {})
     return page_of(
         found, keys=[key], limit=limit, count=lambda: count_of(session, _of(account_id), key.expression)
     )
 
 
-@lru_cache(maxsize=KEPT)
+@kept_queries(KEPT)
 def _newest(account_id: int, limit: int) -> Select[CreditEntry]:
     return first_part(_of(account_id), keys=[CreditEntry.id], cursor=None, limit=limit)
 
@@ -96,7 +96,7 @@ def _by_day(session: Session, account_id: int, days: Sequence[date], zone: str) 
     return list(used.values()), granted
 
 
-@lru_cache(maxsize=KEPT)
+@kept_queries(KEPT)
 def _movements_by_day(account_id: int, zone: str, days: tuple[date, ...]) -> Select[date, str, int]:
     moved = credit_days.movements(account_id, zone, days).c
     return (

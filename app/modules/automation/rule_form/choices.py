@@ -1,7 +1,6 @@
 """Names of the account's rows that the rule form offers: sites, sectors, people, rules, webhooks."""
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -11,6 +10,7 @@ from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.schedules.cron_grammar import WEEKDAYS
+from app.business.kept_queries import kept_queries
 from app.business.outlets.services.webhooks import webhooks_of
 from app.business.plain_rows import plain_rows
 from app.business.planner.models import Site
@@ -87,7 +87,7 @@ def load_sites(session: Session, scope: Scope) -> Named:
     return [(str(site_id), name) for site_id, name in plain_rows(session, _sites(scope))]
 
 
-@lru_cache(maxsize=SCOPES)
+@kept_queries(SCOPES)
 def _sites(scope: Scope) -> Select[int, str]:
     return select(Site.id, Site.name).where(scope.sees(Site)).order_by(Site.name)
 
@@ -97,7 +97,7 @@ def rule_names(session: Session, scope: Scope) -> Named:
     return [(str(rule_id), name) for rule_id, name in plain_rows(session, _rules(scope))]
 
 
-@lru_cache(maxsize=SCOPES)
+@kept_queries(SCOPES)
 def _rules(scope: Scope) -> Select[int, str]:
     return (
         select(AutomationRule.id, AutomationRule.name)

@@ -8,7 +8,7 @@ import heapq
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache, lru_cache
+from functools import cache
 from itertools import islice, tee
 from operator import attrgetter
 from typing import NamedTuple
@@ -30,6 +30,7 @@ from app.business.automation.services.schedules.calendar import Occurrence, Sche
 from app.business.automation.services.triggering.activations import present_zones, site_schedules
 from app.business.base import UtcDateTime
 from app.business.errors import Invalid
+from app.business.kept_queries import kept_queries
 from app.business.outlets.services.ai_connections import is_connected
 from app.business.periods import last_days
 from app.business.plain_rows import AnyColumns, plain_rows
@@ -184,7 +185,7 @@ def planned_rows(
 _OF_ACCOUNT = select(*LISTED).where(AutomationRule.account_id == bindparam("account_id"))
 
 
-@lru_cache(maxsize=KEPT)
+@kept_queries(KEPT)
 def _pending(scope: Scope, limit: int | None) -> PendingRuns:
     """Its parameters are since and until. Those that a closed day moved stand elsewhere in the index."""
     run = ScheduledTask

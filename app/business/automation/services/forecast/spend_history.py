@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from app.business.automation.run_models import Cause
 from app.business.automation.services.history.credit_days import sources
 from app.business.automation.services.rule_parts import Stored
 from app.business.base import Id, UtcDateTime
+from app.business.kept_queries import kept_queries
 from app.business.periods import Period
 from app.business.plain_rows import plain_rows
 from app.business.time_zones import start_of_day
@@ -106,7 +106,7 @@ def spending(session: Session, account_id: int, dates: Sequence[date], zone: str
     )
 
 
-@lru_cache(maxsize=KEPT)
+@kept_queries(KEPT)
 def _by_source(account_id: int, zone: str, dates: tuple[date, ...]) -> Select[int, int, str, date, int, int]:
     of = sources(account_id, zone, dates).c
     source = (of.rule_id, of.site_id, of.cause, of.on)
@@ -120,7 +120,7 @@ def used_by_rule(session: Session, account_id: int, period: Period, zone: str) -
     return {rule_id: (int(credits), int(runs)) for rule_id, credits, runs in rows}
 
 
-@lru_cache(maxsize=KEPT)
+@kept_queries(KEPT)
 def _used_by_rule(account_id: int, zone: str, dates: tuple[date, ...]) -> Select[int, int, int]:
     of = sources(account_id, zone, dates).c
     used = func.sum(of.used)

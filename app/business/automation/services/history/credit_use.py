@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 from typing import TypeVar
 
 from sqlalchemy import Select, func, select
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.services.scope import Scope
 from app.business.automation.services.history.credit_days import sources
+from app.business.kept_queries import kept_queries
 from app.business.periods import Period
 from app.business.plain_rows import plain_rows
 from app.business.words_as_text import words_as_text
@@ -47,7 +47,7 @@ def credit_use(session: Session, scope: Scope, period: Period, zone: str) -> Cre
     return CreditUse(_highest_first(by_rule), _highest_first(by_site), _highest_first(by_action))
 
 
-@lru_cache(maxsize=KEPT)
+@kept_queries(KEPT)
 def _use(scope: Scope, zone: str, dates: tuple[date, ...]) -> Select[int, int, str, int]:
     of = sources(scope.account_id, zone, dates).c
     source = (of.rule_id, of.site_id, of.action)

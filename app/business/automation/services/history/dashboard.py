@@ -3,7 +3,6 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import lru_cache
 from itertools import accumulate
 from math import ceil
 from typing import NamedTuple
@@ -28,6 +27,7 @@ from app.business.automation.run_models import CLOSED, Reason, ScheduledTask, St
 from app.business.automation.services.history.run_sums import ended_runs, planned_starts
 from app.business.automation.total_models import PACES
 from app.business.base import UtcDateTime
+from app.business.kept_queries import kept_queries
 from app.business.periods import Period
 from app.business.plain_rows import plain_rows
 from app.business.time_zones import start_of_day
@@ -84,7 +84,7 @@ def rule_counts(session: Session, scope: Scope) -> RuleCounts:
     return RuleCounts(*plain_rows(session, _rules_by_state(scope))[0])
 
 
-@lru_cache(maxsize=KEPT)
+@kept_queries(KEPT)
 def _rules_by_state(scope: Scope) -> Select[int, int, int, int]:
     here = AutomationRule.archived_at.is_(None)
     live = AutomationRule.mode == "live"
@@ -106,7 +106,7 @@ def outcomes_by_day(
     return {on: Outcomes(**found[on]) for on in period.dates}
 
 
-@lru_cache(maxsize=KEPT)
+@kept_queries(KEPT)
 def _by_day(scope: Scope, dates: tuple[date, ...], zone: str) -> Select[date, str, int]:
     """Kept for the day: building it takes longer than its answer. Its parameter is the moment."""
     period = Period(dates, start_of_day(dates[0], zone))
@@ -127,7 +127,7 @@ def outcomes_by_hour(session: Session, scope: Scope, now: datetime) -> dict[date
     }
 
 
-@lru_cache(maxsize=KEPT)
+@kept_queries(KEPT)
 def _by_hour(scope: Scope, hours: tuple[datetime, ...]) -> Select[int, int, int, int, int]:
     """Kept for the hour. Each number is that of the entries between two places of an index: that takes a tenth of the
     time in which the runs of the day could be told apart."""
@@ -163,7 +163,7 @@ def lateness(session: Session, scope: Scope, period: Period, zone: str, now: dat
     return Lateness(starts.total(), *(_reached(starts, share) for share in (0.5, 0.99)))
 
 
-@lru_cache(maxsize=KEPT)
+@kept_queries(KEPT)
 def _by_lateness(scope: Scope, dates: tuple[date, ...], zone: str) -> Select[int, int]:
     """Kept for the day."""
     of = planned_starts(scope, Period(dates, start_of_day(dates[0], zone)), zone, MOMENT).c

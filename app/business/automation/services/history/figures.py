@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import lru_cache
 
 from sqlalchemy import CompoundSelect, bindparam, func, literal, select, union_all
 from sqlalchemy.orm import Session
@@ -17,6 +16,7 @@ from app.business.automation.services.history.run_list import runs_page
 from app.business.automation.services.history.run_sums import ended_runs
 from app.business.base import UtcDateTime
 from app.business.billing.services import ledger
+from app.business.kept_queries import kept_queries
 from app.business.periods import Period
 from app.business.plain_rows import plain_rows
 from app.business.time_zones import start_of_day
@@ -75,7 +75,7 @@ def _runs_by_status(
     return counts
 
 
-@lru_cache(maxsize=KEPT)
+@kept_queries(KEPT)
 def _by_status(scope: Scope, dates: tuple[date, ...], zone: str) -> CompoundSelect[str, int]:
     """Kept for the day. Its parameter is the moment."""
     moment, period = bindparam("now", type_=UtcDateTime()), Period(dates, start_of_day(dates[0], zone))

@@ -1,13 +1,13 @@
 """The first steps of an account: a site, keywords, a rule that is on, a first draft."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
+from app.business.kept_queries import kept_queries
 from app.business.plain_rows import plain_rows
 from app.business.planner.models import Keyword, Site
 from app.business.writer.models import Content
@@ -39,7 +39,7 @@ def first_steps(session: Session, scope: Scope) -> FirstSteps:
     return FirstSteps(*map(bool, plain_rows(session, _first_rows(scope))[0]))
 
 
-@lru_cache(maxsize=KEPT)
+@kept_queries(KEPT)
 def _first_rows(scope: Scope) -> Select[bool, bool, bool, bool]:
     rule_on = (AutomationRule.is_active, AutomationRule.archived_at.is_(None))
     return select(

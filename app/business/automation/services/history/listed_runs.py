@@ -14,7 +14,7 @@ from app.business.automation.run_documents import ExhaustedBudget, RunResult
 from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.rules.sentence import summary_of
-from app.business.plain_rows import AnyColumns, Values, plain_rows
+from app.business.plain_rows import AnyQuery, Values, plain_rows
 
 SENTENCES = 2000
 """Definitions of which a process remembers the sentence."""
@@ -64,7 +64,7 @@ LISTED = tuple(getattr(ScheduledTask, field.name) for field in fields(ListedRun)
 """The columns of a `ListedRun`."""
 
 
-def listed_runs(session: Session, query: AnyColumns, values: Values) -> list[ListedRun]:
+def listed_runs(session: Session, query: AnyQuery, values: Values) -> list[ListedRun]:
     """The runs of a query of the columns LISTED."""
     return [ListedRun(*row) for row in plain_rows(session, query, values)]
 

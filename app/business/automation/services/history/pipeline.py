@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 
 from sqlalchemy import CompoundSelect, Select, and_, bindparam, case, func, literal, select, union_all
 from sqlalchemy.orm import Session
@@ -11,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.services.scope import Scope
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.base import UtcDateTime
+from app.business.kept_queries import kept_queries
 from app.business.plain_rows import plain_rows
 from app.business.planner.models import IdeaStatus, Record
 from app.business.words_as_text import words_as_text
@@ -56,7 +56,7 @@ def pipeline(session: Session, scope: Scope, month: datetime, period: datetime) 
     return Pipeline(stages, int(rows["content"][4]))
 
 
-@lru_cache(maxsize=KEPT)
+@kept_queries(KEPT)
 def _stages(scope: Scope) -> CompoundSelect[str, int, int, int, int]:
     """Its parameters are the starts of month and period."""
     content = _counted("content", Content, scope).add_columns(

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from functools import lru_cache
 from typing import NamedTuple
 
 from sqlalchemy import Select, bindparam, case, func, select, union_all
@@ -13,6 +12,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import CLOSED, Reason, ScheduledTask, Status
 from app.business.automation.services.history.run_sums import ended_runs_of_rules
 from app.business.base import UtcDateTime
+from app.business.kept_queries import kept_queries
 from app.business.periods import Period
 from app.business.plain_rows import plain_rows
 from app.business.sql_functions import in_order
@@ -48,7 +48,7 @@ def ends_by_day(
     return found
 
 
-@lru_cache(maxsize=LISTS)
+@kept_queries(LISTS)
 def _by_day(
     scope: Scope, rule_ids: tuple[int, ...], dates: tuple[date, ...], zone: str
 ) -> Select[int, date, int, int, int]:
@@ -73,7 +73,7 @@ def latest_ends(
     return {rule_id: [ENDS[letter] for letter in reversed(ends)] for rule_id, ends in rows if ends}
 
 
-@lru_cache(maxsize=LISTS)
+@kept_queries(LISTS)
 def _latest_of(scope: Scope, each: int) -> Select[int, str | None]:
     """One row for each rule, with a letter for each run, newest first: a row for each run would take most of the time.
 

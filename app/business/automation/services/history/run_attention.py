@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from functools import lru_cache
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select, true
 from sqlalchemy.orm import Session
@@ -14,6 +13,7 @@ from app.business.automation.run_documents import ExhaustedBudget
 from app.business.automation.run_models import Reason, ScheduledTask, Status, Waiting
 from app.business.automation.services.history.listed_runs import LISTED, ListedRun, listed_runs
 from app.business.base import UtcDateTime
+from app.business.kept_queries import kept_queries
 from app.business.outlets.incident_models import Incident, IncidentFailure, IncidentStatus
 from app.business.plain_rows import AnyColumns, plain_rows
 from app.business.words_as_text import words_as_text
@@ -38,7 +38,7 @@ def failed_since(
     return listed_runs(session, _failed(scope, limit, without_incidents), values)
 
 
-@lru_cache(maxsize=KEPT)
+@kept_queries(KEPT)
 def _failed(scope: Scope, limit: int, without_incidents: bool) -> AnyColumns:
     query = select(*LISTED).where(
         scope.sees(ScheduledTask),
@@ -74,7 +74,7 @@ def waiting_counts(session: Session, scope: Scope) -> dict[str, int]:
     return {str(waiting): count for waiting, count in plain_rows(session, _waiting(scope))}
 
 
-@lru_cache(maxsize=KEPT)
+@kept_queries(KEPT)
 def _waiting(scope: Scope) -> Select[str | None, int]:
     return (
         select(ScheduledTask.waiting_for, func.count())

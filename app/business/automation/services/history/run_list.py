@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import lru_cache
 from itertools import product
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -26,6 +25,7 @@ from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.history.listed_runs import LISTED, ListedRun, listed_runs
 from app.business.automation.services.history.run_filters import RunFilters, matching, narrowed
 from app.business.base import Id, UtcDateTime
+from app.business.kept_queries import KeptQuery, kept, kept_queries
 from app.business.paging import Page, count_of, encode, first_part, keyset_page, page_of
 from app.business.plain_rows import Values, plain_rows
 from app.business.settled_ids import all_committed
@@ -73,10 +73,10 @@ class _Form(NamedTuple, Generic[Shown]):
     """How runs are read: as what columns, and by whom."""
 
     columns: tuple[Of, ...]
-    read: Callable[[Session, Select[Of], Values], Sequence[Shown]]
+    read: Callable[[Session, KeptQuery[Select[Of]], Values], Sequence[Shown]]
 
 
-ENTITIES = _Form((ScheduledTask,), lambda session, query, values: session.scalars(query, values).all())
+ENTITIES = _Form((ScheduledTask,), lambda session, query, values: query.entities(session, values))
 LINES = _Form(LISTED, listed_runs)
 
 
@@ -94,7 +94,7 @@ def _page(
     end = _end_of_search(session, scope, key, cursor, now) if key.is_search else None
     if cursor is not None:
         also = _searched(key, end is not None)
-        query = page_query(scope, key, cursor, limit, _NOW, columns=form.columns, also=also)
+        query = kept(page_query(scope, key, cursor, limit, _NOW, columns=form.columns, also=also))
     elif key.is_search:
         query = _first_search(scope, key, limit, form.columns, end is not None)
     else:
@@ -104,13 +104,13 @@ def _page(
     return page if page.next_cursor or end is None else replace(page, next_cursor=encode([*end]))
 
 
-@lru_cache(maxsize=QUERIES)
+@kept_queries(QUERIES)
 def _first_page(scope: Scope, filters: RunFilters, limit: int, columns: tuple[Of, ...]) -> Select[Of]:
     """The query of a first page."""
     return page_query(scope, filters, None, limit, _NOW, columns=columns)
 
 
-@lru_cache(maxsize=SEARCHES)
+@kept_queries(SEARCHES)
 def _first_search(
     scope: Scope, filters: RunFilters, limit: int, columns: tuple[Of, ...], has_end: bool
 ) -> Select[Of]:
@@ -118,7 +118,7 @@ def _first_search(
     return page_query(scope, filters, None, limit, _NOW, columns=columns, also=_searched(filters, has_end))
 
 
-@lru_cache(maxsize=SEARCHES)
+@kept_queries(SEARCHES)
 def _first_passed(scope: Scope, filters: RunFilters, most: int) -> Select[datetime, int]:
     return _passed(scope, filters, None, most)
 

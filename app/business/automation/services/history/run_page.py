@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Self
 
 from sqlalchemy import Select, bindparam, or_, select
@@ -28,6 +27,7 @@ from app.business.automation.unit_models import ActionRun
 from app.business.base import Id
 from app.business.billing.models import CreditEntry
 from app.business.errors import NotFound
+from app.business.kept_queries import kept_queries
 from app.business.language_model import ModelUse
 from app.business.likelihood import usually
 from app.business.planner.models import Site
@@ -83,13 +83,14 @@ class RunPage:
 
 def find_run(session: Session, scope: Scope, run_id: int) -> ScheduledTask:
     """The run with its detail. Raises NotFound."""
-    run = session.scalar(_with_detail(scope), {"run_id": run_id}) if 0 < run_id <= LARGEST_ID else None
-    if run is None:
+    is_id = 0 < run_id <= LARGEST_ID
+    found = _with_detail(scope).entities(session, {"run_id": run_id}) if is_id else ()
+    if not found:
         raise NotFound()
-    return run
+    return found[0]
 
 
-@lru_cache(maxsize=KEPT)
+@kept_queries(KEPT)
 def _with_detail(scope: Scope) -> Select[ScheduledTask]:
     query = select(ScheduledTask).where(ScheduledTask.id == _RUN_ID, scope.sees(ScheduledTask))
     return query.options(joinedload(ScheduledTask.detail))

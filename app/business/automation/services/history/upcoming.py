@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 
 from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, func, select
 from sqlalchemy.orm import Session
@@ -12,6 +11,7 @@ from app.business.accounts.services.scope import Scope
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.history.listed_runs import LISTED, ListedRun
 from app.business.base import UtcDateTime
+from app.business.kept_queries import kept_queries
 from app.business.plain_rows import AnyColumns, plain_rows
 
 SCOPES = 256
@@ -37,7 +37,7 @@ def upcoming(session: Session, scope: Scope, now: datetime, limit: int) -> Upcom
     return Upcoming([ListedRun(*row[1:]) for row in rows], rows[0][0] if rows else 0)
 
 
-@lru_cache(maxsize=SCOPES)
+@kept_queries(SCOPES)
 def _upcoming(scope: Scope, limit: int) -> AnyColumns:
     return (
         select(func.count().over(), *LISTED)

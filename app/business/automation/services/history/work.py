@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import lru_cache
 
 from sqlalchemy import ColumnElement, Select, func, literal, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -13,6 +12,7 @@ from app.business.accounts.services.notices import unread_clause
 from app.business.accounts.services.scope import Scope
 from app.business.automation.run_models import ScheduledTask, Status, Waiting
 from app.business.automation.services.history.run_attention import notices_seen
+from app.business.kept_queries import kept_queries
 from app.business.paging import Order
 from app.business.plain_rows import plain_rows
 from app.business.planner.services.record_lists import RecordList
@@ -79,7 +79,7 @@ def work_counts(
     return WorkCounts(*plain_rows(session, _counts(reader, scope, due_by, failed_since))[0])
 
 
-@lru_cache(maxsize=PEOPLE)
+@kept_queries(PEOPLE)
 def _counts(
     reader: Reader, scope: Scope, due_by: date, failed_since: datetime
 ) -> Select[int, int, int, int, int]:

@@ -24,7 +24,8 @@ from app.business.automation.services.rules.repair import faults_of_stored
 from app.business.automation.services.rules.sentence import sound_summary
 from app.business.automation.services.rules.versions import RENAMED
 from app.business.base import Json
-from app.business.plain_rows import AnyColumns, Values, plain_rows
+from app.business.kept_queries import kept_queries
+from app.business.plain_rows import AnyColumns, AnyQuery, Values, plain_rows
 
 REMEMBERED = 1_000
 """Definitions, and sentences, that a process remembers."""
@@ -92,7 +93,7 @@ LISTED = (
 """The columns of a `ListedRule`; JSON as its text, which says whether the definition is known."""
 
 
-def listed_rules(session: Session, query: AnyColumns, values: Values | None = None) -> list[ListedRule]:
+def listed_rules(session: Session, query: AnyQuery, values: Values | None = None) -> list[ListedRule]:
     """The rules of a query of the columns LISTED, with what the session has changed."""
     session.flush()
     return [
@@ -111,7 +112,7 @@ class RulesRead:
     account_id: int
     found: dict[int, ListedRule] = field(default_factory=dict)
 
-    def listed(self, query: AnyColumns, values: Values | None = None) -> list[ListedRule]:
+    def listed(self, query: AnyQuery, values: Values | None = None) -> list[ListedRule]:
         """The rules of a query of the columns LISTED."""
         rules = listed_rules(self.session, query, values)
         self.found.update((rule.id, rule) for rule in rules)
@@ -169,7 +170,7 @@ def broken_rules(rules: RulesRead, scope: Scope) -> list[tuple[ListedRule, Error
     return [(rule, faults[rule.id]) for rule in active if rule.id in faults]
 
 
-@lru_cache(maxsize=KEPT)
+@kept_queries(KEPT)
 def _switched_on(scope: Scope) -> AnyColumns:
     return (
         select(*LISTED)

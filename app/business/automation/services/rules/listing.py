@@ -16,6 +16,7 @@ from app.business.automation.services.rules.known_rules import LISTED, ListedRul
 from app.business.base import Id
 from app.business.errors import NotFound
 from app.business.folding import fold
+from app.business.kept_queries import kept_queries
 from app.business.paging import Order, Page, count_of, keyset_page, page_of, sorted_page
 from app.business.plain_rows import AnyColumns, Columns, Values
 from app.business.sql_functions import position
@@ -78,7 +79,7 @@ def listed_rules_page(
     )
 
 
-@lru_cache(maxsize=KEPT)
+@kept_queries(KEPT)
 def _first_listed(scope: Scope, chosen: RuleFilter, ordering: str, limit: int) -> AnyColumns:
     order, last = _order(ordering), AutomationRule.id
     by = (column.desc() if order.descending else column.asc() for column in (order.by, last))

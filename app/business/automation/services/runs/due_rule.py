@@ -57,6 +57,6 @@ def stored_times(stored: Stored) -> Schedule:
     return _times(json.dumps(stored))
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=5_000)
 def _times(stored: str) -> Schedule:
     return parse_schedule(json.loads(stored), shortest_interval_minutes=None)

@@ -35,6 +35,8 @@ from app.business.time_zones import check_time_zone
 DAYLIGHT_SAVING_LIMIT = timedelta(hours=3)
 EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 YEARS = range(1971, LAST_YEAR + 1)
+KEPT = 2_000
+"""Times of schedules that a process remembers: those of one look at all that is due, for time goes on."""
 LONGEST_SHARED = timedelta(hours=1)
 """Longer windows, which occur after we were offline, are not cached."""
 
@@ -198,7 +200,7 @@ def next_instants(schedule: Schedule, after: datetime, count: int) -> list[datet
     return [instant for instant, _ in islice(_due(schedule, after), count)]
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=KEPT)
 def first_due_after(schedule: Schedule, after: datetime) -> datetime | None:
     """The first due instant later than `after`, as UTC; None when there is none.
 
@@ -213,7 +215,7 @@ def due_window(schedule: Schedule, after: datetime, until: datetime) -> Window:
     return walk(schedule, after, until)
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=KEPT)
 def _window(schedule: Schedule, after: datetime, until: datetime) -> Window:
     due: list[datetime] = []
     for instant, _ in _due(schedule, after):

@@ -105,7 +105,7 @@ def parse_cron(line: object) -> CronLine:
     return _parse(" ".join(line.split()))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def _parse(line: str) -> CronLine:
     texts = _split(line)
     errors: list[str] = []

@@ -106,7 +106,7 @@ def accepted_day(days: DayFields, on_or_after: date) -> date | None:
     return found.date()
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _walker(days: DayFields) -> croniter:
     """A croniter over midnights.
 

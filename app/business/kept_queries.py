@@ -1,0 +1,113 @@
+"""Queries that a process keeps ready, because to build one takes longer than its answer.
+
+Queries of several accounts, people or days mostly have one form and differ in values: the form is kept once, and for
+each query its values, which take a hundredth of the memory.
+"""
+
+from collections.abc import Callable, Hashable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, wraps
+from typing import Any, Generic, ParamSpec, TypeVar, cast
+
+from sqlalchemy import CompoundSelect, Connection, CursorResult, Select
+from sqlalchemy.engine.interfaces import Compiled
+from sqlalchemy.orm import Session
+from sqlalchemy.util import LRUCache
+
+from app.business.archived_rows import in_use
+
+FORMS = 150
+"""That a process keeps."""
+
+Arguments = ParamSpec("Arguments")
+Query = TypeVar("Query", bound=Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]])
+Entity = TypeVar("Entity")
+
+
+class _CompiledOnce(MutableMapping[Any, Compiled]):
+    """SQLAlchemy's cache, for a single query. Its key is the query's whole structure: to look that up in a dictionary
+    takes longer than most answers, and to see that it is the same object as last time takes nothing."""
+
+    def __init__(self) -> None:
+        self._place: tuple[Any, Compiled] | None = None
+
+    def __getitem__(self, key: Any) -> Compiled:
+        if self._place is None or self._place[0] != key:
+            raise KeyError
+        return self._place[1]
+
+    def __setitem__(self, key: Any, compiled: Compiled) -> None:
+        self._place = (key, compiled)
+
+    def __delitem__(self, _key: Any) -> None:
+        self._place = None
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(() if self._place is None else (self._place[0],))
+
+    def __len__(self) -> int:
+        return int(self._place is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A query with the values of whoever was first. places: the names of its values, in their order."""
+
+    query: Any
+    places: Sequence[str]
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptQuery(Generic[Query]):
+    """A form that other queries may have as well, and the values of this one. Archived records are left out.
+
+    Whoever executes it gives the values of those parameters that differ each time.
+    """
+
+    form: _Form
+    values: Mapping[str, Any]
+
+    def execute(self, connection: Connection, given: Mapping[str, Any]) -> CursorResult[Any]:
+        """Past the session."""
+        form = self.form
+        return connection.execute(form.query, {**self.values, **given}, execution_options=form.options)
+
+    def entities(
+        self: "KeptQuery[Select[Entity]]", session: Session, given: Mapping[str, Any]
+    ) -> Sequence[Entity]:
+        """Those of the session that it finds."""
+        form = self.form
+        found = session.scalars(form.query, {**self.values, **given}, execution_options=form.options)
+        return cast(Sequence[Entity], found.all())
+
+
+def kept_queries(most: int) -> Callable[[Callable[Arguments, Query]], Callable[Arguments, KeptQuery[Query]]]:
+    """For a function that builds a query of its arguments and of nothing else: kept for so many of them."""
+
+    def keep(build: Callable[Arguments, Query]) -> Callable[Arguments, KeptQuery[Query]]:
+        @wraps(build)
+        def built(*arguments: Arguments.args, **named: Arguments.kwargs) -> KeptQuery[Query]:
+            return kept(build(*arguments, **named))
+
+        return cast(Callable[Arguments, KeptQuery[Query]], lru_cache(maxsize=most)(built))
+
+    return keep
+
+
+_forms: LRUCache[Hashable, _Form] = LRUCache(FORMS)
+
+
+def kept(query: Query) -> KeptQuery[Query]:
+    """The query, in the form of the first that had the same. Raises TypeError where SQLAlchemy cannot tell forms
+    apart."""
+    query = in_use(query)
+    key = query._generate_cache_key()
+    if key is None:
+        raise TypeError(f"not a form: {query}")
+    form = _forms.get(key.key)
+    if form is None:
+        places = [place.key for place in key.bindparams]
+        form = _forms[key.key] = _Form(query, places, {"compiled_cache": _CompiledOnce()})
+    pairs = zip(form.places, key.bindparams, strict=True)
+    return KeptQuery(form, {name: place.effective_value for name, place in pairs if not place.required})
