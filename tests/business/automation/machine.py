@@ -39,6 +39,8 @@ class Machine:
     draining: bool = False
     publisher: SitePublisher = field(default_factory=NoPublisher)
     together: bool | None = None
+    set_size: int = 50
+    """Runs that the first set of a drain has at most."""
     as_set: int = 0
     singly: int = 0
 
@@ -80,7 +82,7 @@ class Machine:
             most_runs=most_runs,
             most_seconds=60,
             together=self.together,
-            pace=Pace(timer=lambda: 0.0),
+            pace=Pace(timer=lambda: 0.0, runs=self.set_size),
         )
         self.as_set += drained.as_set
         self.singly += drained.singly

@@ -1,6 +1,6 @@
 """Editing clusters: create, rename, merge, split, move keywords."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -171,14 +171,14 @@ def note_open_ideas(
     move_status(session, CLUSTER, ids, unplanned, ClusterStatus.PLANNED, origin, now)
 
 
-def plan_clusters(session: Session, clusters: Sequence[Cluster], now: datetime) -> int:
+def plan_clusters(session: Session, accounts_by_id: Mapping[int, int], now: datetime) -> int:
     """The same for locked rows of other statuses, by one statement and without the events; returns how many are planned
-    by that."""
-    if not clusters:
+    by that. accounts_by_id: the account of each."""
+    if not accounts_by_id:
         return 0
     row = table_of(Cluster)
-    accounts = row.c.account_id.in_({one.account_id for one in clusters})
-    mine = row.c.id.in_([one.id for one in clusters]), row.c.status != ClusterStatus.PLANNED
+    accounts = row.c.account_id.in_(set(accounts_by_id.values()))
+    mine = row.c.id.in_(accounts_by_id), row.c.status != ClusterStatus.PLANNED
     planning = update(row).where(accounts, *mine)
     values = {"status": ClusterStatus.PLANNED, "status_since": now, "updated_at": now}
     return changed_rows(session, planning.values(**values, version=row.c.version + 1))

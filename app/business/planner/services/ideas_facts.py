@@ -37,6 +37,8 @@ class ClusterFacts:
     id: int
     account_id: int
     site_id: int
+    sector_id: int
+    status: str
     name: str
     main_keyword: str
     main_intent: str | None
@@ -112,6 +114,8 @@ def read_ideas_facts(
             Cluster.id,
             Cluster.account_id,
             Cluster.site_id,
+            Cluster.sector_id,
+            Cluster.status,
             Cluster.name,
             Cluster.main_keyword,
             Cluster.main_intent,
@@ -135,7 +139,7 @@ def read_ideas_facts(
         centres |= centres_of(session, [row.id for row in rows if row.site_id in site_ids], model)
         for site_id, planned in centres_of_planned(session, site_ids, model).items():
             facts.sites[site_id].centres = planned
-    facts.clusters = {row.id: ClusterFacts(*row[:6], keywords[row.id], centres.get(row.id)) for row in rows}
+    facts.clusters = {row.id: ClusterFacts(*row[:8], keywords[row.id], centres.get(row.id)) for row in rows}
     return facts
 
 

@@ -202,8 +202,9 @@ def due_again(machine: Machine, runs: int) -> None:
     dispatch_batches(machine.transaction, machine.now)
 
 
-def drain_all(machine: Machine) -> Drained:
-    pace = Pace(timer=lambda: 0.0)
+def drain_all(machine: Machine, runs: int = 50) -> Drained:
+    """runs: that the first transaction writes; each one may write twice as many as the last one."""
+    pace = Pace(timer=lambda: 0.0, runs=runs)
     return drain(machine.engine, LONG_QUEUE, most_runs=100, most_seconds=60, pace=pace)
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
@@ -14,6 +15,7 @@ from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.draining import paid_sets, plain_runs
 from app.business.automation.services.draining.drain import Drained
 from app.business.automation.services.draining.paid_answers import make_ideas
+from app.business.automation.services.draining.paid_sets import PaidSets
 from app.business.automation.services.runs import commands
 from app.business.automation.services.runs.opening import LONG_QUEUE
 from app.business.automation.services.runs.reservations import RESERVED_FOR, reserve
@@ -80,6 +82,17 @@ def _add_keyword(session: Session) -> None:
     make_keyword(session, sector, text="why a lamp", cluster_id=cluster.id, status="clustered")
 
 
+def _add_keyword_to_last(session: Session) -> None:
+    cluster_id = session.scalars(select(func.max(Cluster.id))).one()
+    sector = session.scalars(select(Sector)).one()
+    make_keyword(session, sector, text="why a lamp", cluster_id=cluster_id, status="clustered")
+
+
+def _edit_last(session: Session) -> None:
+    last = select(func.max(Cluster.id)).scalar_subquery()
+    session.execute(update(Cluster).where(Cluster.id == last).values(version=Cluster.version + 1))
+
+
 def _add_page(session: Session) -> None:
     make_task(session, session.scalars(select(Sector)).one(), title="How to clean a lamp 1")
 
@@ -130,6 +143,38 @@ def test_what_changes_while_ideas_are_made_counts(
     meanwhile(monkeypatch, change)
     drained = drain_all(machine)
     assert (drained.as_set, drained.singly) == (0, 6)
+    assert len(machine.runs(Status.COMPLETED)) == completed
+    assert spent(machine)[:2] == (completed, completed)
+    assert machine.breaches() == []
+
+
+@pytest.mark.parametrize(
+    ("act", "completed"),
+    [
+        (_switch_off, 2),
+        (_pause, 2),
+        (_add_keyword_to_last, 6),
+        (_add_page, 6),
+        (_edit_last, 6),
+        (_translate, 6),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_what_changes_between_the_transactions_of_a_set_counts_for_those_behind_it(
+    machine: Machine, act: Callable[[Session], None], completed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, written = PaidSets._write, count()
+
+    def write_some(sets: PaidSets, *given: Any) -> Any:
+        if next(written) == 1:
+            with machine.transaction() as session:
+                act(session)
+        return write(sets, *given)
+
+    monkeypatch.setattr(PaidSets, "_write", write_some)
+    drained = drain_all(machine, runs=2)
+    # The second transaction had four: what it was to write is done one by one.
+    assert (drained.as_set, drained.singly) == (2, 4)
     assert len(machine.runs(Status.COMPLETED)) == completed
     assert spent(machine)[:2] == (completed, completed)
     assert machine.breaches() == []

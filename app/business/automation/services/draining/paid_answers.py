@@ -35,19 +35,25 @@ class _Proposed:
 
 @dataclass(frozen=True)
 class MadeSet:
-    """ideas: by run · sites: as they are once the ideas are saved, by id."""
+    """ideas: by run · sites: with all of these ideas, by id."""
 
     ideas: Mapping[int, MadeIdeas]
     sites: Mapping[int, "_Site"]
 
-    def keep_sites(self, ids: Mapping[int, Collection[int]], now: datetime) -> None:
-        """All has been saved, as ideas with these ids, by site: the next set need not read the sites again."""
+    def note_saved(self, ids: Mapping[int, Collection[int]], now: datetime) -> None:
+        """Some of the ideas have been saved, with these ids, by site."""
+        for site_id, saved in ids.items():
+            facts = self.sites[site_id].facts
+            facts.stamp = with_new_ideas(facts.stamp, saved, now)
+
+    def keep_sites(self, service: IdeasService) -> None:
+        """All have been saved: the next set need not read the sites again."""
         for site_id, site in self.sites.items():
-            site.keep(site_id, ids.get(site_id, ()), now)
+            service.keep_site(site_id, site.facts, site.pages)
 
 
 def make_ideas(service: IdeasService, paid: PaidRuns) -> MadeSet:
-    """Each run sees what those before it make, as if that were saved."""
+    """Each run sees what those before it make, as if that were saved: it is added to what is known of its site."""
     proposed = {run_id: _propose(service, paid, run) for run_id, run in paid.matching.items()}
     _prepare(service, proposed.values())
     sites = {site_id: _Site(service, site) for site_id, site in paid.facts.sites.items()}
@@ -79,8 +85,7 @@ class _Site:
     """As the runs of a set see it: each with what those before it have made."""
 
     def __init__(self, service: IdeasService, facts: SiteFacts) -> None:
-        # The facts stay as they were read: what is made may be thrown away.
-        self.service, self.facts = service, replace(facts, ideas=list(facts.ideas))
+        self.service, self.facts = service, facts
         self.pages = facts.index or self._read()
 
     def choose(self, paid: PaidRuns, run: PlainRun, proposed: _Proposed) -> MadeIdeas:
@@ -100,11 +105,6 @@ class _Site:
         if stored and stored != self.pages.of_cluster(cluster.id)[-len(stored) :]:
             self.pages = self._read()
         return MadeIdeas(texts, doubles)
-
-    def keep(self, site_id: int, ids: Collection[int], now: datetime) -> None:
-        """Its new ideas have been saved with these ids."""
-        facts = replace(self.facts, stamp=with_new_ideas(self.facts.stamp, ids, now))
-        self.service.keep_site(site_id, facts, self.pages)
 
     def _read(self, cluster_id: int = 0) -> SitePages:
         return SitePages.of(self.facts.pages(cluster_id), self.facts.language, self.service.likeness)

@@ -1,13 +1,11 @@
 """Executes runs that make ideas for credits together: each statement reads or writes for all of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.business.automation.run_documents import RunResult
 from app.business.automation.services.actions.provider_handlers import ideas_made
 from app.business.automation.services.draining.paid_answers import MadeIdeas
 from app.business.automation.services.draining.paid_runs import (
@@ -34,6 +32,7 @@ from app.business.events import EventType, Origin, WholeBatch, write_batches
 from app.business.planner.models import Cluster, ClusterStatus, Idea, IdeaStatus
 from app.business.planner.services.cluster_service import plan_clusters
 from app.business.planner.services.idea_service import insert_ideas
+from app.business.planner.services.ideas_facts import ClusterFacts
 from app.business.planner.services.record_changes import event_row, new_record
 from app.business.planner.services.record_snapshot import snapshot_of_new, snapshots
 
@@ -80,24 +79,12 @@ class PaidExecution(SetExecution):
             return f"{price} credits set aside."
         return super()._verdict(run, admission, name, gate)
 
-    def _locked_clusters(self, runs: Sequence[PlainRun]) -> dict[int, Cluster]:
-        """By run. As units that save ideas do: after their sites, which are locked."""
-        wanted = sorted(cluster_of(run) for run in runs)
-        query = select(Cluster).where(Cluster.id.in_(wanted)).order_by(Cluster.id)
-        rows = self.session.scalars(
-            query.with_for_update(key_share=True), execution_options={"populate_existing": True}
-        )
-        found = {row.id: row for row in rows}
-        expect(len(wanted), len(found))
-        self.require_same({("cluster", row.id): row.version for row in found.values()})
-        return {run.id: found[cluster_of(run)] for run in runs}
-
     def _execute_steps(self, runs: Sequence[PlainRun]) -> None:
-        clusters = self._locked_clusters(runs)
+        clusters = {run.id: self.paid.cluster(run) for run in runs}
         rows = {run.id: self._ideas(run, clusters[run.id]) for run in runs}
         ids = self._insert_ideas(rows)
         for run in runs:
-            self.saved.setdefault(self.paid.cluster(run).site_id, []).extend(ids[run.id])
+            self.saved.setdefault(clusters[run.id].site_id, []).extend(ids[run.id])
         self.require_time()
         planned = self._plan_clusters(runs, clusters, ids)
         self._write_events(runs, clusters, self._events_of_ideas(runs, clusters, ids, rows), planned)
@@ -109,8 +96,6 @@ class PaidExecution(SetExecution):
             unit = Unit(step, "cluster", cluster_of(run), (), key_of(run), is_new=True)
             receipt = receipt_of_done(run.kind.scope.account_id, run.id, unit, done, self.now)
             self.receipts[run.id][step.index].append(receipt)
-        for cluster in clusters.values():
-            self.session.expire(cluster)
         charges = [self._charge(run) for run in runs]
         try:
             charge_at_once(self.session, charges, self.now)
@@ -121,7 +106,7 @@ class PaidExecution(SetExecution):
         done = self.done[run.id]
         return price_of(self.paid, run, done.credits, done.message)
 
-    def _ideas(self, run: PlainRun, cluster: Cluster) -> list[RowValues]:
+    def _ideas(self, run: PlainRun, cluster: ClusterFacts) -> list[RowValues]:
         """The rows of the run's ideas."""
         origin = self._origin(run)
         return [
@@ -137,20 +122,21 @@ class PaidExecution(SetExecution):
     def _plan_clusters(
         self,
         runs: Sequence[PlainRun],
-        clusters: Mapping[int, Cluster],
+        clusters: Mapping[int, ClusterFacts],
         ids: Mapping[int, Sequence[int]],
     ) -> dict[int, str]:
         """Returns the former status of the clusters that are planned now, by run."""
         made = (run.id for run in runs if ids[run.id])
         planned = {run_id: clusters[run_id].status for run_id in made}
         planned = {run_id: old for run_id, old in planned.items() if old != ClusterStatus.PLANNED}
-        expect(len(planned), plan_clusters(self.session, [clusters[key] for key in planned], self.now))
+        places = {clusters[run_id].id: clusters[run_id].account_id for run_id in planned}
+        expect(len(planned), plan_clusters(self.session, places, self.now))
         return planned
 
     def _events_of_ideas(
         self,
         runs: Sequence[PlainRun],
-        clusters: Mapping[int, Cluster],
+        clusters: Mapping[int, ClusterFacts],
         ids: Mapping[int, Sequence[int]],
         rows: Mapping[int, Sequence[RowValues]],
     ) -> dict[int, list[RowValues]]:
@@ -165,7 +151,7 @@ class PaidExecution(SetExecution):
     def _write_events(
         self,
         runs: Sequence[PlainRun],
-        clusters: Mapping[int, Cluster],
+        clusters: Mapping[int, ClusterFacts],
         of_ideas: Mapping[int, Sequence[RowValues]],
         planned: Mapping[int, str],
     ) -> None:
@@ -188,7 +174,6 @@ class PaidExecution(SetExecution):
     def _completed(self, run: PlainRun, admission: Admission) -> EndedRun:
         return replace(super()._completed(run, admission), credits=self.done[run.id].credits)
 
-    def _result(self, run: PlainRun, admission: Admission) -> RunResult:
-        # Nothing of it is the same for many runs.
-        self.results.clear()
-        return super()._result(run, admission)
+    def _ends(self, run: PlainRun) -> Hashable:
+        done = self.done[run.id]
+        return len(done.made["idea"]), done.records, done.credits, done.near_doubles

@@ -64,20 +64,19 @@ class PaidRuns:
     def cluster(self, run: PlainRun) -> ClusterFacts:
         return self.facts.clusters[cluster_of(run)]
 
-    def first(self, number: int) -> "PaidRuns":
-        """Only so many of them, the first ones."""
-        runs = dict(list(self.plain.runs.items())[:number])
+    def part(self, run_ids: Collection[int]) -> "PaidRuns":
+        """Only these of them."""
+        runs = {run_id: self.plain.runs[run_id] for run_id in run_ids}
         clusters = {cluster_of(run) for run in runs.values()}
-        plain = PlainRuns(runs, self.plain.others)
-        return replace(self, plain=plain, facts=self.facts.of_clusters(clusters))
+        return replace(self, plain=PlainRuns(runs), facts=self.facts.of_clusters(clusters))
 
-    def cut(self, number: int) -> None:
-        """Keep only so many; the run behind them is executed by itself."""
-        runs = self.plain.runs
-        if number < len(runs):
-            self.plain.others = 1
-            self.plain.runs = {run_id: runs[run_id] for run_id in list(runs)[:number]}
-            self.facts = self.facts.of_clusters({cluster_of(run) for run in self.plain.runs.values()})
+    def first(self, number: int) -> "PaidRuns":
+        """Only so many of them; the run behind them is executed by itself."""
+        if number == len(self.plain.runs):
+            return self
+        first = self.part(list(self.plain.runs)[:number])
+        first.plain.others = 1
+        return first
 
 
 def still_the_same(
@@ -88,8 +87,8 @@ def still_the_same(
     service: IdeasService,
     now: datetime,
 ) -> PaidRuns:
-    """The same runs as they are now; their rows and sites are locked. Raises Unexpected where something that they or
-    their ideas depend on has changed.
+    """The same runs as they are now; their rows, sites and clusters are locked. Raises Unexpected where something that
+    they or their ideas depend on has changed.
 
     What is counted, credits and runs of the day, is left to the guards of what counts it.
     """
@@ -101,7 +100,7 @@ def still_the_same(
         raise Unexpected("Not all of the runs can be executed together any more")
     # Whoever saves ideas of a site locks it first: from here on no others are added.
     paid.sites = _site_values(session, paid.facts.sites, locked=True)
-    paid.records = read_records(session, plain)
+    paid.records = read_records(session, plain, is_locked=True)
     paid.choices = {run.id: paid.records.choice(run) for run in plain.runs.values()}
     is_same = (
         paid.records.seen.items() <= before.records.seen.items()
@@ -143,15 +142,12 @@ def first_paid_runs(
     paid.records = read_records(session, plain)
     paid.choices = {run.id: paid.records.choice(run) for run in runs}
     paid.facts = service.facts(session, [cluster_of(run) for run in runs])
-    paid.cut(_number_of(runs, _is_simple(session, paid, runs)))
-    paid.cut(_number_of(list(plain.runs.values()), _has_slot(session, paid)))
+    paid = paid.first(_number_of(paid, _is_simple(session, paid)))
+    paid = paid.first(_number_of(paid, _has_slot(session, paid)))
     paid.sites = _site_values(session, paid.facts.sites)
-    matching = list(paid.matching)
     affordable = number_affordable(session, [price_of(paid, one) for one in paid.matching.values()])
-    if affordable < len(matching):
-        paid.cut(list(plain.runs).index(matching[affordable]))
-    paid.facts = paid.facts.of_clusters({cluster_of(one) for one in plain.runs.values()})
-    return paid
+    payable = set(list(paid.matching)[:affordable])
+    return paid.first(_number_of(paid, lambda run: run.id in payable or run.id not in paid.matching))
 
 
 def cluster_of(run: PlainRun) -> int:
@@ -202,15 +198,15 @@ def _makes_ideas(context: RunContext, _works: Works) -> bool:
     )
 
 
-def _number_of(runs: Sequence[PlainRun], holds: Callable[[PlainRun], bool]) -> int:
+def _number_of(paid: PaidRuns, holds: Callable[[PlainRun], bool]) -> int:
     """How many of them, the first ones, it holds for."""
+    runs = paid.plain.runs.values()
     return next((place for place, run in enumerate(runs) if not holds(run)), len(runs))
 
 
-def _is_simple(session: Session, paid: PaidRuns, runs: Sequence[PlainRun]) -> Callable[[PlainRun], bool]:
+def _is_simple(session: Session, paid: PaidRuns) -> Callable[[PlainRun], bool]:
     """Whether a run asks no service, waits for nobody, and wakes nobody."""
-    accounts = {run.kind.scope.account_id for run in runs}
-    others = _entangled(session, accounts)
+    others = _entangled(session, {run.kind.scope.account_id for run in paid.plain.runs.values()})
 
     def is_simple(run: PlainRun) -> bool:
         choice, params = paid.choices[run.id], step_of(run.kind).params

@@ -1,5 +1,5 @@
-"""A worker's runs that make ideas in this process: reserved and read in one transaction, made outside of any, and
-written in another one, if everything that they were made from is still the same."""
+"""A worker's runs that make ideas in this process: reserved and read in one transaction, their ideas made outside of
+any, and written in further ones, if everything that they were made from is still the same."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 
 from app.business.automation.services.draining.pace import LOCKED_SECONDS, Overdue, Pace
-from app.business.automation.services.draining.paid_answers import MadeIdeas, make_ideas
+from app.business.automation.services.draining.paid_answers import MadeIdeas, MadeSet, make_ideas
 from app.business.automation.services.draining.paid_execution import PaidExecution
 from app.business.automation.services.draining.paid_runs import PaidRuns, first_paid_runs, still_the_same
 from app.business.automation.services.draining.rule_locks import lock_rules
@@ -20,7 +20,7 @@ from app.business.row_sets import is_on_postgresql
 ROWS_LOCKED_SECONDS = 2 * LOCKED_SECONDS
 """How long a set should keep others waiting on PostgreSQL: those that want the same rows, not all writers."""
 FEWEST = 25
-"""Runs of a set: what its statements cost however few runs they are for is as much as these runs cost."""
+"""Runs written together: what the statements cost however few runs they are for is as much as these runs cost."""
 
 
 @dataclass(frozen=True)
@@ -46,46 +46,33 @@ class PaidSets:
 
     def execute(self, run_ids: Sequence[int]) -> Tried:
         """Execute the first of these runs together, as many as can be."""
-        reservation, before = self._reserve(run_ids[: self.pace.runs])
+        reservation, before = self._reserve(run_ids)
         known = list(before.plain.runs)
         behind = run_ids[len(known) : len(known) + before.plain.others]
         if not known:
             return Tried([], list(behind or run_ids[:1]))
+        done, part, cause = list[int](), known, None
         try:
-            done = self._write_in_time(reservation, before)
+            made = make_ideas(self.service, before)
+            while part := known[len(done) :][: self.pace.runs]:
+                if self._write_in_time(reservation, before.part(part), made):
+                    done += part
+                elif len(part) == 1:
+                    # Not even one alone is in time here and now.
+                    break
+            else:
+                made.keep_sites(self.service)
         except Exception as error:
-            # One of them cannot be executed together with others: nothing has been done yet.
-            return Tried([], known, len(known), error, reservation)
-        if not done:
-            # Not even a set of one is in time here and now.
-            self.release(reservation, known[1:])
-            return Tried([], known[:1], 1, reserved=reservation)
-        self.release(reservation, known[len(done) :])
-        return Tried(done, [] if len(done) < len(known) else list(behind))
+            # One of the part cannot be executed together with others: nothing has been done of it.
+            cause = error
+        self.release(reservation, known[len(done) + len(part) :])
+        return Tried(done, part or list(behind), len(part), cause, reservation)
 
     def release(self, reservation: Reservation, run_ids: Collection[int]) -> None:
         """Let other workers have these runs, as far as they are reserved."""
         if reserved := reservation.rules.keys() & set(run_ids):
             with self.engine.transaction() as session:
                 release(session, reservation, reserved)
-
-    def _write_in_time(self, reservation: Reservation, before: PaidRuns) -> list[int]:
-        """Write as many of them, the first ones, as are in time; returns these."""
-        made, some = make_ideas(self.service, before), before
-        while True:
-            run_ids = list(some.plain.runs)
-            try:
-                saved, now = self._write(reservation, some, {key: made.ideas[key] for key in some.matching})
-            except Overdue:
-                self.pace.slow_down(len(run_ids))
-                if len(run_ids) == 1:
-                    return []
-                # What was made for the first ones does not depend on the others.
-                some = before.first(self.pace.runs)
-            else:
-                if some is before:
-                    made.keep_sites(saved, now)
-                return run_ids
 
     def _reserve(self, run_ids: Sequence[int]) -> tuple[Reservation, PaidRuns]:
         with self.engine.transaction() as session:
@@ -105,6 +92,16 @@ class PaidSets:
             if others := reservation.rules.keys() - paid.plain.runs.keys():
                 release(session, reservation, others)
         return reservation, paid
+
+    def _write_in_time(self, reservation: Reservation, before: PaidRuns, made: MadeSet) -> bool:
+        """Whether they were written; if not, it would have taken too long, and a smaller part may not."""
+        try:
+            saved, now = self._write(reservation, before, {key: made.ideas[key] for key in before.matching})
+        except Overdue:
+            self.pace.slow_down(len(before.plain.runs))
+            return False
+        made.note_saved(saved, now)
+        return True
 
     def _write(
         self, reservation: Reservation, before: PaidRuns, made: Mapping[int, MadeIdeas]

@@ -118,7 +118,7 @@ class SetExecution:
         self.require_time()
 
     def _choose(self) -> None:
-        self.records = read_records(self.session, self.plain, to_label=True)
+        self.records = read_records(self.session, self.plain, is_locked=True, to_label=True)
         self.choices = {run.id: self.records.choice(run) for run in self.plain.runs.values()}
         # A run that meets held records waits, or goes on without them: the runs after it may depend on that.
         held = [run_id for run_id in self.plain.runs if self.choices[run_id].held]
@@ -260,26 +260,26 @@ class SetExecution:
             self.labels[key] = clean_labels(changed_labels(present, step.params))
         return self.labels[key]
 
-    def require_same(self, versions: Mapping[RecordKey, int]) -> None:
-        """The records must be as they were when they were chosen."""
-        if any(self.records.seen[key]["version"] != version for key, version in versions.items()):
-            raise Unexpected("A record was changed meanwhile")
-
     def _completed(self, run: PlainRun, admission: Admission) -> EndedRun:
         result = self._result(run, admission)
         return EndedRun(run, admission, gates=admission.gates, trace=self._trace(run, 1), result=result)
 
     def _result(self, run: PlainRun, admission: Admission) -> RunResult:
-        receipts, records = self.receipts[run.id], admission.records
-        ends = tuple(tuple(row["status"] for row in receipts[step]) for step in sorted(receipts))
-        key = run.kind, len(records), ends
+        records = admission.records
+        key = run.kind, len(records), self._ends(run)
         if key not in self.results:
             # In the place of this run: see `RunKind`.
             context = run.kind.context
             context.run.status, context.detail.records = Status.COMPLETED, records
-            units = {step: [ActionRun(**row) for row in rows] for step, rows in receipts.items()}
+            receipts = self.receipts[run.id].items()
+            units = {step: [ActionRun(**row) for row in rows] for step, rows in receipts}
             self.results[key] = result_from(context, units, admission.notes)
         return self.results[key]
+
+    def _ends(self, run: PlainRun) -> Hashable:
+        """How the run's units ended, as far as that makes its result another one."""
+        receipts = self.receipts[run.id]
+        return tuple(tuple(row["status"] for row in receipts[step]) for step in sorted(receipts))
 
 
 def expect(wanted: int, found: int) -> None:

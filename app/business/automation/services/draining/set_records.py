@@ -90,10 +90,12 @@ class SetRecords:
         return holder is not None and holder != run.id
 
 
-def read_records(session: Session, plain: PlainRuns, *, to_label: bool = False) -> SetRecords:
+def read_records(
+    session: Session, plain: PlainRuns, *, is_locked: bool = False, to_label: bool = False
+) -> SetRecords:
     """Read the given records of all runs, and which of them other runs of their rules hold.
 
-    to_label: whether they are also locked, and read with their labels and what the steps' conditions read.
+    is_locked: whether they are locked · to_label: whether their labels, and what the steps' conditions read, are read.
     """
     found = SetRecords()
     for record_type, ids in records_by_type(plain.runs.values()).items():
@@ -104,7 +106,7 @@ def read_records(session: Session, plain: PlainRuns, *, to_label: bool = False) 
         columns = dict.fromkeys(
             (*PLACE, *(["labels"] if to_label else []), *read_columns(nodes, record_type))
         )
-        query = _query(record_type, tuple(columns), to_label)
+        query = _query(record_type, tuple(columns), is_locked)
         rows = session.execute(query.where(among(session, MODELS[record_type].id, ids)))
         names = (*columns, SITE_STATUS)
         found.seen.update(((record_type, row.id), dict(zip(names, row, strict=True))) for row in rows)
@@ -134,14 +136,14 @@ _CLAIMED = select(RuleRecord.rule_id, RuleRecord.record_type, RuleRecord.record_
 
 
 @lru_cache(maxsize=256)
-def _query(record_type: str, columns: tuple[str, ...], to_label: bool) -> Select[Any]:
+def _query(record_type: str, columns: tuple[str, ...], is_locked: bool) -> Select[Any]:
     model = MODELS[record_type]
     values = [getattr(model, name) for name in columns]
     rows = select(*values, Site.status.label(SITE_STATUS)).join(
         Site, (Site.id == model.site_id) & (Site.account_id == model.account_id)
     )
     # In one order, so that two workers never wait for each other.
-    return rows.order_by(model.id).with_for_update(key_share=True, of=model) if to_label else rows
+    return rows.order_by(model.id).with_for_update(key_share=True, of=model) if is_locked else rows
 
 
 def _is_in_scope(kind: RunKind, row: Seen) -> bool:
