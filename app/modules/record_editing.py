@@ -23,7 +23,8 @@ Steps = Sequence[tuple[str, str | None]]
 class Editing:
     """How one kind of row is edited.
 
-    path: breadcrumb up to its list. name: heading of its page. layout: fields side by side.
+    path: breadcrumb up to its list. name: heading of its page. layout: fields side by side. later: those that a new
+    one can do without, folded until somebody wants them.
     page, here: addresses of the row's page and of its edit form.
     save(row, changes, seen, now): raises Invalid, Conflict, Stale.
     scripts: further static files of the page. beside: a partial that shows `facts` of the row beside its form.
@@ -38,6 +39,7 @@ class Editing:
     page: Callable[[Any], str]
     here: Callable[[Any], str]
     save: Callable[[Any, RowValues, int | None, datetime], object]
+    later: Sequence[Sequence[str]] = ()
     scripts: Sequence[str] = ()
     beside: str = ""
     facts: Callable[[Any], object] = lambda _row: None

@@ -17,6 +17,7 @@ from app.business.events import EventBatch
 from app.business.planner.models import Keyword, Sector, Site
 from tests.business.planner.test_import_layouts import QUERIES, book
 from tests.factories import make_keyword, make_sector, make_site
+from tests.modules.automation_pages import make_rule
 from tests.people import People, browser_of, make_people, program_of
 
 SHEET = (
@@ -69,7 +70,7 @@ def send(client: FlaskClient, data: bytes, **fields: object) -> TestResponse:
 def test_three_steps_import_a_file(browser: FlaskClient, session: Session, sector: Sector) -> None:
     preview = upload(browser, SHEET, f"{sector.site_id}-{sector.id}")
     page = browser.get(preview).text
-    assert "Separator: semicolon" in page
+    assert "Columns separated by: semicolon" in page
     assert "Row 4: The keyword is empty." in page
     assert session.scalar(select(func.count(Keyword.id))) == 0
     done = browser.post(preview, data={"existing": "update"})
@@ -80,6 +81,23 @@ def test_three_steps_import_a_file(browser: FlaskClient, session: Session, secto
     known = dict(session.execute(select(Keyword.text, Keyword.volume)).all())
     assert known == {"trail socks": 90, "wool socks": 1300, "odd": None}
     assert session.scalar(select(func.count(EventBatch.id)).where(EventBatch.closed_at.is_not(None))) == 1
+
+
+def test_an_import_that_starts_nothing_leads_to_the_templates(
+    app: Flask, session: Session, people: People, sector: Sector
+) -> None:
+    place = f"{sector.site_id}-{sector.id}"
+
+    def imported(keyword: str) -> str:
+        editor = browser_of(app, session, people.editor)
+        preview = upload(editor, f"Keyword\n{keyword}\n".encode(), place)
+        assert "The site has none of these keywords yet" in editor.get(preview).text
+        return editor.post(preview).text
+
+    assert "Choose a template" in imported("green tea")
+    make_rule(session, people.account, is_active=True)
+    session.commit()
+    assert "Choose a template" not in imported("white tea")
 
 
 def test_the_file_is_gone_after_the_import(browser: FlaskClient, session: Session, sector: Sector) -> None:
@@ -233,7 +251,7 @@ def test_a_pasted_list_is_imported(browser: FlaskClient, session: Session, secto
         "/keywords/import", data={"place": place, "pasted": "oak table\nelm, ash and pine\n"}
     )
     assert answer.status_code == 303
-    assert "the first line is a keyword" in browser.get(answer.location).text
+    assert "the first one is a keyword" in browser.get(answer.location).text
     browser.post(answer.location, data={"existing": "update"})
     assert set(session.scalars(select(Keyword.text))) == {"oak table", "elm, ash and pine"}
 

@@ -58,6 +58,19 @@ def test_the_api_names_everything_of_an_incident(
     assert editor.post(f"{API}{incident.id}/mute/").status_code == 409
 
 
+def test_who_can_do_nothing_is_told_who_does_it(
+    app: Flask, session: Session, people: People, incident: Incident
+) -> None:
+    said = "Whoever runs rules in this account does it"
+    assert said in browser_of(app, session, people.viewer).get(f"/incidents/{incident.id}").text
+    assert said not in browser_of(app, session, people.operator).get(f"/incidents/{incident.id}").text
+    incidents.recover(session, incident, NOW)
+    session.commit()
+    assert (
+        "can be retried" not in browser_of(app, session, people.viewer).get(f"/incidents/{incident.id}").text
+    )
+
+
 def test_pages_say_what_failed_what_it_touched_and_what_to_do(
     app: Flask, session: Session, people: People, incident: Incident
 ) -> None:

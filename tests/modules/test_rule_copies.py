@@ -1,6 +1,7 @@
 """Copies of rules, and rules from the starter set."""
 
 import pytest
+from bs4 import BeautifulSoup
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import delete, select
@@ -119,3 +120,14 @@ def test_viewers_see_templates_and_cannot_use_them(app: Flask, session: Session,
     assert viewer.post("/rules/templates/credits-low").status_code == 403
     assert browser_of(app, session, people.editor).post("/rules/templates/none-such").status_code == 404
     assert session.scalars(select(RuleDraft)).all() == []
+
+
+def test_a_template_that_is_filled_in_leads_straight_to_the_summary(editor: FlaskClient) -> None:
+    location = str(editor.post(f"/rules/templates/{TEMPLATES[0].key}").location)
+    form = BeautifulSoup(editor.get(location).text, "html.parser").select_one(".wizard-form")
+    assert form is not None
+    main, by_enter = form.select_one("button.is-primary"), form.select_one("button")
+    for button in (main, by_enter):
+        assert button is not None
+        assert (button["name"], button["value"]) == ("go", "check")
+    assert form.find("button", string="Next")

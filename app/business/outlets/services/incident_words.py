@@ -12,10 +12,10 @@ class Words:
     advice: str
 
 
-WAIT = "Usually it passes, and failed runs that were started by events are tried again by themselves. If it stays, "
+WAIT = "Usually it passes, and failed runs that events started are tried again without anybody's help. If it stays, "
 UNAVAILABLE = {
-    "ai": f"{WAIT}look at the status page of the AI service, and test the connection on the page AI service.",
-    "wordpress": f"{WAIT}open the site in a browser, and test the connection on the page of the site's WordPress.",
+    "ai": f"{WAIT}look at the service's own status page; an owner can test the connection on the page AI service.",
+    "wordpress": f"{WAIT}open the site in a browser; an owner can test the connection on the site's page WordPress.",
 }
 OURS = "Retry the failed runs. If it happens again, tell your administrator the number of a run."
 
@@ -32,28 +32,30 @@ WORDS: Mapping[tuple[str, str], Words] = {
     ),
     ("ai", "misconfigured"): Words(
         "does not accept our calls",
-        "Open the page AI service, test the connection, and correct what the test names. Then retry the failed runs.",
+        "An owner has to test the connection on the page AI service and correct what the test names. Then retry the "
+        "failed runs.",
     ),
     ("ai", "bad_answer"): Words(
         "sends answers that cannot be used",
-        "Retry the failed runs. If it happens again, choose another model on the page AI service.",
+        "Retry the failed runs. If it happens again, an owner can choose another model on the page AI service.",
     ),
     ("ai", "over_limit"): Words(
         "has reached the account's monthly limit",
-        "Raise the limit on the page AI service, or wait for the next month. Then retry the failed runs.",
+        "An owner can raise the limit on the page AI service; or wait for the next month. Then retry the failed runs.",
     ),
     ("wordpress", "unavailable"): Words("does not answer", UNAVAILABLE["wordpress"]),
     ("wordpress", "rate_limited"): Words(
-        "asks us to slow down", "Set a number of posts a day on the page of the site's WordPress, then retry."
+        "asks us to slow down",
+        "An owner can set a number of posts a day on the site's page WordPress. Then retry.",
     ),
     ("wordpress", "misconfigured"): Words(
         "refuses us",
-        "Open the page of the site's WordPress, test the connection, and correct what the test names. Then retry the "
-        "failed runs.",
+        "An owner has to test the connection on the site's page WordPress and correct what the test names. Then retry "
+        "the failed runs.",
     ),
     ("wordpress", "bad_answer"): Words(
         "sends answers that cannot be used",
-        "Test the connection on the page of the site's WordPress. A plugin there may change its answers.",
+        "An owner can test the connection on the site's page WordPress. A plugin there may change its answers.",
     ),
     ("webhook", "given_up"): Words(
         "does not take our messages",

@@ -306,8 +306,8 @@ def _notify_recovered(session: Session, incident: Incident, now: datetime) -> No
         kind=NoticeKind.INCIDENT,
         level="info",
         title=said[:255],
-        body=f"“{title(incident)}” is over, after {times}. Failed runs that are not tried again by themselves can be "
-        "retried in the history.",
+        body=f"“{title(incident)}” is over, after {times}. What is not tried again by itself can be retried in the "
+        "history.",
         key=f"{_notice_key(incident)}-over",
         path=f"/incidents/{incident.id}",
         label="Open the incident",

@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from app.business.accounts.models import Role
 from app.business.accounts.services import uploads
 from app.business.automation.operation_models import OperationState
+from app.business.automation.services.history.first_steps import first_steps
 from app.business.automation.services.operations.keyword_import import ROWS_IN_REQUEST
 from app.business.errors import Invalid, NotFound, Refusal
 from app.business.planner.services.import_file import ImportFile, read_rows, unpack_lines
@@ -116,7 +117,12 @@ def _take(file: ImportFile, to: Destination, name: str) -> ResponseReturnValue:
     if operation.state != OperationState.DONE:
         return see_other(url_for("automation.operation", id=operation.id))
     with only_reading():
-        return render_template("pages/planner/import_result.html", result=operation.result, site=to.site)
+        return render_template(
+            "pages/planner/import_result.html",
+            result=operation.result,
+            site=to.site,
+            has_rule_on=first_steps(db.session(), current_person().scope).rule,
+        )
 
 
 def _read(

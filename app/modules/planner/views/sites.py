@@ -48,6 +48,8 @@ SITE = Editing(
     layout=(
         ("name", "url"),
         ("timezone", "language"),
+    ),
+    later=(
         ("status", "monthly_budget"),
         ("grouping", "tightness"),
         ("about",),

@@ -1,5 +1,6 @@
 """Why (not)? What happened between a rule and a record, and what would have changed it."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -232,6 +233,15 @@ def test_what_was_set_aside_and_what_is_finished_are_named(
     found = stops(ask(machine, rule, keyword))
     assert found["state"].startswith("It is not new any more")
     assert found["taken"].startswith("Set aside after three failed runs")
+
+
+def test_a_keyword_that_rests_is_said_to_rest_and_not_to_be_old(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    rule = machine.make_rule(account, **DAILY, actions=[{"type": "cluster_keywords", "params": {}}])
+    keyword = make_keyword(session, sector, cluster_tried_at=machine.now - timedelta(days=2))
+    session.flush()
+    assert stops(ask(machine, rule, keyword))["state"].startswith("It fitted no cluster")
 
 
 def test_a_pause_excludes_it(machine: Machine, session: Session, account: Account, sector: Sector) -> None:

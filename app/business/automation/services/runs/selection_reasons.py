@@ -1,9 +1,9 @@
 """Explains why a run found no record, or too few: the numbers of records excluded by each check."""
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from app.business.automation.services.catalogue.actions.eligibility import IneligibilityReason
@@ -38,12 +38,13 @@ Words = tuple[str, str]
 
 @dataclass(frozen=True)
 class _Counts:
-    """there: in the account and in scope · matched: those that meet the conditions, or whose work has begun · fit:
-    that the action accepts, or has begun · kept: not set aside · new: not taken before · free: held by no other
-    run."""
+    """there: in the account and in scope · matched: those that meet the conditions, or whose work has begun ·
+    accepted: in a state that the action takes, or begun · fit: not left unchanged by it lately · kept: not set aside ·
+    new: not taken before · free: held by no other run."""
 
     there: int = 0
     matched: int = 0
+    accepted: int = 0
     fit: int = 0
     kept: int = 0
     new: int = 0
@@ -110,8 +111,10 @@ def _none_of_window(context: RunContext, choice: Choice, counts: _Counts) -> str
 def _parts(context: RunContext, counts: _Counts, matched: int) -> list[tuple[int, Words]]:
     first = filtering_action(context.definition)
     refusal = first.refusal if first else IneligibilityReason()
+    rest = first.left_over.refusal if first and first.left_over else IneligibilityReason()
     parts = [
-        (matched - counts.fit, (refusal.one, refusal.many)),
+        (matched - counts.accepted, (refusal.one, refusal.many)),
+        (counts.accepted - counts.fit, (rest.one, rest.many)),
         (counts.fit - counts.kept, SET_ASIDE),
         (counts.kept - counts.new, HAD),
         (counts.new - counts.free, HELD),
@@ -140,9 +143,11 @@ def _steps(session: Session, context: RunContext) -> list[ColumnElement[bool]]:
     if context.run.from_step:
         return [there]
     begun = begun_before(session, context.rule.id, context.run.record_type, definition.conditions, model)
+    first = filtering_action(definition)
     return [
         there,
         or_(meets_conditions(context), begun),
+        or_(first.accepts(), begun) if first else true(),
         or_(eligible(definition, context.now), begun),
         not_set_aside(context, model),
         not_handled(context, model),
@@ -157,4 +162,4 @@ def _flags(steps: Sequence[ColumnElement[bool]]) -> list[ColumnElement[int]]:
 
 def _counts_of(figures: Sequence[int]) -> _Counts:
     found = list(figures)
-    return _Counts(*(found + [found[-1]] * (6 - len(found))))
+    return _Counts(*(found + [found[-1]] * (len(fields(_Counts)) - len(found))))

@@ -170,8 +170,14 @@ def _unfit(session: Session, rule: AutomationRule, record: Record, now: datetime
         return f"{NEEDS_REPAIR}."
     model = MODELS[rule.record_type or ""]
     clause = eligible(read_definition(rule), now)
-    fits = session.scalar(select(model.id).where(model.id == record.id, clause))
-    return None if fits else CATALOGUE[stored_actions(rule.actions)[0].type].refusal.sentence
+    fits, entry = (
+        select(model.id).where(model.id == record.id),
+        CATALOGUE[stored_actions(rule.actions)[0].type],
+    )
+    if session.scalar(fits.where(clause)):
+        return None
+    rests = entry.left_over is not None and session.scalar(fits.where(entry.accepts())) is not None
+    return entry.left_over.refusal.sentence if entry.left_over and rests else entry.refusal.sentence
 
 
 def _taken_before(session: Session, rule: AutomationRule, record: Record, now: datetime) -> str | None:

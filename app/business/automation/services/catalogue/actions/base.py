@@ -15,7 +15,7 @@ from pydantic import (
     ValidationError,
     create_model,
 )
-from sqlalchemy import ColumnElement, true
+from sqlalchemy import ColumnElement, and_, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.business.automation.services.catalogue.actions.effects import Effects, unknown_effects
@@ -258,11 +258,15 @@ class ActionType(Generic[P]):
         named = next((ids for name in self.ids if (ids := getattr(params, name)) is not None), None)
         return named if named is None or isinstance(named, list) else [named]
 
-    def takeable(self, now: datetime) -> ColumnElement[bool]:
+    def accepts(self) -> ColumnElement[bool]:
         """Clause over its input type: records in an accepted state and without its result."""
         if self.statuses is None:
             return true()
         return MODELS[self.takes[0]].status.in_(self.statuses)
+
+    def takeable(self, now: datetime) -> ColumnElement[bool]:
+        """Clause over its input type: records that it accepts and has not left unchanged lately."""
+        return self.accepts() if self.left_over is None else and_(self.accepts(), self.left_over.rested(now))
 
     def past(self, session: Session, account_id: int) -> PastEligibility:
         """`takeable` at moments of the past."""

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, and_, or_
 from sqlalchemy.orm import Session
 
 from app.business.automation.services.catalogue.actions.base import ActionType, Measure, Params, started
@@ -75,15 +74,20 @@ class ClusterKeywordsAction(ActionType[ClusterKeywords]):
     events = ("cluster_created", "status_changed")
     statuses = (KeywordStatus.NEW,)
     refusal = IneligibilityReason(
-        "It is not new any more, or was tried within the last 7 days: such keywords are not grouped.",
-        "is not new any more, or was tried within the last 7 days",
-        "are not new any more, or were tried within the last 7 days",
+        "It is not new any more: only new keywords are grouped.",
+        "is not new any more",
+        "are not new any more",
     )
     left_over = LeftOver(
         Keyword.status == KeywordStatus.NEW,
         Keyword.cluster_tried_at,
         AGAIN_AFTER,
         "No keyword fitted a cluster; they stay new and are tried again in a week.",
+        IneligibilityReason(
+            "It fitted no cluster when it was tried within the last 7 days; it is tried again a week after that.",
+            "fitted no cluster within the last 7 days and rests",
+            "fitted no cluster within the last 7 days and rest",
+        ),
     )
     usual_limit = 500
     most_records = 5000
@@ -95,10 +99,6 @@ class ClusterKeywordsAction(ActionType[ClusterKeywords]):
 
     def made_from(self, params: ClusterKeywords, count: int, *, most: bool) -> int:
         return count // params.min_cluster_size if most else started(count, USUAL_SIZE)
-
-    def takeable(self, now: datetime) -> ColumnElement[bool]:
-        rests = or_(Keyword.cluster_tried_at.is_(None), Keyword.cluster_tried_at < now - AGAIN_AFTER)
-        return and_(super().takeable(now), rests)
 
     def past(self, session: Session, account_id: int) -> PastEligibility:
         return PastTries(self.statuses)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, or_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.business.automation.services.catalogue.field_types import FieldValue
@@ -43,10 +43,15 @@ class LeftOver:
     """Records that the work may leave unchanged: tried again later, and not charged.
 
     clause: records still unchanged · tried_at: time of the last attempt · again_after: pause before the next one ·
-    sentence: for a run that left all of them.
+    sentence: for a run that left all of them · refusal: why one is not accepted before the pause is over.
     """
 
     clause: ColumnElement[bool]
     tried_at: InstrumentedAttribute[datetime | None]
     again_after: timedelta
     sentence: str
+    refusal: IneligibilityReason
+
+    def rested(self, now: datetime) -> ColumnElement[bool]:
+        """Clause: records whose pause is over, or that were never tried."""
+        return or_(self.tried_at.is_(None), self.tried_at < now - self.again_after)

@@ -89,7 +89,7 @@ class GenerateIdeasAction(ActionType[GenerateIdeas]):
     def made_from(self, params: GenerateIdeas, count: int, *, most: bool) -> int:
         return count * params.ideas_per_cluster
 
-    def takeable(self, now: datetime) -> ColumnElement[bool]:
+    def accepts(self) -> ColumnElement[bool]:
         return ~select(Idea.id).where(Idea.cluster_id == Cluster.id).exists()
 
     def past(self, session: Session, account_id: int) -> PastEligibility:
