@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from functools import lru_cache, wraps
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
-from sqlalchemy import CompoundSelect, Connection, CursorResult, Select
+from sqlalchemy import CompoundSelect, Connection, Select
 from sqlalchemy.engine.interfaces import Compiled
 from sqlalchemy.orm import Session
 from sqlalchemy.util import LRUCache
 
 from app.business.archived_rows import in_use
+from app.business.ready_statements import AnyRow, ReadyStatement, ready_statement
 
 FORMS = 150
 """That a process keeps."""
+LENGTHS = 8
+"""Of lists, for which a form has a statement."""
 
 Arguments = ParamSpec("Arguments")
 Query = TypeVar("Query", bound=Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]])
@@ -51,11 +54,15 @@ class _CompiledOnce(MutableMapping[Any, Compiled]):
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """A query with the values of whoever was first. places: the names of its values, in their order."""
+    """A query with the values of whoever was first. places: the names of its values, in their order · lists: of values
+    that are lists · ready: the statements made of it, by the database and the lengths of the lists; None where none can
+    be made."""
 
     query: Any
     places: Sequence[str]
+    lists: Sequence[str]
     options: Mapping[str, Any]
+    ready: MutableMapping[Hashable, ReadyStatement | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +75,17 @@ class KeptQuery(Generic[Query]):
     form: _Form
     values: Mapping[str, Any]
 
-    def execute(self, connection: Connection, given: Mapping[str, Any]) -> CursorResult[Any]:
+    def rows(self, connection: Connection, given: Mapping[str, Any]) -> Sequence[AnyRow]:
         """Past the session."""
-        form = self.form
-        return connection.execute(form.query, {**self.values, **given}, execution_options=form.options)
+        form, values = self.form, {**self.values, **given}
+        kind = (connection.dialect.name, *[len(values[name]) for name in form.lists])
+        ready = form.ready.get(kind)
+        if ready is not None:
+            return ready.rows(connection, values)
+        result = connection.execute(form.query, values, execution_options=form.options)
+        if kind not in form.ready:
+            form.ready[kind] = ready_statement(form.query, values, result)
+        return result.all()
 
     def entities(
         self: "KeptQuery[Select[Entity]]", session: Session, given: Mapping[str, Any]
@@ -108,6 +122,8 @@ def kept(query: Query) -> KeptQuery[Query]:
     form = _forms.get(key.key)
     if form is None:
         places = [place.key for place in key.bindparams]
-        form = _forms[key.key] = _Form(query, places, {"compiled_cache": _CompiledOnce()})
+        lists = [place.key for place in key.bindparams if place.expanding]
+        options = {"compiled_cache": _CompiledOnce()}
+        form = _forms[key.key] = _Form(query, places, lists, options, LRUCache(LENGTHS))
     pairs = zip(form.places, key.bindparams, strict=True)
     return KeptQuery(form, {name: place.effective_value for name, place in pairs if not place.required})

@@ -1,7 +1,8 @@
-"""Queries that a process keeps ready: SQLite gets the words of our enumerations as a part of their text.
+"""Queries that a process keeps ready: the words of our enumerations are a part of their text.
 
 SQLAlchemy prepares every parameter at each execution, and writes lists of them (`IN`) into the text anew, which takes
-longer than many a query's answer. What differs by account, person or day stays a parameter: the statement is the same.
+longer than many a query's answer. PostgreSQL keeps plans that serve any values of parameters: by words in the text they
+find partial indexes. What differs by account, person or day stays a parameter: the statement is the same.
 """
 
 from enum import Enum
@@ -29,11 +30,6 @@ class words(FunctionElement[Any]):  # noqa: N801 - like the other functions of S
 
 
 @compiles(words)
-def _as_parameter(element: words, compiler: SQLCompiler, **options: Any) -> str:
-    return compiler.process(element.bound, **options)
-
-
-@compiles(words, "sqlite")
 def _as_text(element: words, compiler: SQLCompiler, **options: Any) -> str:
     return compiler.process(element.bound, **options | {"literal_binds": True})
 

@@ -33,7 +33,6 @@ LOOKED_AT = {
 }  # fmt: skip
 WITHOUT_BOUND = {
     "app.business.accounts.services.passwords._nobodys": "the hasher",
-    "app.business.automation.services.forecast.planned_times._scheduled": "limits of our pages",
     "app.business.automation.services.triggering.rhythm._day": "24 hours, weekend or not",
     "app.business.folded_columns.folds_of": "tables",
     "app.business.planner.services.search_words.base_language": "the languages that a site can choose",

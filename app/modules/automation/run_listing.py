@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from flask import request, url_for
 from flask import session as cookie
-from sqlalchemy import bindparam, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Role, User
@@ -15,6 +15,7 @@ from app.business.accounts.services.scope import Scope
 from app.business.automation.run_models import Status
 from app.business.automation.services.history.listed_runs import ListedRun, sentences_of
 from app.business.automation.services.history.run_list import SEARCHED, listed_page
+from app.business.kept_queries import kept_queries
 from app.business.plain_rows import plain_rows
 from app.infrastructure.database import db
 from app.infrastructure.table_files import TYPES
@@ -30,11 +31,6 @@ FILTERS = (
 )  # fmt: skip
 CHOSEN = "run_columns"
 """The person's columns, in the cookie of their session."""
-_PEOPLE = (
-    select(User.id, User.name, User.email)
-    .where(User.account_id == bindparam("account_id"))
-    .order_by(User.name)
-)
 
 
 def run_listing(
@@ -113,5 +109,11 @@ def retry_url(runs: Iterable[ListedRun], kept: Mapping[str, Any]) -> str | None:
 
 
 def _people(session: Session, scope: Scope) -> Named:
-    found = plain_rows(session, _PEOPLE, {"account_id": scope.account_id})
+    found = plain_rows(session, _names_of_people(), {"account_id": scope.account_id})
     return [(str(id), name or email) for id, name, email in found]
+
+
+@kept_queries(1)
+def _names_of_people() -> Select[int, str, str]:
+    mine = User.account_id == bindparam("account_id")
+    return select(User.id, User.name, User.email).where(mine).order_by(User.name)

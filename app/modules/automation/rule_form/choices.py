@@ -19,6 +19,8 @@ from app.business.planner.services.record_lists import places
 Named = list[tuple[str, str]]
 DAYS = [(str(day), WEEKDAYS[day % 7]) for day in range(1, 8)]
 """1 is Monday."""
+MOST_NAMED = 1_000
+"""Rules that a choice offers."""
 SCOPES = 256
 """For which a process keeps the queries ready: building one takes longer than its answer."""
 
@@ -103,5 +105,5 @@ def _rules(scope: Scope) -> Select[int, str]:
         select(AutomationRule.id, AutomationRule.name)
         .where(scope.sees(AutomationRule), AutomationRule.archived_at.is_(None))
         .order_by(AutomationRule.name)
-        .limit(1000)
+        .limit(MOST_NAMED)
     )

@@ -20,6 +20,7 @@ from app.business.automation.services.triggering.failed_deliveries import somebo
 from app.business.base import Id, UtcDateTime
 from app.business.errors import Invalid
 from app.business.events import EventBatch
+from app.business.kept_queries import kept_queries
 from app.business.likelihood import usually
 from app.business.plain_rows import plain_rows
 from app.business.words_as_text import words_as_text
@@ -67,7 +68,7 @@ def unaccounted(session: Session, account_id: int, now: datetime) -> int:
     return missing + plain_rows(session, _open_events(), bounds)[0][0]
 
 
-@cache
+@kept_queries(1)
 def _spans() -> Select[int, datetime, datetime | None, dict[str, str], JsonObject]:
     """Which schedule was in force at which time, and on which sites. Kept, as are those below: many pages ask them."""
     version = and_(
@@ -90,7 +91,7 @@ def _spans() -> Select[int, datetime, datetime | None, dict[str, str], JsonObjec
     )
 
 
-@cache
+@kept_queries(1)
 def _planned_runs() -> CompoundSelect[int, int, datetime, datetime | None, datetime | None]:
     query = select(
         ScheduledTask.automation_rule_id,
@@ -140,7 +141,7 @@ def _without_run(due: Iterable[datetime], runs: list[Stretch]) -> int:
     return sum(not any(first_at <= due_at <= last_at for first_at, last_at in folded) for due_at in missing)
 
 
-@cache
+@kept_queries(1)
 def _open_events() -> Select[int]:
     return words_as_text(select(_unread_batches().scalar_subquery() + _open_deliveries().scalar_subquery()))
 

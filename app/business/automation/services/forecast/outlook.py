@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import Select, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, AccountStatus
@@ -20,6 +20,7 @@ from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.known_rules import LISTED, ListedRule, listed_rules
 from app.business.base import Id, Text
 from app.business.billing.models import Plan, SpendCounter
+from app.business.kept_queries import kept_queries
 from app.business.periods import last_days
 from app.business.plain_rows import AnyColumns, plain_rows
 from app.business.planner.models import Site
@@ -119,19 +120,21 @@ def _next_first(day: date) -> date:
 
 
 def _paid_rules(session: Session, account_id: int) -> list[ListedRule]:
-    rules = listed_rules(session, _LIVE, {"account_id": account_id})
+    rules = listed_rules(session, _live(), {"account_id": account_id})
     return [rule for rule in rules if is_paid(rule.definition.actions) and not rule.known.errors][:MOST_RULES]
 
 
-_LIVE: AnyColumns = (
-    select(*LISTED)
-    .where(
-        AutomationRule.account_id == bindparam("account_id"),
-        AutomationRule.archived_at.is_(None),
-        AutomationRule.mode == "live",
+@kept_queries(1)
+def _live() -> AnyColumns:
+    return (
+        select(*LISTED)
+        .where(
+            AutomationRule.account_id == bindparam("account_id"),
+            AutomationRule.archived_at.is_(None),
+            AutomationRule.mode == "live",
+        )
+        .order_by(AutomationRule.is_active.desc(), AutomationRule.id)
     )
-    .order_by(AutomationRule.is_active.desc(), AutomationRule.id)
-)
 
 
 def _funds(
@@ -139,7 +142,7 @@ def _funds(
 ) -> Funds:
     plan = session.get(Plan, account.plan_id) if account.plan_id else None
     grant = plan.monthly_credits if plan and account.status == AccountStatus.ACTIVE else 0
-    sites = plain_rows(session, _SITE_BUDGETS, {"account_id": account.id})
+    sites = plain_rows(session, _site_budgets(), {"account_id": account.id})
     used = _used(session, account.id, today)
     budgets: dict[str, list[tuple[int, int]]] = {
         "rule": [
@@ -164,21 +167,25 @@ def _funds(
     )
 
 
-_SITE_BUDGETS = select(Site.id, Site.monthly_budget).where(
-    Site.account_id == bindparam("account_id", type_=Id), Site.monthly_budget.is_not(None)
-)
+@kept_queries(1)
+def _site_budgets() -> Select[int, int | None]:
+    mine = Site.account_id == bindparam("account_id", type_=Id)
+    return select(Site.id, Site.monthly_budget).where(mine, Site.monthly_budget.is_not(None))
 
 
 def _used(session: Session, account_id: int, today: date) -> dict[tuple[str, int], int]:
     """Credits spent and held on the counters of this month and today."""
     period = {"account_id": account_id, "today": today.isoformat(), "month": f"{today:%Y-%m}"}
-    return {(scope, scope_id): used for scope, scope_id, used in plain_rows(session, _USED, period)}
+    return {(scope, scope_id): used for scope, scope_id, used in plain_rows(session, _counters(), period)}
 
 
-_USED = select(SpendCounter.scope, SpendCounter.scope_id, SpendCounter.spent + SpendCounter.held).where(
-    SpendCounter.account_id == bindparam("account_id", type_=Id),
-    or_(
-        (SpendCounter.scope == "account") & (SpendCounter.period == bindparam("today", type_=Text())),
-        (SpendCounter.scope != "account") & (SpendCounter.period == bindparam("month", type_=Text())),
-    ),
-)
+@kept_queries(1)
+def _counters() -> Select[str, int, int]:
+    of = SpendCounter
+    return select(of.scope, of.scope_id, of.spent + of.held).where(
+        of.account_id == bindparam("account_id", type_=Id),
+        or_(
+            (of.scope == "account") & (of.period == bindparam("today", type_=Text())),
+            (of.scope != "account") & (of.period == bindparam("month", type_=Text())),
+        ),
+    )

@@ -8,7 +8,6 @@ import heapq
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from itertools import islice, tee
 from operator import attrgetter
 from typing import NamedTuple
@@ -221,7 +220,7 @@ def planned_lines(
     ]
 
 
-@cache
+@kept_queries(8)
 def _scheduled(limit: int | None) -> AnyColumns:
     query = _OF_ACCOUNT.where(AutomationRule.unplanned_from <= UNTIL)
     return query.order_by(AutomationRule.unplanned_from).limit(limit)

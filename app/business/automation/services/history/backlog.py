@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 
 from sqlalchemy import CompoundSelect, Select, bindparam, case, func, select, union_all
 from sqlalchemy.orm import Session
@@ -12,6 +11,7 @@ from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.history.upcoming import is_upcoming
 from app.business.automation.services.triggering.watch import GRACE
 from app.business.base import Id, UtcDateTime
+from app.business.kept_queries import kept_queries
 from app.business.plain_rows import plain_rows
 
 ACCOUNT = bindparam("account_id", type_=Id)
@@ -41,7 +41,7 @@ def backlog(session: Session, account_id: int, now: datetime) -> Backlog:
     return Backlog(running, due, overdue, waiting, upcoming, planned_before)
 
 
-@cache
+@kept_queries(1)
 def _counts() -> CompoundSelect[int, int, int, int, int]:
     run, now, late = ScheduledTask, *(bindparam(name, type_=UtcDateTime()) for name in ("now", "late"))
     begins_at = func.coalesce(run.not_before, run.scheduled_at)
@@ -59,6 +59,6 @@ def _counts() -> CompoundSelect[int, int, int, int, int]:
     return union_all(*(counted.where(run.status == status) for status in (Status.PENDING, Status.RUNNING)))
 
 
-@cache
+@kept_queries(1)
 def _unplanned() -> Select[datetime | None]:
     return select(func.min(AutomationRule.unplanned_from)).where(AutomationRule.account_id == ACCOUNT)

@@ -68,7 +68,7 @@ def _of_period(
     narrowed: Narrowing = lambda _columns: (),
 ) -> Subquery:
     run, change = ScheduledTask, RunChange
-    of_kept, of_change, of_run = (columns_of(source) for source in (kept, change, run))
+    of_kept, of_change = columns_of(kept), columns_of(change)
     first, today = period.dates[0], period.dates[-1]
     end = start_of_day(today + timedelta(days=1), zone)
     is_complete = exists().where(
@@ -78,7 +78,9 @@ def _of_period(
     uncounted_from = select(
         case((is_complete, literal(NEVER, UtcDateTime())), else_=literal(period.start, UtcDateTime()))
     ).scalar_subquery()
-    ended = (scope.sees(run), run.status.in_(CLOSED), *narrowed(of_run))
+    ended = (scope.sees(run), run.status.in_(CLOSED))
+    early = _runs(names, *ended, run.scheduled_at > now, run.scheduled_at < end, is_complete)
+    uncounted = _runs(names, *ended, run.scheduled_at >= uncounted_from, run.scheduled_at <= now)
     return union_all(
         select(kept.local_day.label("on"), *_named(of_kept, names), kept.runs).where(
             scope.sees(kept),
@@ -95,13 +97,17 @@ def _of_period(
             is_complete,
         ),
         # Cancelled before it was due: not counted until then.
-        select(literal(today), *_named(of_run, names), literal(-1)).where(
-            *ended, run.scheduled_at > now, run.scheduled_at < end, is_complete
-        ),
-        select(on_day(run.scheduled_at, zone, period.dates), *_named(of_run, names), literal(1)).where(
-            *ended, run.scheduled_at >= uncounted_from, run.scheduled_at <= now
-        ),
+        select(literal(today), *_named(early, names), literal(-1)).where(*narrowed(early)),
+        select(
+            on_day(uncounted["scheduled_at"], zone, period.dates), *_named(uncounted, names), literal(1)
+        ).where(*narrowed(uncounted)),
     ).subquery()
+
+
+def _runs(names: Sequence[str], *clauses: ColumnElement[bool]) -> Mapping[str, Columns]:
+    """What runs are counted by, and their times; each written once, for a class of lateness is long."""
+    columns = (ScheduledTask.scheduled_at, *_named(columns_of(ScheduledTask), names))
+    return dict(select(*columns).where(*clauses).subquery().c.items())
 
 
 def _named(columns: Mapping[str, Columns], names: Sequence[str]) -> list[InstrumentedAttribute[Columns]]:

@@ -25,8 +25,11 @@ from app.business.automation.services.rules.sentence import sound_summary
 from app.business.automation.services.rules.versions import RENAMED
 from app.business.base import Json
 from app.business.kept_queries import kept_queries
-from app.business.plain_rows import AnyColumns, AnyQuery, Values, plain_rows
+from app.business.plain_rows import AnyColumns, AnyQuery, plain_rows
+from app.business.ready_statements import Values
 
+LOOKED_AT = 100
+"""Rules whose faults are looked up at once."""
 REMEMBERED = 1_000
 """Definitions, and sentences, that a process remembers."""
 KEPT = 64
@@ -122,14 +125,16 @@ class RulesRead:
         """Those that there are, in the order of their ids."""
         wanted = sorted(set(ids))
         if missing := [id for id in wanted if id not in self.found]:
-            self.listed(_BY_ID, {"account_id": self.account_id, "ids": missing})
+            self.listed(_of_ids(), {"account_id": self.account_id, "ids": missing})
         return [self.found[id] for id in wanted if id in self.found]
 
 
-_BY_ID: AnyColumns = select(*LISTED).where(
-    AutomationRule.account_id == bindparam("account_id"),
-    AutomationRule.id.in_(bindparam("ids", expanding=True)),
-)
+@kept_queries(1)
+def _of_ids() -> AnyColumns:
+    return select(*LISTED).where(
+        AutomationRule.account_id == bindparam("account_id"),
+        AutomationRule.id.in_(bindparam("ids", expanding=True)),
+    )
 
 
 def known_rule(rule: AutomationRule) -> KnownRule:
@@ -164,7 +169,8 @@ def faults_of_rules(session: Session, account_id: int, rules: Sequence[ListedRul
 
 
 def broken_rules(rules: RulesRead, scope: Scope) -> list[tuple[ListedRule, Errors]]:
-    """The rules that are on and need repair, with their errors, the newest first."""
+    """The rules that are on and need repair, with their errors, the newest first. Of very many only the newest are
+    looked at: each of the others has an incident as soon as a run has failed for it."""
     active = rules.listed(_switched_on(scope))
     faults = faults_of_rules(rules.session, scope.account_id, active)
     return [(rule, faults[rule.id]) for rule in active if rule.id in faults]
@@ -176,6 +182,7 @@ def _switched_on(scope: Scope) -> AnyColumns:
         select(*LISTED)
         .where(scope.sees(AutomationRule), AutomationRule.archived_at.is_(None), AutomationRule.is_active)
         .order_by(AutomationRule.id.desc())
+        .limit(LOOKED_AT)
     )
 
 
