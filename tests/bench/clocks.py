@@ -5,6 +5,7 @@ A machine that does other things as well makes an answer late, and takes hardly 
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import Engine, text
@@ -28,9 +29,12 @@ def clock_of(engine: Engine) -> tuple[Clock, str]:
 
 
 def _children(server: int) -> Iterator[Path]:
-    """Of PostgreSQL: a process for each connection, and those that write."""
+    """Of PostgreSQL: a process for each connection, and those that write. What cleans up comes when it likes, and works
+    for what was before as well."""
     for number in Path(f"/proc/{server}/task/{server}/children").read_text().split():
-        yield Path("/proc") / number
+        process = Path("/proc") / number
+        if b"autovacuum" not in _title(process):
+            yield process
 
 
 def _seconds(process: Path) -> float:
@@ -39,6 +43,12 @@ def _seconds(process: Path) -> float:
         return int((process / "schedstat").read_text().split()[0]) / NANOSECONDS
     except OSError:
         return 0
+
+
+def _title(process: Path) -> bytes:
+    with suppress(OSError):
+        return (process / "cmdline").read_bytes()
+    return b""
 
 
 def _fields(process: Path) -> list[str]:

@@ -283,7 +283,7 @@ def _keep(session: Session) -> None:
 
     for _ in range(DAYS):
         run_days.keep_sums(transaction)
-        if not run_days.accounts_behind(session):
+        if not any(run_days.accounts_behind(session)):
             break
     while credit_days.accounts_behind(session):
         credit_days.keep_sums(transaction)

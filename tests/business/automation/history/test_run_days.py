@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
@@ -32,6 +33,7 @@ from app.business.periods import day_of, last_days
 from app.business.row_sets import insert_each
 from tests.business.automation.run_rows import make_rule, make_run
 from tests.factories import make_account, make_sector, make_site
+from tests.query_plans import selected
 from tests.sampling import times
 
 pytestmark = pytest.mark.both_databases
@@ -185,6 +187,11 @@ class World:
     def bring_on(self) -> None:
         run_days.bring_on(self.session, self.account.id, self.account.timezone, self.chance.randrange(1, 4))
 
+    def add_changes(self) -> None:
+        run_days.add_changes(
+            self.session, {self.account.id: self.account.timezone}, self.chance.randrange(1, 4)
+        )
+
     def move(self) -> None:
         if self.chance.random() < 0.2:
             self.account.timezone = self.chance.choice(ZONES)
@@ -201,7 +208,7 @@ def test_sums_are_those_of_the_runs_at_every_moment(session: Session, now: datet
     whole, limited = Scope(world.account.id), Scope(world.account.id, frozenset({world.site.id}))
     steps = (
         *[world.open] * 3, world.end, world.end_one, world.retry, world.change_reason, world.insert_ended,
-        world.lose, *[world.bring_on] * 4, world.move,
+        world.lose, *[world.bring_on] * 4, *[world.add_changes] * 2, world.move,
     )  # fmt: skip
     for number in range(90):
         chance.choice(steps)()
@@ -213,10 +220,40 @@ def test_sums_are_those_of_the_runs_at_every_moment(session: Session, now: datet
             compare(session, scope, world, now)
         assert list(wrong_run_days(session, now)) == []
     run_days.keep_sums(lambda: nullcontext(session))
-    assert run_days.accounts_behind(session) == []
+    assert not any(run_days.accounts_behind(session))
     assert session.scalar(select(func.count()).select_from(RunChange)) == 0
     for scope in (whole, limited):
         compare(session, scope, world, now)
+
+
+def test_changes_of_several_accounts_are_added_together(session: Session, now: datetime) -> None:
+    """By as many statements as those of two; one that has moved meanwhile keeps its own until its days are counted."""
+
+    def taken_by(accounts: Sequence[Account]) -> int:
+        rules = [make_rule(session, one) for one in accounts]
+        session.flush()
+        run_days.keep_sums(lambda: nullcontext(session))
+        for rule in rules:
+            for hours in (0, 5, 30):
+                make_run(session, rule, now - timedelta(hours=hours))
+        session.flush()
+        with selected(session, lambda _statement: True) as statements:
+            run_days.keep_sums(lambda: nullcontext(session))
+        for one in accounts:
+            shown_by = (session, Scope(one.id), one.timezone, now)
+            assert shown(*shown_by) == from_runs(*shown_by) != Counter()
+        assert list(wrong_run_days(session, now)) == []
+        assert session.scalar(select(func.count()).select_from(RunChange)) == 0
+        return len(statements)
+
+    accounts = [make_account(session, timezone=zone) for zone in (*ZONES, *ZONES)]
+    assert taken_by(accounts[:2]) == taken_by(accounts)
+    moved, zones = accounts[0], {one.id: one.timezone for one in accounts}
+    make_run(session, make_rule(session, moved), now)
+    session.flush()
+    session.execute(update(RunDayState).where(RunDayState.account_id == moved.id).values(zone="Asia/Tokyo"))
+    assert not run_days.add_changes(session, zones)
+    assert session.scalar(select(func.count()).select_from(RunChange)) == 1
 
 
 def compare(session: Session, scope: Scope, world: World, now: datetime) -> None:

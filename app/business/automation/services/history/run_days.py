@@ -1,18 +1,21 @@
 """Keeps the daily sums of ended runs by the local day on which they were due: `run_sums` reads them."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime, timedelta
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     Row,
+    and_,
     cast,
     delete,
     exists,
+    false,
     func,
     literal,
     null,
@@ -36,10 +39,13 @@ from app.business.upsert import insert_missing
 MOST_CHANGES = 800
 """Changes in a transaction: it takes about 40 milliseconds, and others can write in between."""
 MOST_TURNS = 50
-"""Transactions for an account in one sweep."""
+"""Transactions for each account in one sweep."""
+TOGETHER = 50
+"""Accounts whose changes are added in one transaction."""
 FIRST, NONE = date.min, date.max
 
 Values = tuple[date | int | str, ...]
+"""The account, and what tells its sums of one kind apart."""
 Sums = dict[RunSum, Counter[Values]]
 NAMES = tuple(columns_of(ScheduledTask))
 Transaction = Callable[[], AbstractContextManager[Session]]
@@ -49,20 +55,53 @@ def keep_sums(transaction: Transaction) -> None:
     """Add what changed to the daily sums of every account, and count older days that they do not contain yet."""
     with transaction() as session:
         behind = accounts_behind(session)
-    for account_id, zone in behind:
+    for account_id, zone in behind.incomplete.items():
         for _ in range(MOST_TURNS):
             with transaction() as session:
                 if not bring_on(session, account_id, zone):
                     break
+    for start in range(0, len(behind.changed), TOGETHER):
+        zones = dict(islice(behind.changed.items(), start, start + TOGETHER))
+        for _ in range(MOST_TURNS * len(zones)):
+            with transaction() as session:
+                if not add_changes(session, zones):
+                    break
 
 
-def accounts_behind(session: Session) -> Sequence[tuple[int, str]]:
-    """Accounts, with their zones, whose sums are not complete, or are of another zone."""
+class Behind(NamedTuple):
+    """Accounts with their zones: those whose sums lack changes only, and those with days that are not counted so."""
+
+    changed: Mapping[int, str]
+    incomplete: Mapping[int, str]
+
+
+def accounts_behind(session: Session) -> Behind:
+    """In one query."""
     state = RunDayState
     has_changes = exists().where(RunChange.account_id == Account.id)
-    is_behind = or_(has_changes, state.id.is_(None), state.zone != Account.timezone, state.since_day != FIRST)
-    query = select(Account.id, Account.timezone).outerjoin(state, state.account_id == Account.id)
-    return [(row.id, row.timezone) for row in session.execute(query.where(is_behind).order_by(Account.id))]
+    is_complete = func.coalesce(and_(state.zone == Account.timezone, state.since_day == FIRST), false())
+    query = select(Account.id, Account.timezone, is_complete).outerjoin(state, state.account_id == Account.id)
+    zones: dict[bool, dict[int, str]] = {True: {}, False: {}}
+    rows = session.execute(query.where(or_(has_changes, ~is_complete)).order_by(Account.id))
+    for account_id, zone, complete in rows:
+        zones[bool(complete)][account_id] = zone
+    return Behind(changed=zones[True], incomplete=zones[False])
+
+
+def add_changes(session: Session, zones: Mapping[int, str], most: int = MOST_CHANGES) -> bool:
+    """Add the oldest changes of these accounts, whose sums are complete. False when none is left."""
+    state = RunDayState
+    complete = select(state.account_id, state.zone).where(
+        state.account_id.in_(zones), state.since_day == FIRST
+    )
+    locked = session.execute(complete.order_by(state.account_id).with_for_update()).all()
+    mine = [account_id for account_id, zone in locked if zone == zones[account_id]]
+    taken = _take_changes(session, RunChange.account_id.in_(mine), most)
+    sums = _no_sums()
+    for change in taken:
+        _note(sums, change.account_id, change, day_of(change.scheduled_at, zones[change.account_id]))
+    _add(session, sums)
+    return len(taken) == most
 
 
 def bring_on(session: Session, account_id: int, zone: str, most: int = MOST_CHANGES) -> bool:
@@ -87,19 +126,26 @@ def bring_on(session: Session, account_id: int, zone: str, most: int = MOST_CHAN
 
 def _add_changes(session: Session, account_id: int, zone: str, since: date, most: int) -> int:
     """Those of days that are not counted yet are dropped: the runs will be counted as they are then."""
-    oldest = select(RunChange.id).where(RunChange.account_id == account_id).order_by(RunChange.id).limit(most)
-    taken = session.execute(
-        delete(RunChange)
-        .where(RunChange.account_id == account_id, RunChange.id.in_(oldest))
-        .returning(RunChange.scheduled_at, RunChange.runs, *(getattr(RunChange, name) for name in NAMES))
-        .execution_options(synchronize_session=False)
-    ).all()
+    taken = _take_changes(session, RunChange.account_id == account_id, most)
     sums = _no_sums()
     for change in taken:
         if (on := day_of(change.scheduled_at, zone)) >= since:
-            _note(sums, change, on)
-    _add(session, account_id, sums)
+            _note(sums, account_id, change, on)
+    _add(session, sums)
     return len(taken)
+
+
+def _take_changes(session: Session, whose: ColumnElement[bool], most: int) -> Sequence[Row[Any]]:
+    """The oldest of them, which are there no more."""
+    change = RunChange
+    oldest = select(change.id).where(whose).order_by(change.id).limit(most)
+    named = (getattr(change, name) for name in NAMES)
+    return session.execute(
+        delete(change)
+        .where(whose, change.id.in_(oldest))
+        .returning(change.account_id, change.scheduled_at, change.runs, *named)
+        .execution_options(synchronize_session=False)
+    ).all()
 
 
 def _count_day_before(session: Session, account_id: int, zone: str, since: date) -> date:
@@ -114,8 +160,8 @@ def _count_day_before(session: Session, account_id: int, zone: str, since: date)
     sums = _no_sums()
     for row in rows:
         if row.change_id is None:
-            _note(sums, row, day_of(row.scheduled_at, zone) if row.scheduled_at else on)
-    _add(session, account_id, sums)
+            _note(sums, account_id, row, day_of(row.scheduled_at, zone) if row.scheduled_at else on)
+    _add(session, sums)
     return on
 
 
@@ -161,18 +207,20 @@ def _no_sums() -> Sums:
     return {kind: Counter() for kind in KEYS}
 
 
-def _note(sums: Sums, row: Row[Any], on: date) -> None:
+def _note(sums: Sums, account_id: int, row: Row[Any], on: date) -> None:
     """Add the row, which has the columns of a change, to a sum of each kind."""
-    for kind, key in KEYS.items():
-        sums[kind][tuple(on if name == "local_day" else getattr(row, name) for name in key)] += row.runs
+    for kind, names in KEYS.items():
+        key = (on if name == "local_day" else getattr(row, name) for name in names)
+        sums[kind][account_id, *key] += row.runs
 
 
-def _add(session: Session, account_id: int, sums: Sums) -> None:
+def _add(session: Session, sums: Sums) -> None:
     """In the order of keys, like every writer of them."""
     for kind, of_kind in sums.items():
+        unique = ("account_id", *KEYS[kind])
         rows: list[RowValues] = [
-            {**dict(zip(KEYS[kind], key, strict=True)), "account_id": account_id, "runs": runs}
+            {**dict(zip(unique, key, strict=True)), "runs": runs}
             for key, runs in sorted(of_kind.items())
             if runs
         ]
-        add_each(session, kind, rows, unique=("account_id", *KEYS[kind]), add=("runs",))
+        add_each(session, kind, rows, unique=unique, add=("runs",))
