@@ -64,7 +64,7 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
             MenuItem("billing.credits", "Credits", "coins", keys="g m"),
             MenuItem("planner.sites", "Sites", "world", keys="g s"),
             MenuItem("accounts.team", "Team", "users", Role.OWNER),
-            MenuItem("accounts.api_keys", "Keys", "key", Role.OWNER),
+            MenuItem("accounts.api_keys", "API keys", "key", Role.OWNER),
             MenuItem("automation.audit", "Audit", "shield", Role.OWNER),
             MenuItem("outlets.ai", "AI service", "robot", Role.OWNER),
             MenuItem("outlets.webhooks", "Webhooks", "webhook", Role.OWNER),

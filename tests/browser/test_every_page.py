@@ -39,6 +39,9 @@ CONTRAST = {"type": "rule", "values": ["color-contrast"]}
 BROKEN = """() => [
     ...[...document.querySelectorAll("p:empty:not([hidden], [contenteditable] *)")]
         .map(() => "a paragraph that something inside it has ended"),
+    ...[...document.querySelectorAll("table:not([contenteditable] *, :is(iframe, .article-frame) *)")]
+        .filter(table => !table.caption && !table.ariaLabel && !table.hasAttribute("aria-labelledby"))
+        .map(table => `a table without a name: ${table.outerHTML.slice(0, 80)}`),
     ...(document.documentElement.scrollWidth > innerWidth ? ["it scrolls sideways"] : []),
 ]"""
 

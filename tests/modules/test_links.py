@@ -25,6 +25,9 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, 
 CASES = [(role, "one site") for role in ROLES[:-1]] + [(role, "all sites") for role in ROLES]
 """Owners see all sites."""
 LINKS = {"a[href]": "href", "[hx-get]": "hx-get"}
+MENU_LINK = re.compile(r'<a class="side-link" href="([^"]+)".*?</svg>([^<]+)', re.DOTALL)
+HEADING, TITLE = re.compile("<h1[^>]*>([^<]*)</h1>"), re.compile("<head>.*?<title>(.*?) · ", re.DOTALL)
+WAY_UP = re.compile(r'<li title="[^"]*"><a href="([^"]+)">([^<]*)</a>')
 EMPTY = re.compile(r"[?&]\w+=(&|$)")
 """A value that a page meant to leave out of its address."""
 NIGHTLY = {"cron": "0 2 * * *", "timezone": "UTC"}
@@ -68,6 +71,30 @@ def test_what_is_offered_is_allowed(app: Flask, session: Session, role: str, pla
     app.config["RATELIMIT_ENABLED"] = True
     assert [offer for offer in offers.values() if EMPTY.search(offer.path)] == []
     assert [f"{offer.method} {offer.path} on {offer.shown_on}" for offer in sorted(wrong)] == []
+
+
+def test_pages_are_called_as_the_menu_calls_them(app: Flask, session: Session) -> None:
+    """Menu, heading, title of the window and the first step of the way up have one name for a page."""
+    app.config["RATELIMIT_ENABLED"] = False
+    people = make_people(session)
+    rows = make_rows(app, session, people)
+    session.commit()
+    browser = browser_of(app, session, people.owner)
+    menu = {path: label.strip() for path, label in MENU_LINK.findall(browser.get("/").text)}
+    assert len(menu) > 15
+    below = [path for path in pages(app, rows) if path.rpartition("/")[0] in menu]
+    wrong, ups = [], 0
+    for path in [*menu, *share(below, 0, of=3)]:
+        text = browser.get(path).text
+        names = {*HEADING.findall(text), *TITLE.findall(text)}
+        if path in menu and names != {menu[path]}:
+            wrong.append(f"{path} is called {names}")
+        way_up = WAY_UP.findall(text)
+        wrong += [f"{path} calls {up} {name}" for up, name in way_up if menu.get(up, name) != name]
+        ups += len(way_up)
+    app.config["RATELIMIT_ENABLED"] = True
+    assert ups > 5
+    assert wrong == []
 
 
 def pages(app: Flask, rows: dict[str, str]) -> Iterator[str]:

@@ -83,7 +83,10 @@ class SiteForm(GroupingForm):
         description="Days and hours of this site's rules are those of this zone. Empty: the account's.",
     )
     language = StringField(
-        "Language", [required("a language"), at_most(16)], default="en", description="Such as en, de or pt-BR"
+        "Language",
+        [required("a language"), at_most(16)],
+        default="en",
+        description="en for English, de for German, pt-BR for Brazilian Portuguese",
     )
     status = SelectField(
         "Status",
