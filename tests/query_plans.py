@@ -34,7 +34,7 @@ def selected(session: Session, is_wanted: Callable[[str], bool]) -> Iterator[lis
 
 
 def read(session: Session, statement: str, values: Any) -> int:
-    """SQLite: instructions. PostgreSQL: rows that its scans look at."""
+    """SQLite: instructions. PostgreSQL: rows that its scans and joins look at."""
     connection = session.connection()
     if connection.dialect.name == "sqlite":
         return instructions(session, lambda: connection.exec_driver_sql(statement, values).all())
@@ -62,11 +62,11 @@ def instructions(session: Session, ask: Callable[[], Any]) -> int:
 
 
 def scanned(plan: dict[str, Any]) -> int:
-    """Rows that the scans of PostgreSQL's plan look at."""
-    rows = 0
+    """Rows that the scans of PostgreSQL's plan look at, and pairs of rows that its joins compare in vain."""
+    rows = int(plan.get("Rows Removed by Join Filter", 0) * plan["Actual Loops"])
     if "Relation Name" in plan:
         seen = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
-        rows = int(seen * plan["Actual Loops"])
+        rows += int(seen * plan["Actual Loops"])
     return rows + sum(scanned(part) for part in plan.get("Plans", ()))
 
 

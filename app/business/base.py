@@ -158,6 +158,7 @@ class AccountOwned:
     """
 
     id: Mapped[int] = mapped_column(Id, primary_key=True, sort_order=-2)
+    account_id: Mapped[int] = mapped_column(Id, sort_order=-1)
 
     site_key: ClassVar[str] = "site_id"
     """The column that says which site a row belongs to; a table without it has rows of the whole account."""
@@ -167,8 +168,6 @@ class AccountOwned:
         """The site that a row belongs to; None where rows belong to the account alone."""
         return getattr(cls, cls.site_key, None)
 
-    account_id: Mapped[int] = mapped_column(Id, sort_order=-1)
-
 
 def owner_key(*extra: SchemaItem) -> tuple[SchemaItem, ...]:
     """Table arguments of an account-owned table: its tenant key, then `extra`."""
@@ -176,7 +175,7 @@ def owner_key(*extra: SchemaItem) -> tuple[SchemaItem, ...]:
 
 
 def of_account() -> ForeignKeyConstraint:
-    """The foreign key of rows that belong to nothing but their account."""
+    """The foreign key of rows that no other one ties to their account."""
     return ForeignKeyConstraint(["account_id"], ["account.id"], ondelete="RESTRICT")
 
 

@@ -8,6 +8,7 @@ Revision ID: 0072
 Revises: 0071
 """
 
+import re
 from collections.abc import Callable
 
 import sqlalchemy as sa
@@ -63,10 +64,10 @@ def _redefine(change: Callable[[str, str], str]) -> None:
 
 
 def _without_key(table: str, definition: str) -> str:
-    key = f', \n\t{_key(table)}'
-    if definition.count(key) != 1:
-        raise RuntimeError(f'the definition of {table} does not have this key once:{key}')
-    return definition.replace(key, '')
+    changed, found = re.subn(rf',\s*{re.escape(_key(table))}', '', definition)
+    if found != 1:
+        raise RuntimeError(f'{table} is defined with {found} foreign keys {_name(table)}, instead of one')
+    return changed
 
 
 def _with_key(table: str, definition: str) -> str:

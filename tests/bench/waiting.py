@@ -1,4 +1,4 @@
-"""W2: how long one event waits for its run: on an idle worker, and beside an account that has thousands of runs."""
+"""W2: how long one event waits for its run: where all else is idle, and beside an account with thousands of runs."""
 
 import statistics
 import time
@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from redis import Redis
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from app.business.events import EVENTS_QUEUE, Origin
@@ -34,6 +34,7 @@ def lines(engine: Engine, *, may_install: bool = True) -> Iterator[Line]:
     with TemporaryDirectory(prefix="igny8-bench-") as folder, valkey(Path(folder)) as address:
         place = Place(engine, address, Path(folder))
         url = engine.url.render_as_string(hide_password=False)
+        _clean_up(engine)
         of_rq = references.measured(
             "rq_pipeline.py", "measure", EVENTS, url, address, may_install=may_install
         )
@@ -41,9 +42,10 @@ def lines(engine: Engine, *, may_install: bool = True) -> Iterator[Line]:
             alone = Customer(place)
             waited = [alone.waits_for_one() for _ in range(EVENTS)][WARMING_UP:]
             p50, p95 = statistics.median(waited), statistics.quantiles(waited, n=20)[-1]
-            yield Line(f"idle worker, event to run (p50), {name}", p50, GOAL_MILLISECONDS[name], "ms", 1)
-            yield Line(f"idle worker, event to run (p95 to p50), {name}", p95, p50, "ms", 2)
-            yield Line(f"idle worker, event to run (p50), {name}, to RQ's SimpleWorker", p50, of_rq, "ms", 1)
+            what = "idle worker and server, event to run"
+            yield Line(f"{what} (p50), {name}", p50, GOAL_MILLISECONDS[name], "ms", 1)
+            yield Line(f"{what} (p95 to p50), {name}", p95, p50, "ms", 2)
+            yield Line(f"{what} (p50), {name}, to RQ's SimpleWorker", p50, of_rq, "ms", 1)
             crowded = Customer(place)
             crowded.add_keywords(CROWD)
             waited = []
@@ -51,6 +53,15 @@ def lines(engine: Engine, *, may_install: bool = True) -> Iterator[Line]:
                 waited.append(alone.waits_for_one())
             what = f"one run beside {CROWD:,} of another account (longest), {name}"
             yield Line(what, max(waited, default=float("inf")), MOST_DELAY, "ms", 1)
+
+
+def _clean_up(engine: Engine) -> None:
+    """Let PostgreSQL do what else it would do in the minutes after a burst, on the cores that the worker needs: remove
+    row versions, take statistics, write pages to the disk."""
+    if engine.dialect.name == "postgresql":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            for work in ("VACUUM (ANALYZE)", "CHECKPOINT"):
+                connection.execute(text(work))
 
 
 @dataclass

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.delivery_models import BatchDelivery
 from app.business.automation.models import AutomationRule, RuleRecord
-from app.business.automation.run_models import Reason, RunAttempt, ScheduledTask, Status
+from app.business.automation.run_models import Reason, RunAttempt, RunDetail, ScheduledTask, Status
 from app.business.automation.services.draining import at_once as at_once_module
 from app.business.automation.services.draining import set_execution, set_rows
 from app.business.automation.services.draining.at_once import AtOnce
@@ -173,6 +173,24 @@ def test_runs_of_a_batch_for_several_transactions_are_done_part_by_part(
     assert (delivery.state, delivery.runs, delivery.matched, delivery.unmatched) == ("done", 60, 60, 45)
     parts = {run.part for run in machine.runs(Status.COMPLETED)}
     assert (parts, rule.failures_in_a_row, machine.breaches()) == ({*range(1, 61)}, 0, [])
+
+
+@pytest.mark.parametrize("most_runs", [25, 400])
+def test_what_is_said_of_records_that_do_not_match_is_what_was_seen_when_they_were_matched(
+    machine: Prompt, account: Account, sector: Sector, monkeypatch: pytest.MonkeyPatch, most_runs: int
+) -> None:
+    """Whether the deliveries of the batch are opened in one transaction or in parts: the first rule labels all records
+    before those of the second one are opened."""
+    monkeypatch.setattr(deliveries, "MOST_RUNS", most_runs)
+    make_labelling(machine, account)
+    make_labelling(machine, account, conditions={"any": [LAMP, SEEN]})
+    add(machine, sector, [*lamps(30), *lamps(30, "desk")])
+    machine.dispatch()
+    (skipped,) = machine.runs(Status.SKIPPED)
+    trace = machine.session.get_one(RunDetail, skipped.id).trace
+    assert trace
+    assert [seen["trace"]["result"] for seen in trace["records"]] == [False] * deliveries.SAMPLE
+    assert machine.labelled() == 60
 
 
 def test_a_part_that_fails_is_opened_after_all(

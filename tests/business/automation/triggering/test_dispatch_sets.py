@@ -4,7 +4,7 @@ import time
 from collections import namedtuple
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, select, text
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
@@ -15,14 +15,17 @@ from app.business.automation.services.triggering.closed_batches import MOST_EVEN
 from app.business.automation.services.triggering.dispatch import dispatch_batches
 from app.business.automation.services.triggering.event_matching import BatchEvents
 from app.business.planner.models import Sector
+from tests import query_plans
 from tests.business.automation.machine import Machine
 from tests.business.automation.rule_parts import LABEL
 from tests.business.automation.triggering.event_batches import SEARCHED, import_many
+from tests.factories import make_account, make_sector, make_site
 from tests.sampling import FULL
 
 pytestmark = pytest.mark.both_databases
 
 MANY = 50_000 if FULL else 4_000
+FEW = 600
 SECONDS_EACH_RULE = 0.5
 SLACK = 4
 """Machines that are busy with other tests."""
@@ -58,6 +61,24 @@ def test_half_of_a_large_import_matches_and_is_dispatched_in_time(
         assert delivery.runs == -(-MANY // 2 // 500)
     assert taken < 3 * SECONDS_EACH_RULE * SLACK
     assert machine.breaches() == []
+
+
+def test_a_batch_newer_than_all_statistics_is_matched_in_one_pass(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    """An installation has statistics of earlier imports, and none of the first one of a new account."""
+    import_many(session, sector, FEW, name="old")
+    dispatch_batches(machine.transaction, machine.now)
+    session.execute(text("ANALYZE"))
+    session.commit()
+    new = make_account(session)
+    machine.make_rule(new, actions=[LABEL], conditions=SEARCHED)
+    import_many(session, make_sector(session, make_site(session, new)), FEW, name="new")
+    with query_plans.selected(session, lambda said: said.endswith("ORDER BY keyword.id")) as asked:
+        dispatch_batches(machine.transaction, machine.now)
+    session.commit()
+    (matching,) = asked
+    assert query_plans.read(session, *matching) < 50 * FEW
 
 
 def test_what_does_not_match_is_found_in_one_pass(

@@ -1,11 +1,11 @@
 """Delivers batches to rules: opens the runs of a match once for each batch and rule, in bulk per batch."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 from sqlalchemy.orm import Session
 
 from app.business.automation.delivery_models import BatchDelivery, Delivery
@@ -57,7 +57,8 @@ class RunsAtOnce(Protocol):
 
 @dataclass(frozen=True)
 class DeliveryPlan:
-    """A batch and a rule, what matched, and the runs to open. sample: a few of the records that did not match."""
+    """A batch and a rule, what matched, and the runs to open. sample: a few of the records that did not match · traces:
+    what was seen of these (None: it is still to be seen)."""
 
     batch: EventBatch
     rule: AutomationRule
@@ -66,6 +67,7 @@ class DeliveryPlan:
     matched: int
     unmatched: int
     sample: list[int]
+    traces: list[ConditionSample] | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -88,18 +90,20 @@ class DeliveryPlan:
             matched=self.matched,
             unmatched=self.unmatched,
             sample=self.sample,
+            traces=None if self.traces is None else [(one["id"], one["trace"]) for one in self.traces],
         )
         return kept.model_dump(mode="json")
 
 
 class StoredPlan(BaseModel):
-    """The plan that a delivery keeps. version: of the rule that it was made for."""
+    """The plan that a delivery keeps. version: of the rule that it was made for · traces: by record."""
 
     version: int
     runs: list[RunRecords]
     matched: int
     unmatched: int
     sample: list[int]
+    traces: list[tuple[int | None, dict[str, JsonValue]]] | None = None
 
     @classmethod
     def of(cls, delivery: BatchDelivery) -> Self | None:
@@ -119,9 +123,12 @@ def planned_before(delivery: BatchDelivery, batch: EventBatch, rule: AutomationR
     kept = StoredPlan.of(delivery)
     if kept is None or kept.version != rule.version:
         return None
-    return DeliveryPlan(
+    pair = DeliveryPlan(
         batch, rule, kept.runs, delivery.created_at, kept.matched, kept.unmatched, kept.sample
     )
+    if kept.traces is None:
+        return pair
+    return replace(pair, traces=[{"id": key, "trace": trace} for key, trace in kept.traces])
 
 
 def plan_rest(
@@ -181,6 +188,7 @@ def deliver_again(
     """
     run = run_of(session, delivery)
     openings = [(pair.rule, opening) for opening in pair.openings(delivery.runs)]
+    pair = _traced(session, pair, now)
     left = at_once(session, openings) if at_once and openings and run is None else openings
     executed = len(openings) - len(left)
     delivery.runs += executed or len(openings)
@@ -244,7 +252,7 @@ def _add_deliveries(
             "attempts": 0,
             "created_at": now,
             **pair.counts,
-            **(done if pair.rule.id in at_once else _kept(pair, now)),
+            **(done if pair.rule.id in at_once else _kept(session, pair, now)),
         }
         for pair in pairs
     ]
@@ -252,8 +260,9 @@ def _add_deliveries(
     return {(batch_id, rule_id) for batch_id, rule_id in added}
 
 
-def _kept(pair: DeliveryPlan, now: datetime) -> RowValues:
-    return {"state": Delivery.PENDING, "not_before": now, "planned": pair.stored(), "runs": 0}
+def _kept(session: Session, pair: DeliveryPlan, now: datetime) -> RowValues:
+    plan = _traced(session, pair, now).stored()
+    return {"state": Delivery.PENDING, "not_before": now, "planned": plan, "runs": 0}
 
 
 def _opening(
@@ -287,8 +296,15 @@ def _skipped(session: Session, pair: DeliveryPlan, now: datetime) -> tuple[Autom
     return pair.rule, _opening(pair.batch, now, None, 0), skip
 
 
+def _traced(session: Session, pair: DeliveryPlan, now: datetime) -> DeliveryPlan:
+    """With what is seen of its sample now: its runs, and others before it is done, may change these records."""
+    return replace(pair, traces=_traces(session, pair, now))
+
+
 def _traces(session: Session, pair: DeliveryPlan, now: datetime) -> list[ConditionSample]:
     rule, sample = pair.rule, pair.sample
+    if pair.traces is not None or not sample:
+        return pair.traces or []
     node = parse_conditions(rule.conditions, record_type=rule.record_type)
     facts = load_facts(
         session,

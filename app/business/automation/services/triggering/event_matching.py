@@ -1,13 +1,13 @@
 """Matches a batch of events with rules: the batch is read once for all rules, each condition is evaluated once."""
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import ColumnElement, bindparam, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
@@ -28,6 +28,7 @@ from app.business.automation.services.runs.windows import batch_size
 from app.business.base import RowValues
 from app.business.events import Event, EventBatch
 from app.business.planner.models import Site, SiteStatus
+from app.business.row_sets import among, is_on_postgresql
 
 UNSPLIT = 0
 """Site id of rules that are not split."""
@@ -242,7 +243,7 @@ def _matching(
     session: Session,
     batch: EventBatch,
     rule: AutomationRule,
-    offered: Container[int],
+    offered: Collection[int],
     scope: RuleScope,
     now: datetime,
     zone: ZoneInfo,
@@ -257,7 +258,20 @@ def _matching(
         zone=zone,
         rule_id=rule.id,
     )
-    in_batch = select(Event.record_id).where(Event.batch_id == batch.id, Event.record_type == record_type)
+    in_batch = _in_batch(session, batch, record_type, offered)
     here = in_scope(model, rule.account_id, rule.site_id, rule.sector_id)
-    ids = session.scalars(select(model.id).where(model.id.in_(in_batch), here, clause).order_by(model.id))
+    ids = session.scalars(select(model.id).where(in_batch, here, clause).order_by(model.id))
     return [record_id for record_id in ids if record_id in offered]
+
+
+def _in_batch(
+    session: Session, batch: EventBatch, record_type: str, offered: Collection[int]
+) -> ColumnElement[bool]:
+    """What finds the batch's records. PostgreSQL is given them: its statistics know nothing of a batch as new as this
+    one, so it would expect one event, and compare each record with each of thousands."""
+    model = MODELS[record_type]
+    if is_on_postgresql(session):
+        return among(session, model.id, list(offered))
+    return model.id.in_(
+        select(Event.record_id).where(Event.batch_id == batch.id, Event.record_type == record_type)
+    )
