@@ -23,6 +23,8 @@ AT_ONCE = 500
 
 KeyValue = str | int | float | date | None
 """Of a row: what a list is sorted by."""
+LastRow = Sequence[BindParameter[Any]]
+"""The keys of the last row of the page before."""
 _DAMAGED = "This page address is damaged. Start again from the first page."
 _LARGEST = 2**63 - 1
 
@@ -51,7 +53,8 @@ def keyset_page(
     """
     if oldest and len(keys) == 1:
         query = query.where(all_committed(session, keys[-1].expression))
-    part = first_part(query, keys=keys, cursor=cursor, limit=limit, oldest=oldest)
+    last = _bound([key.expression for key in keys], decode(cursor, len(keys))) if cursor else None
+    part = first_part(query, keys=keys, last=last, limit=limit, oldest=oldest)
     rows = session.scalars(part).all()
     return page_of(rows, keys=keys, limit=limit, count=lambda: count_of(session, query, keys[-1].expression))
 
@@ -60,16 +63,15 @@ def first_part(
     query: Select[Row],
     *,
     keys: Sequence[InstrumentedAttribute[Any]],
-    cursor: str | None,
+    last: LastRow | None,
     limit: int,
     oldest: bool = False,
 ) -> Select[Row]:
     """The query of `keyset_page`: one row more than `limit`, which shows whether there is a next page."""
     ordered = query.order_by(*(key.asc() if oldest else key.desc() for key in keys)).limit(limit + 1)
-    if not cursor:
+    if last is None:
         return ordered
-    last = tuple_(*_bound([key.expression for key in keys], decode(cursor, len(keys))))
-    return ordered.where(tuple_(*keys) > last if oldest else tuple_(*keys) < last)
+    return ordered.where(tuple_(*keys) > tuple_(*last) if oldest else tuple_(*keys) < tuple_(*last))
 
 
 def page_of(
@@ -186,9 +188,18 @@ def decode(cursor: str, length: int) -> list[KeyValue]:
     return values
 
 
+def row_of(cursor: str, keys: Sequence[InstrumentedAttribute[Any]]) -> list[Any]:
+    """The keys of the row that a cursor made by `encode` names, as their columns hold them. Raises Invalid."""
+    return _as_held([key.expression for key in keys], decode(cursor, len(keys)))
+
+
 def _bound(keys: Sequence[ColumnElement[Any]], values: Sequence[KeyValue]) -> list[BindParameter[Any]]:
+    return [literal(value, key.type) for key, value in zip(keys, _as_held(keys, values), strict=True)]
+
+
+def _as_held(keys: Sequence[ColumnElement[Any]], values: Sequence[KeyValue]) -> list[Any]:
     try:
-        return [literal(_typed(key, value), key.type) for key, value in zip(keys, values, strict=True)]
+        return [_typed(key, value) for key, value in zip(keys, values, strict=True)]
     except (TypeError, ValueError):
         raise Invalid({"cursor": [_DAMAGED]}) from None
 

@@ -1,14 +1,31 @@
 """SQL functions that SQLite and PostgreSQL call by different names."""
 
+import json
 import re
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Date, Float, Integer, String, literal, literal_column
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Date,
+    Dialect,
+    Float,
+    Integer,
+    String,
+    TypeDecorator,
+    bindparam,
+    literal,
+    literal_column,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
 
 
 class position(FunctionElement[int]):  # noqa: N801 - read as an SQL function
@@ -24,7 +41,7 @@ Option = Any
 
 
 def _arguments(
-    element: "position | has_words | seconds_between | utc_day | in_order",
+    element: "position | has_words | is_among | seconds_between | utc_day | in_order",
     compiler: SQLCompiler,
     **options: Option,
 ) -> list[str]:
@@ -66,6 +83,47 @@ def _(element: has_words, compiler: SQLCompiler, **options: Option) -> str:
     # As one text: what it costs to look through is by the text, hardly by its length. No words go on past a separator.
     words, *texts = _arguments(element, compiler, **options)
     return "(lower({}) LIKE {} ESCAPE '\\')".format(" || E'\\x1f' || ".join(texts), words)
+
+
+class Ids(TypeDecorator[Sequence[int]]):
+    """Ids as one value: an array of PostgreSQL, JSON for SQLite."""
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        kind = ARRAY(BigInteger) if dialect.name == "postgresql" else String()
+        return dialect.type_descriptor(kind)
+
+    def process_bind_param(self, value: Sequence[int] | None, dialect: Dialect) -> Any:
+        ids = list(value or ())
+        return ids if dialect.name == "postgresql" else json.dumps(ids)
+
+
+class is_among(FunctionElement[bool]):  # noqa: N801 - read as an SQL function
+    """Whether the id is one of those of a parameter. Unlike `in_` its text is the same for any number of ids, so that
+    the query is kept ready."""
+
+    type = Boolean()
+    inherit_cache = True
+    name = "is_among"
+
+    def __init__(self, id: ColumnElement[int] | InstrumentedAttribute[int], parameter: str) -> None:
+        super().__init__(id, bindparam(parameter, type_=Ids()))
+
+    def self_group(self, against: Any = None) -> Any:
+        """As it is: what SQLite is made to compare with 1 is looked up in no index."""
+        return self
+
+
+@compiles(is_among, "sqlite")
+def _(element: is_among, compiler: SQLCompiler, **options: Option) -> str:
+    return "({} IN (SELECT value FROM json_each({})))".format(*_arguments(element, compiler, **options))  # noqa: S608
+
+
+@compiles(is_among, "postgresql")
+def _(element: is_among, compiler: SQLCompiler, **options: Option) -> str:
+    return "({} = ANY ({}))".format(*_arguments(element, compiler, **options))
 
 
 class seconds_between(FunctionElement[float]):  # noqa: N801 - read as an SQL function

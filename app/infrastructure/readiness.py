@@ -2,7 +2,7 @@
 
 import logging
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -32,7 +32,11 @@ PROBE_BYTES = 64 * 1024
 SPILLED = text("SELECT COUNT(*) FROM generate_series(1, 4000)")
 """The server uses more memory than it was given and swaps to disk."""
 VERSIONS = table("alembic_version", column("version_num"))
-PRESENT_TABLES = text("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
+READ_ONLY_AND_TABLES = text(
+    "SELECT current_setting('transaction_read_only') = 'on', ARRAY(SELECT CAST(relname AS text) FROM pg_class "
+    "WHERE relkind IN ('r', 'p') AND relnamespace = CAST(current_schema() AS regnamespace))"
+)
+"""Whether the transaction can only read, and the names of the tables that there are."""
 
 NEEDS = {
     "migrations": ("database",),
@@ -74,23 +78,25 @@ def _state(name: str, check: Callable[[], str]) -> str:
 
 
 def _database() -> str:
-    """Whether the database can be written: most of its faults leave it readable."""
-    with hardly_waiting(), db.engine.connect() as connection:
+    """Whether the database can be written: most of its faults leave it readable. Ends with a COMMIT: after a ROLLBACK
+    PostgreSQL would have to plan anew what it keeps for pages."""
+    with hardly_waiting(), db.engine.begin() as connection:
         if connection.dialect.name == "sqlite":
             connection.execute(text("SELECT 1"))
             _write_beside(db.engine.url.database)
         else:
             connection.execute(text("SET LOCAL work_mem = '64kB'"))
             connection.execute(SPILLED)
-            if connection.scalar(text("SHOW transaction_read_only")) == "on":
+            only_reads, present = connection.execute(READ_ONLY_AND_TABLES).one()
+            if only_reads:
                 return READ_ONLY.state
-            _lock_tables(connection)
+            _lock_tables(connection, set(present))
     return "ok"
 
 
-def _lock_tables(connection: Connection) -> None:
+def _lock_tables(connection: Connection, present: Set[str]) -> None:
     """Take the lock of every write on every table: PostgreSQL locks single tables, and the others stay usable."""
-    present, prepare = set(connection.scalars(PRESENT_TABLES)), connection.dialect.identifier_preparer
+    prepare = connection.dialect.identifier_preparer
     # A table that a migration has yet to create is reported by the check of the migrations.
     names = [prepare.format_table(table) for name, table in Base.metadata.tables.items() if name in present]
     if names:
@@ -143,7 +149,7 @@ def is_up_to_date() -> bool:
 
 
 def _present() -> tuple[str, ...]:
-    with only_reading(), db.engine.connect() as connection:
+    with only_reading(), db.engine.begin() as connection:
         return _heads(connection)
 
 

@@ -23,12 +23,14 @@ FIELD = "request_key"
 SENT_BEFORE = (
     "This form was sent before, so nothing more was started. To start it once more, open the page again."
 )
+_BEFORE_KEY = Markup('<input type="hidden" name="{}" value="').format(FIELD)
+_AFTER_KEY = Markup('">')
 View = Callable[..., ResponseReturnValue]
 
 
 def request_key() -> Markup:
     """The hidden field of a form that is executed once."""
-    return Markup('<input type="hidden" name="{}" value="{}">').format(FIELD, form_requests.new_key())
+    return _BEFORE_KEY + form_requests.new_key() + _AFTER_KEY
 
 
 def sent_once(view: View) -> View:

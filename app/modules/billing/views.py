@@ -17,6 +17,7 @@ from app.business.billing.services.plans import plan_of
 from app.business.outlets.services import ai_spending
 from app.business.periods import this_month
 from app.business.plain_rows import plain_rows
+from app.business.sql_functions import is_among
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
 from app.modules.billing import outlook_page
@@ -90,7 +91,7 @@ def _rules(outlook: Outlook, now: datetime) -> list[tuple[str, str | None, int]]
 
 _NAMES = select(AutomationRule.id, AutomationRule.name).where(
     AutomationRule.account_id == bindparam("account_id", type_=Id),
-    AutomationRule.id.in_(bindparam("rule_ids", expanding=True)),
+    is_among(AutomationRule.id, "rule_ids"),
 )
 
 

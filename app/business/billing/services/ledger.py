@@ -40,7 +40,7 @@ def newest(session: Session, account_id: int, limit: int) -> Page[CreditEntry]:
 
 @kept_queries(KEPT)
 def _newest(account_id: int, limit: int) -> Select[CreditEntry]:
-    return first_part(_of(account_id), keys=[CreditEntry.id], cursor=None, limit=limit)
+    return first_part(_of(account_id), keys=[CreditEntry.id], last=None, limit=limit)
 
 
 def _of(account_id: int) -> Select[CreditEntry]:

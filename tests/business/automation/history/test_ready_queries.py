@@ -48,10 +48,10 @@ def test_a_list_that_is_asked_again_is_of_its_own_scope(session: Session, now: d
         (Scope(account.id, frozenset()), set()),
         (Scope(other.id), {foreign}),
     ]
-    run_list._first_page.cache_clear()
+    run_list._ready_page.cache_clear()
     for scope, rows in [*seen, *reversed(seen)]:
         assert {*runs_page(session, scope, RunFilters(), None, 50, now).rows} == rows
-    assert run_list._first_page.cache_info()[:2] == (len(seen), len(seen))
+    assert run_list._ready_page.cache_info()[:2] == (len(seen), len(seen))
 
 
 def test_a_kept_statement_leaves_out_what_is_archived_meanwhile(session: Session, now: datetime) -> None:

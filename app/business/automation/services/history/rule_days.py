@@ -15,7 +15,7 @@ from app.business.base import UtcDateTime
 from app.business.kept_queries import kept_queries
 from app.business.periods import Period
 from app.business.plain_rows import plain_rows
-from app.business.sql_functions import in_order
+from app.business.sql_functions import in_order, is_among
 from app.business.time_zones import start_of_day
 
 DAYS = 28
@@ -86,7 +86,7 @@ def _latest_of(scope: Scope, each: int) -> Select[int, str | None]:
     letters = select(in_order(last.letter, last.scheduled_at.desc(), last.id.desc()))
     rule = AutomationRule
     return select(rule.id, letters.scalar_subquery()).where(
-        rule.account_id == scope.account_id, rule.id.in_(bindparam("rule_ids", expanding=True))
+        rule.account_id == scope.account_id, is_among(rule.id, "rule_ids")
     )
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Date, Row, ScalarSelect, Select, bindparam, func, select
@@ -15,8 +14,10 @@ from app.business.automation.models import AutomationRule, RuleDay
 from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.history.next_starts import next_starts
 from app.business.base import Id, UtcDateTime
+from app.business.kept_queries import kept_queries
 from app.business.periods import last_days
 from app.business.plain_rows import AnyColumns, plain_rows
+from app.business.sql_functions import is_among
 
 FAILURES_WITHIN = 7
 """Days, including today."""
@@ -69,7 +70,7 @@ def rule_figures(
     rows = plain_rows(session, _figures(), wanted | {"today": week.dates[-1], "week": week.start})
     latest = [run_id for row in rows for run_id in row[-len(Status) :] if run_id]
     runs: dict[int, list[LatestRun]] = {}
-    for run in plain_rows(session, _RUNS, {"account_id": account_id, "run_ids": latest}) if latest else ():
+    for run in plain_rows(session, _runs(), {"account_id": account_id, "run_ids": latest}) if latest else ():
         runs.setdefault(run.automation_rule_id, []).append(LatestRun(*run))
     ahead = {row.id for row in rows if row.unplanned_from and not row.planned_at and row.has_calendars}
     starts = next_starts(session, account_id, ahead) if ahead else {}
@@ -116,9 +117,9 @@ _USED_TODAY = select(func.coalesce(func.sum(RuleDay.used), 0)).where(
 )
 
 
-@cache
+@kept_queries(1)
 def _figures() -> AnyColumns:
-    """Kept: it takes longer to put together than to answer. The last columns are `_latest` of each status."""
+    """The last columns are `_latest` of each status."""
     return select(
         AutomationRule.id,
         AutomationRule.unplanned_from,
@@ -129,13 +130,14 @@ def _figures() -> AnyColumns:
         *map(_latest, Status),
     ).where(
         AutomationRule.account_id == _ACCOUNT,
-        AutomationRule.id.in_(bindparam("rule_ids", expanding=True)),
+        is_among(AutomationRule.id, "rule_ids"),
     )
 
 
-_RUNS = select(*(getattr(ScheduledTask, name) for name in LatestRun.__slots__)).where(
-    ScheduledTask.account_id == _ACCOUNT, ScheduledTask.id.in_(bindparam("run_ids", expanding=True))
-)
+@kept_queries(1)
+def _runs() -> AnyColumns:
+    columns = (getattr(ScheduledTask, name) for name in LatestRun.__slots__)
+    return select(*columns).where(ScheduledTask.account_id == _ACCOUNT, is_among(ScheduledTask.id, "run_ids"))
 
 
 def _figures_of(

@@ -25,8 +25,8 @@ from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.history.listed_runs import LISTED, ListedRun, listed_runs
 from app.business.automation.services.history.run_filters import RunFilters, matching, narrowed
 from app.business.base import Id, UtcDateTime
-from app.business.kept_queries import KeptQuery, kept, kept_queries
-from app.business.paging import Page, count_of, encode, first_part, keyset_page, page_of
+from app.business.kept_queries import KeptQuery, kept_queries
+from app.business.paging import LastRow, Page, count_of, encode, first_part, keyset_page, page_of, row_of
 from app.business.plain_rows import plain_rows
 from app.business.ready_statements import Values
 from app.business.settled_ids import all_committed
@@ -38,11 +38,12 @@ PASSED = 4_000
 KEYS = (ScheduledTask.scheduled_at, ScheduledTask.id)
 
 QUERIES = 512
-"""Queries of first pages that a process keeps ready: building one takes as long as its answer."""
+"""Queries of pages that a process keeps ready: building one takes as long as its answer."""
 
 SEARCHES = 64
-"""Of first pages of searches: a text is hardly ever looked for twice."""
+"""Of searches: a text is hardly ever looked for twice."""
 _NOW = bindparam("now", type_=UtcDateTime())
+_LAST = (bindparam("last_at", type_=UtcDateTime()), bindparam("last_id", type_=Id))
 _END = tuple_(bindparam("end_at", type_=UtcDateTime()), bindparam("end_id", type_=Id))
 
 Moment = datetime | BindParameter[datetime]
@@ -92,41 +93,48 @@ def _page(
 ) -> Page[Shown]:
     # Lists are no keys.
     key = replace(filters, status=(*filters.status,), rules=(*filters.rules,))
-    end = _end_of_search(session, scope, key, cursor, now) if key.is_search else None
-    if cursor is not None:
-        also = _searched(key, end is not None)
-        query = kept(page_query(scope, key, cursor, limit, _NOW, columns=form.columns, also=also))
-    elif key.is_search:
-        query = _first_search(scope, key, limit, form.columns, end is not None)
-    else:
-        query = _first_page(scope, key, limit, form.columns)
-    found = form.read(session, query, {"now": now} | (end._asdict() if end else {}))
+    last = _Last(*row_of(cursor, KEYS)) if cursor else None
+    values = {"now": now} | (last._asdict() if last else {})
+    end = _end_of_search(session, scope, key, values) if key.is_search else None
+    query = (
+        _ready_search(scope, key, limit, form.columns, last is not None, end is not None)
+        if key.is_search
+        else _ready_page(scope, key, limit, form.columns, last is not None)
+    )
+    found = form.read(session, query, values | (end._asdict() if end else {}))
     page = page_of(found, keys=KEYS, limit=limit, count=lambda: _number(session, scope, filters, now))
     return page if page.next_cursor or end is None else replace(page, next_cursor=encode([*end]))
 
 
+class _Last(NamedTuple):
+    """The last run of the page before, as parameters of the query of the next."""
+
+    last_at: datetime
+    last_id: int
+
+
 @kept_queries(QUERIES)
-def _first_page(scope: Scope, filters: RunFilters, limit: int, columns: tuple[Of, ...]) -> Select[Of]:
-    """The query of a first page."""
-    return page_query(scope, filters, None, limit, _NOW, columns=columns)
-
-
-@kept_queries(SEARCHES)
-def _first_search(
-    scope: Scope, filters: RunFilters, limit: int, columns: tuple[Of, ...], has_end: bool
+def _ready_page(
+    scope: Scope, filters: RunFilters, limit: int, columns: tuple[Of, ...], is_later: bool
 ) -> Select[Of]:
-    """The query of the first page of a search."""
-    return page_query(scope, filters, None, limit, _NOW, columns=columns, also=_searched(filters, has_end))
+    """is_later: after another page."""
+    return page_query(scope, filters, _LAST if is_later else None, limit, _NOW, columns=columns)
 
 
 @kept_queries(SEARCHES)
-def _first_passed(scope: Scope, filters: RunFilters, most: int) -> Select[datetime, int]:
-    return _passed(scope, filters, None, most)
+def _ready_search(
+    scope: Scope, filters: RunFilters, limit: int, columns: tuple[Of, ...], is_later: bool, has_end: bool
+) -> Select[Of]:
+    """The same of a search."""
+    also, last = _searched(filters, has_end), _LAST if is_later else None
+    return page_query(scope, filters, last, limit, _NOW, columns=columns, also=also)
 
 
-def _passed(scope: Scope, filters: RunFilters, cursor: str | None, most: int) -> Select[datetime, int]:
+@kept_queries(SEARCHES)
+def _passed(scope: Scope, filters: RunFilters, is_later: bool, most: int) -> Select[datetime, int]:
     """The query of the last of the next `most` runs, and of the one after it."""
-    return page_query(scope, filters, cursor, most, _NOW, columns=KEYS).offset(most - 1).limit(2)
+    query = page_query(scope, filters, _LAST if is_later else None, most, _NOW, columns=KEYS)
+    return query.offset(most - 1).limit(2)
 
 
 def _page_by_id(
@@ -142,13 +150,13 @@ def _page_by_id(
     query = select(run).where(scope.sees(run), *narrowed(filters), *matching(filters), or_(*branches))
     is_settled = all_committed(session, run.id.expression)
     all_of_account = select(run.id).where(run.account_id == scope.account_id, is_settled)
-    passed = first_part(all_of_account, keys=[run.id], cursor=cursor, limit=PASSED, oldest=True)
-    last = session.scalars(passed.offset(PASSED - 1).limit(2)).all()
-    is_more = len(last) > 1
-    part = query.where(run.id <= last[0]) if is_more else query
+    following = all_of_account.where(run.id > row_of(cursor, [run.id])[0]) if cursor else all_of_account
+    ends = session.scalars(following.order_by(run.id).offset(PASSED - 1).limit(2)).all()
+    is_more = len(ends) > 1
+    part = query.where(run.id <= ends[0]) if is_more else query
     page = keyset_page(session, part, keys=[run.id], cursor=cursor, limit=limit, oldest=True)
-    following = page.next_cursor or (encode([last[0]]) if is_more else None)
-    return Page(page.rows, following, lambda: count_of(session, query, run.id.expression))
+    next_cursor = page.next_cursor or (encode([ends[0]]) if is_more else None)
+    return Page(page.rows, next_cursor, lambda: count_of(session, query, run.id.expression))
 
 
 class _End(NamedTuple):
@@ -158,15 +166,11 @@ class _End(NamedTuple):
     end_id: int
 
 
-def _end_of_search(
-    session: Session, scope: Scope, filters: RunFilters, cursor: str | None, now: datetime
-) -> _End | None:
+def _end_of_search(session: Session, scope: Scope, filters: RunFilters, values: Values) -> _End | None:
     """None where fewer than SEARCHED runs are left. The search can go on from there: a page may be short, or empty, and
     be followed by others."""
-    first = cursor is None
-    query = _first_passed(scope, filters, SEARCHED) if first else _passed(scope, filters, cursor, SEARCHED)
-    last = plain_rows(session, query, {"now": now})
-    return _End(*last[0]) if len(last) > 1 else None
+    ends = plain_rows(session, _passed(scope, filters, "last_id" in values, SEARCHED), values)
+    return _End(*ends[0]) if len(ends) > 1 else None
 
 
 def _searched(filters: RunFilters, has_end: bool) -> list[ColumnElement[bool]]:
@@ -185,20 +189,20 @@ def _ordered(run: Of, *, oldest: bool) -> tuple[ColumnElement[datetime], ColumnE
 def page_query(
     scope: Scope,
     filters: RunFilters,
-    cursor: str | None,
+    last: LastRow | None,
     limit: int,
     now: Moment,
     *,
     columns: Sequence[Of] = (ScheduledTask,),
     also: Sequence[ColumnElement[bool]] = (),
 ) -> Select[Of]:
-    """The query of `runs_page`: one run more than `limit`, of those for which `also` holds."""
+    """The query of `runs_page`: one run more than `limit`, of those for which `also` holds, after the run `last`."""
     branches = _branches(scope, filters, now)
     chosen = select(*(columns if len(branches) == 1 else KEYS)).where(
         scope.sees(ScheduledTask), *narrowed(filters), *also
     )
     parts: list[Select[Of]] = [
-        first_part(chosen.where(*branch), keys=KEYS, cursor=cursor, limit=limit, oldest=filters.oldest)
+        first_part(chosen.where(*branch), keys=KEYS, last=last, limit=limit, oldest=filters.oldest)
         for branch in branches
     ]
     return parts[0] if len(parts) == 1 else _merged(parts, columns, limit, filters.oldest)

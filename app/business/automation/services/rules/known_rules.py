@@ -27,6 +27,7 @@ from app.business.base import Json
 from app.business.kept_queries import kept_queries
 from app.business.plain_rows import AnyColumns, AnyQuery, plain_rows
 from app.business.ready_statements import Values
+from app.business.sql_functions import is_among
 
 LOOKED_AT = 100
 """Rules whose faults are looked up at once."""
@@ -133,7 +134,7 @@ class RulesRead:
 def _of_ids() -> AnyColumns:
     return select(*LISTED).where(
         AutomationRule.account_id == bindparam("account_id"),
-        AutomationRule.id.in_(bindparam("ids", expanding=True)),
+        is_among(AutomationRule.id, "ids"),
     )
 
 
