@@ -9,18 +9,17 @@ from dataclasses import dataclass
 from functools import lru_cache, wraps
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
-from sqlalchemy import CompoundSelect, Connection, Select
+from sqlalchemy import CompoundSelect, Connection, CursorResult, Select
 from sqlalchemy.engine.interfaces import Compiled
 from sqlalchemy.orm import Session
 from sqlalchemy.util import LRUCache
 
 from app.business.archived_rows import in_use
-from app.business.ready_statements import AnyRow, ReadyStatement, ready_statement
 
 FORMS = 150
 """That a process keeps."""
-LENGTHS = 8
-"""Of lists, for which a form has a statement."""
+KEEPS_PLAN = "keeps_plan"
+"""Execution option of statements that the database's server may keep too, with their plans."""
 
 Arguments = ParamSpec("Arguments")
 Query = TypeVar("Query", bound=Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]])
@@ -54,15 +53,11 @@ class _CompiledOnce(MutableMapping[Any, Compiled]):
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """A query with the values of whoever was first. places: the names of its values, in their order · lists: of values
-    that are lists · ready: the statements made of it, by the database and the lengths of the lists; None where none can
-    be made."""
+    """A query with the values of whoever was first. places: the names of its values, in their order."""
 
     query: Any
     places: Sequence[str]
-    lists: Sequence[str]
     options: Mapping[str, Any]
-    ready: MutableMapping[Hashable, ReadyStatement | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +70,10 @@ class KeptQuery(Generic[Query]):
     form: _Form
     values: Mapping[str, Any]
 
-    def rows(self, connection: Connection, given: Mapping[str, Any]) -> Sequence[AnyRow]:
+    def execute(self, connection: Connection, given: Mapping[str, Any]) -> CursorResult[Any]:
         """Past the session."""
-        form, values = self.form, {**self.values, **given}
-        kind = (connection.dialect.name, *[len(values[name]) for name in form.lists])
-        ready = form.ready.get(kind)
-        if ready is not None:
-            return ready.rows(connection, values)
-        result = connection.execute(form.query, values, execution_options=form.options)
-        if kind not in form.ready:
-            form.ready[kind] = ready_statement(form.query, values, result)
-        return result.all()
+        form = self.form
+        return connection.execute(form.query, {**self.values, **given}, execution_options=form.options)
 
     def entities(
         self: "KeptQuery[Select[Entity]]", session: Session, given: Mapping[str, Any]
@@ -122,8 +110,6 @@ def kept(query: Query) -> KeptQuery[Query]:
     form = _forms.get(key.key)
     if form is None:
         places = [place.key for place in key.bindparams]
-        lists = [place.key for place in key.bindparams if place.expanding]
-        options = {"compiled_cache": _CompiledOnce()}
-        form = _forms[key.key] = _Form(query, places, lists, options, LRUCache(LENGTHS))
+        form = _forms[key.key] = _Form(query, places, {"compiled_cache": _CompiledOnce(), KEEPS_PLAN: True})
     pairs = zip(form.places, key.bindparams, strict=True)
     return KeptQuery(form, {name: place.effective_value for name, place in pairs if not place.required})

@@ -1,19 +1,20 @@
 """Rows of columns, read past the session."""
 
-from collections.abc import Sequence
-from typing import Any, TypeVarTuple, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVarTuple
 
 from sqlalchemy import CompoundSelect, Row, Select
 from sqlalchemy.orm import Session
 
 from app.business.archived_rows import in_use
 from app.business.kept_queries import KeptQuery
-from app.business.ready_statements import Values
 
 Columns = TypeVarTuple("Columns")
 AnyColumns = Select[*tuple[Any, ...]]
 """A query of columns that are not named one by one."""
 AnyQuery = AnyColumns | KeptQuery[AnyColumns]
+Values = Mapping[str, Any]
+"""Of a query's parameters, by name."""
 
 
 def plain_rows(
@@ -27,10 +28,9 @@ def plain_rows(
     """The rows of a query of columns, in the transaction of the session; archived records are left out.
 
     For pages, which ask much in small queries: over each of them the session takes several times as long as the
-    database, to no effect where no entity is loaded. What the session has not flushed yet is not seen. A query that is
-    kept is handed to the driver as it is.
+    database, to no effect where no entity is loaded. What the session has not flushed yet is not seen.
     """
     connection = session.connection()
     if isinstance(query, KeptQuery):
-        return cast(Sequence[Row[*Columns]], query.rows(connection, values or {}))
+        return query.execute(connection, values or {}).all()
     return connection.execute(in_use(query), values).all()

@@ -13,7 +13,7 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy import event
 from sqlalchemy.engine.default import DefaultExecutionContext
 
-from app.business.ready_statements import KEEPS_PLAN
+from app.business.kept_queries import KEEPS_PLAN
 from app.infrastructure.database import db, reading
 
 
