@@ -114,7 +114,7 @@ def _execute(queue: str, most_runs: int, most_seconds: float, behind: Sequence[s
         behind=behind,
         first=taken.reservation,
     )
-    if drained.singly:
+    if drained.singly or drained.cause:
         log.warning("runs_executed_singly", queue=queue, runs=drained.singly, exc_info=drained.cause)
     return drained.has_more
 

@@ -19,7 +19,7 @@ from app.business.automation.services.draining import drain as drain_module
 from app.business.automation.services.draining import paid_execution, paid_sets
 from app.business.automation.services.draining.drain import drain
 from app.business.automation.services.draining.pace import Overdue, Pace
-from app.business.automation.services.draining.paid_answers import make_ideas
+from app.business.automation.services.draining.paid_answers import MadeSet, make_ideas
 from app.business.automation.services.draining.paid_runs import PaidRuns
 from app.business.automation.services.draining.paid_sets import PaidSets
 from app.business.automation.services.draining.set_execution import Unexpected
@@ -120,6 +120,16 @@ def test_a_set_that_fails_at_its_end_is_executed_one_by_one(
 
 def _fail(*_: object) -> None:
     raise OSError("All is done but for the charges.")
+
+
+def test_what_fails_after_a_set_has_been_written_is_not_said_of_its_runs(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MadeSet, "note_saved", _fail)
+    drained = drain_all(machine)
+    assert (drained.executed, drained.as_set, drained.singly) == (6, 6, 0)
+    assert isinstance(drained.cause, OSError)
+    assert spent(machine) == (6, 6, 6)
 
 
 def test_a_fallback_that_executes_its_runs_again_is_found(

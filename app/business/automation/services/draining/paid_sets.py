@@ -22,6 +22,9 @@ ROWS_LOCKED_SECONDS = 2 * LOCKED_SECONDS
 FEWEST = 25
 """Runs written together: what the statements cost however few runs they are for is as much as these runs cost."""
 
+Saved = tuple[dict[int, list[int]], datetime]
+"""Ids of ideas by site, and when they were made."""
+
 
 @dataclass(frozen=True)
 class Tried:
@@ -55,8 +58,9 @@ class PaidSets:
         try:
             made = make_ideas(self.service, before)
             while part := known[len(done) :][: self.pace.runs]:
-                if self._write_in_time(reservation, before.part(part), made):
-                    done += part
+                if saved := self._write_in_time(reservation, before.part(part), made):
+                    done, part = [*done, *part], []
+                    made.note_saved(*saved)
                 elif len(part) == 1:
                     # Not even one alone is in time here and now.
                     break
@@ -93,20 +97,15 @@ class PaidSets:
                 release(session, reservation, others)
         return reservation, paid
 
-    def _write_in_time(self, reservation: Reservation, before: PaidRuns, made: MadeSet) -> bool:
-        """Whether they were written; if not, it would have taken too long, and a smaller part may not."""
+    def _write_in_time(self, reservation: Reservation, before: PaidRuns, made: MadeSet) -> Saved | None:
+        """None where nothing was written: it would have taken too long, and a smaller part may not."""
         try:
-            saved, now = self._write(reservation, before, {key: made.ideas[key] for key in before.matching})
+            return self._write(reservation, before, {key: made.ideas[key] for key in before.matching})
         except Overdue:
             self.pace.slow_down(len(before.plain.runs))
-            return False
-        made.note_saved(saved, now)
-        return True
+            return None
 
-    def _write(
-        self, reservation: Reservation, before: PaidRuns, made: Mapping[int, MadeIdeas]
-    ) -> tuple[dict[int, list[int]], datetime]:
-        """Returns the ids of the ideas by site, and when they were made."""
+    def _write(self, reservation: Reservation, before: PaidRuns, made: Mapping[int, MadeIdeas]) -> Saved:
         run_ids, works = list(before.plain.runs), self.engine.executor.works
         with self.engine.transaction() as session:
             began = lock_rules(session, {reservation.rules[run_id] for run_id in run_ids}, self.pace)
