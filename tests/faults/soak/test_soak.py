@@ -11,7 +11,7 @@ from tests.faults.outages.installation import installed
 from tests.faults.soak.soak import Soak
 
 RUNS, WARM_RUNS = 100_000, 10_000
-FEW_RUNS, LEAKING_RUNS = 300, 10_000
+FEW_RUNS, LEAKING_RUNS = 300, 40_000
 MOST_GROWTH = 0.05
 """Of the memory after the first runs and pages, which load what is loaded late."""
 
