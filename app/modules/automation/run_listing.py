@@ -14,7 +14,7 @@ from app.business.accounts.models import Role, User
 from app.business.accounts.services.scope import Scope
 from app.business.automation.run_models import Status
 from app.business.automation.services.history.listed_runs import ListedRun, sentences_of
-from app.business.automation.services.history.run_list import SEARCHED, listed_page
+from app.business.automation.services.history.run_list import SEARCHED, SEARCHED_ON, listed_page
 from app.business.kept_queries import kept_queries
 from app.business.plain_rows import plain_rows
 from app.infrastructure.database import db
@@ -65,7 +65,7 @@ def run_listing(
         "first_url": url() if cursor else None,
         "next_url": url(cursor=page.next_cursor) if page.next_cursor else None,
         "files": {kind: url_for("automation.export_runs", kind=kind, **kept) for kind in TYPES},
-        "searched": SEARCHED,
+        "searched": SEARCHED_ON if cursor else SEARCHED,
         "goes_on": bool(page.next_cursor) and len(page.rows) < limit,
         "retry_url": retry_url(page.rows, {**own, **kept}),
         "runs": run_rows(folded(page.rows), now, sentences=said, names=names),

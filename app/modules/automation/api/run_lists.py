@@ -29,8 +29,9 @@ def list_runs(query: RunQuery, window: Window) -> Response:
     """Runs, newest first; those planned for later only with `upcoming=true`.
 
     `ordering=id` is the order in which runs were opened: whoever walks it gets every run once, also those that are
-    opened meanwhile. Filters by `q`, credits and `took_min`, and every filter in this order, look through some 5,000
-    runs for each page, which may have few results, or none, and a `next`.
+    opened meanwhile. Filters by `q`, credits and `took_min` look through some 5,000 runs for the first page and 50,000
+    for each further one, every filter in this order through some 4,000: a page may have few results, or none, and a
+    `next`.
     """
     scope, now = current_person().scope, datetime.now(UTC)
     page = runs_page(db.session(), scope, _filters(query), window.cursor, window.limit, now)

@@ -44,6 +44,7 @@ def runs(
     session: Session, account: Account, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> list[ScheduledTask]:
     monkeypatch.setattr(run_list, "SEARCHED", 7)
+    monkeypatch.setattr(run_list, "SEARCHED_ON", 12)
     chance, rules = Random(3), [make_rule(session, account, name=name) for name in ("Brand A", "Nightly")]
     sites = [make_site(session, account).id for _ in range(2)]
     user = make_user(session, account, "editor").id
@@ -88,6 +89,21 @@ def test_pages_of_a_search_have_all_that_match_and_nothing_else(
                 cursor, pages = page.next_cursor, pages + 1
                 assert pages < 60
             assert found == [run.id for run in runs if matches(run, filters)], filters
+
+
+@pytest.mark.usefixtures("runs")
+def test_a_search_that_goes_on_looks_further_than_its_first_page(
+    session: Session, account: Account, now: datetime
+) -> None:
+    absent, left, cursor = RunFilters(text="nothing like it"), list[int](), None
+    for _ in range(4):
+        page = runs_page(session, Scope(account.id), absent, cursor, 50, now)
+        cursor = page.next_cursor
+        everything_older = (
+            runs_page(session, Scope(account.id), RunFilters(), cursor, 50, now).rows if cursor else []
+        )
+        left.append(len(everything_older))
+    assert left == [33, 21, 9, 0]
 
 
 def test_a_retry_of_what_is_shown_takes_only_what_matches(

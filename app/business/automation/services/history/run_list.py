@@ -30,8 +30,9 @@ from app.business.paging import LastRow, Page, count_of, encode, first_part, key
 from app.business.plain_rows import Values, plain_rows
 from app.business.settled_ids import all_committed
 
-SEARCHED = 5_000
-"""Runs that one page of a search looks at."""
+SEARCHED, SEARCHED_ON = 5_000, 50_000
+"""Runs that the first page of a search looks at, in a fraction of the time of the page, and each one that somebody
+turns to, who wants to know what is further back."""
 PASSED = 4_000
 """Runs that one page by number looks at: programs ask for the next one at once."""
 KEYS = (ScheduledTask.scheduled_at, ScheduledTask.id)
@@ -166,9 +167,11 @@ class _End(NamedTuple):
 
 
 def _end_of_search(session: Session, scope: Scope, filters: RunFilters, values: Values) -> _End | None:
-    """None where fewer than SEARCHED runs are left. The search can go on from there: a page may be short, or empty, and
-    be followed by others."""
-    ends = plain_rows(session, _passed(scope, filters, "last_id" in values, SEARCHED), values)
+    """None where fewer runs are left. The search can go on from there: a page may be short, or empty, and be followed
+    by others."""
+    is_later = "last_id" in values
+    most = SEARCHED_ON if is_later else SEARCHED
+    ends = plain_rows(session, _passed(scope, filters, is_later, most), values)
     return _End(*ends[0]) if len(ends) > 1 else None
 
 
