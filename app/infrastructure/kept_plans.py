@@ -9,8 +9,9 @@ itself.
 from typing import Any
 
 from psycopg import Cursor
+from psycopg.errors import FeatureNotSupported
 from psycopg.pq import TransactionStatus
-from sqlalchemy import event
+from sqlalchemy import ExceptionContext, event
 from sqlalchemy.engine.default import DefaultExecutionContext
 
 from app.business.kept_queries import KEEPS_PLAN
@@ -22,6 +23,7 @@ def init_app(app: Any) -> None:
     with app.app_context():
         if db.engine.dialect.name == "postgresql":
             event.listen(db.engine, "do_execute", _execute)
+            event.listen(db.engine, "handle_error", _renew_all)
             app.teardown_request(_end_reading)
 
 
@@ -36,6 +38,13 @@ def _execute(cursor: Cursor, statement: str, values: Any, context: DefaultExecut
     finally:
         cursor.connection.prepare_threshold = None
     return True
+
+
+def _renew_all(context: ExceptionContext) -> None:
+    """Where an upgrade has changed the type of a column, a kept plan fails once: on this connection, and by and by on
+    all others of the process, so none of them is used again."""
+    if isinstance(context.original_exception, FeatureNotSupported):
+        context.is_disconnect = context.invalidate_pool_on_disconnect = True
 
 
 def _end_reading(error: BaseException | None) -> None:
