@@ -127,7 +127,7 @@ def _(element: is_among, compiler: SQLCompiler, **options: Option) -> str:
 
 
 class seconds_between(FunctionElement[float]):  # noqa: N801 - read as an SQL function
-    """Seconds from the first instant to the second; null where either is."""
+    """Seconds from the first instant to the second, on SQLite to a millisecond; null where either is."""
 
     type = Float()
     inherit_cache = True

@@ -157,7 +157,8 @@ class World:
         for id in self._some((Status.PENDING,))[:1]:
             run = self.session.get_one(ScheduledTask, id)
             run.status, run.reason = self.chance.choice(OUTCOMES)
-            late = timedelta(seconds=self.chance.choice([-1, 0, 0.1, 0.100001, 0.3, 2, 90, 100_000]))
+            # None within a millisecond of where a class begins: SQLite knows no less of an instant.
+            late = timedelta(seconds=self.chance.choice([-1, 0, 0.09, 0.11, 0.3, 2.5, 91, 100_000]))
             run.started_at = run.begins_at + late
             run.finished_at = run.started_at + timedelta(seconds=self.chance.choice([0, 0.5, 7]))
 
