@@ -18,6 +18,8 @@ from app.business.archived_rows import in_use
 
 FORMS = 150
 """That a process keeps."""
+DATABASES = 4
+"""That a process asks in turn: one, and a few where several are compared."""
 KEEPS_PLAN = "keeps_plan"
 """Execution option of statements that the database's server may keep too, with their plans."""
 
@@ -27,28 +29,31 @@ Entity = TypeVar("Entity")
 
 
 class _CompiledOnce(MutableMapping[Any, Compiled]):
-    """SQLAlchemy's cache, for a single query. Its key is the query's whole structure: to look that up in a dictionary
-    takes longer than most answers, and to see that it is the same object as last time takes nothing."""
+    """SQLAlchemy's cache, for a single query. Its key is the dialect and the query's whole structure: to look that up
+    in a dictionary takes longer than most answers, and to see that it is the same object as last time takes nothing."""
 
     def __init__(self) -> None:
-        self._place: tuple[Any, Compiled] | None = None
+        self._by_dialect: dict[Any, tuple[Any, Compiled]] = {}
 
     def __getitem__(self, key: Any) -> Compiled:
-        if self._place is None or self._place[0] != key:
+        same, compiled = self._by_dialect[key[0]]
+        if same != key:
             raise KeyError
-        return self._place[1]
+        return compiled
 
     def __setitem__(self, key: Any, compiled: Compiled) -> None:
-        self._place = (key, compiled)
+        if len(self._by_dialect) == DATABASES:
+            self._by_dialect.clear()
+        self._by_dialect[key[0]] = (key, compiled)
 
-    def __delitem__(self, _key: Any) -> None:
-        self._place = None
+    def __delitem__(self, key: Any) -> None:
+        del self._by_dialect[key[0]]
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(() if self._place is None else (self._place[0],))
+        return (key for key, _ in self._by_dialect.values())
 
     def __len__(self) -> int:
-        return int(self._place is not None)
+        return len(self._by_dialect)
 
 
 @dataclass(frozen=True, slots=True)

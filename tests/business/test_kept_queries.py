@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import Select, bindparam, create_engine, func, literal, select
+from sqlalchemy.engine.interfaces import Compiled, Dialect
 from sqlalchemy.orm import Session, selectinload
 
 from app.business.accounts.services.scope import Scope
@@ -78,3 +79,19 @@ def test_one_more_takes_little_memory(session: Session) -> None:
     form = {id(queries[0].form)}
     assert max(deep_size(query, known=form) for query in queries) < MOST_BYTES
     assert deep_size(build(scopes[0], "text", 10)) > 4 * MOST_BYTES
+
+
+def test_databases_that_are_asked_in_turn_have_it_compiled_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    query, compiled = kept(select(literal(1).label("asked in turn"))), list[str]()
+    compile_for = Select._compiler
+
+    def noting(self: Select[int], dialect: Dialect, **options: object) -> Compiled:
+        compiled.append(dialect.name)
+        return compile_for(self, dialect, **options)
+
+    monkeypatch.setattr(Select, "_compiler", noting)
+    engines = [create_engine("sqlite://") for _ in range(2)]
+    for engine in engines * 3:
+        with engine.connect() as connection:
+            assert query.execute(connection, {}).scalar() == 1
+    assert len(compiled) == 2
