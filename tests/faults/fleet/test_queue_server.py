@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.faults.fleet.chaos_trial import Site, flush, kill_queue_server
 from tests.faults.fleet.processes import AS_SHIPPED
 from tests.sampling import times
@@ -36,6 +38,7 @@ def test_a_queue_server_that_dies_loses_and_duplicates_nothing(
         figure(f"{DIED} deaths of the queue server: all processes outlived it; latest start {late[-1]:.2f} s")
 
 
+@pytest.mark.full_trials
 def test_a_scheduler_that_does_not_check_is_found(control_site: Site) -> None:
     with control_site.chaos_trial(plant="leave_recurring_jobs_lost") as trial:
         # A flush before the scheduler is up would find nothing to lose: it writes them once, at its start.

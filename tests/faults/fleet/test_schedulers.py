@@ -47,7 +47,7 @@ def test_planned_times_are_duplicated_only_by_a_broken_planner(control_site: Sit
         assert ("rows for" in trial.verdict(within=15)) == bool(plant)
 
 
-@pytest.mark.parametrize("plant", ["", "forget_what_is_due"])
+@pytest.mark.parametrize("plant", times(["", "forget_what_is_due"], [""]))
 def test_times_that_came_while_nobody_planned_are_lost_only_by_a_broken_planner(
     control_site: Site, plant: str
 ) -> None:

@@ -16,7 +16,7 @@ from tests.business.automation.schedules.minute_walker import EPOCH, clock_chang
 from tests.business.automation.schedules.test_schedules_walker import AROUND_CHANGES, ZONES, accepted_line
 from tests.sampling import times
 
-CALENDARS = times(full=200, sample=2)
+CALENDARS = times(full=200, sample=1)
 CHANGES = times(full=8, sample=1)
 DAYS, AHEAD = 10, 14
 HARD_ZONES = ("America/New_York", "Australia/Lord_Howe", "Africa/Casablanca")

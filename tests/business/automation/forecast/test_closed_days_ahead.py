@@ -100,7 +100,6 @@ def planned(machine: Machine, account: Account, dice: random.Random, **values: A
     return machine.make_rule(account, **common | more | values)
 
 
-@pytest.mark.both_databases
 @pytest.mark.parametrize("number", WORLDS)
 def test_forecast_times_are_those_that_come(
     session: Session, number: int, monkeypatch: pytest.MonkeyPatch

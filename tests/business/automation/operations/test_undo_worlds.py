@@ -22,7 +22,7 @@ from tests.business.automation.operations.undo_world import (
 )
 from tests.sampling import times
 
-SEEDS = range(times(full=500, sample=5))
+SEEDS = range(times(full=500, sample=3))
 OF_THE_UNDO = {"archived_at", "status", "status_since", "version", "made_version", "updated_at"}
 Rows = dict[Key, dict[str, Any]]
 

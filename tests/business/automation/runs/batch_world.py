@@ -27,6 +27,7 @@ from tests.business.automation.held_world import FailingWork
 from tests.business.automation.machine import Machine
 from tests.business.automation.rule_parts import IDEAS, LABEL, clusters_with_keywords, import_texts
 from tests.factories import make_account, make_sector, make_site
+from tests.sampling import times
 
 WORDS = ("lamp", "desk", "chair", "shelf")
 RELABEL = {"type": "update_records", "params": {"labels_add": ["again"], "labels_remove": ["seen"]}}
@@ -110,7 +111,7 @@ class BatchWorld(Machine):
         """Everything happens between two drains, so that both ways of draining meet it at the same moment."""
         self.sectors = [sector for number in (1, 2) for sector in self._account(number)]
         self.sectors.append(self._account_of_labels())
-        for step in range(2):
+        for step in range(times(full=2, sample=1)):
             for sector in self.sectors:
                 self._import(sector, step)
             self._dispatch()

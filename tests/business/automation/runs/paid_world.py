@@ -29,6 +29,7 @@ from app.infrastructure.ai.offline import OfflineModel
 from tests.business.automation.machine import Machine
 from tests.business.automation.rule_parts import IDEAS, LABEL
 from tests.factories import make_account, make_cluster, make_keyword, make_sector, make_site, make_task
+from tests.sampling import times
 
 WORDS = ("lamp", "desk", "chair", "shelf")
 SEARCHES = ("best {}", "how to clean a {}", "{} or table", "{} repair")
@@ -75,7 +76,7 @@ class PaidWorld(Machine):
         """Everything happens between two drains, so that both ways of draining meet it at the same moment."""
         self.model = HaltingModel() if self.halts else OfflineModel()
         self.sectors = [sector for number in (1, 2, 3) for sector in self._account(number)]
-        for _step in range(3):
+        for _step in range(times(full=3, sample=2)):
             for sector in self.rng.sample(self.sectors, 4):
                 self._add_clusters(sector, self.rng.randint(1, 4))
             dispatch_batches(self.transaction, self.now)

@@ -22,7 +22,7 @@ from tests.business.automation.rule_parts import IDEAS, LABEL, clusters_with_key
 from tests.factories import make_account, make_keyword, make_sector, make_site
 from tests.sampling import times
 
-SEEDS = range(times(full=300, sample=6))
+SEEDS = range(times(full=300, sample=3))
 
 
 def start(

@@ -24,7 +24,7 @@ from tests.business.automation.runs.test_promised_records import come_to_rest
 from tests.factories import make_account, make_sector, make_site
 from tests.sampling import times
 
-SEEDS = range(times(full=200, sample=4))
+SEEDS = range(times(full=200, sample=2))
 NOTIFY = {"type": "notify", "params": {"message": "Hi"}}
 
 

@@ -18,8 +18,8 @@ from app.business.errors import Invalid
 from tests.business.automation.schedules.minute_walker import clock_changes, minutes_of, random_line, walk
 from tests.sampling import FULL
 
-LINES, DAYS = (1000, 400) if FULL else (20, 400)
-LINES_PER_CHANGE = 40 if FULL else 2
+LINES, DAYS = (1000, 400) if FULL else (10, 400)
+LINES_PER_CHANGE = 40 if FULL else 1
 ZONES = (
     "Europe/London",
     "America/New_York",
