@@ -12,6 +12,8 @@ from app.business.kept_queries import KeptQuery
 Columns = TypeVarTuple("Columns")
 AnyColumns = Select[*tuple[Any, ...]]
 """A query of columns that are not named one by one."""
+AnyUnion = CompoundSelect[*tuple[Any, ...]]
+"""The same of several queries."""
 AnyQuery = AnyColumns | KeptQuery[AnyColumns]
 Values = Mapping[str, Any]
 """Of a query's parameters, by name."""

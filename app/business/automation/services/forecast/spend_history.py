@@ -1,23 +1,23 @@
 """Past use of rules by day, from the ledger, and the share of each day on which they were on."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
-from sqlalchemy import Select, bindparam, func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import Cause
-from app.business.automation.services.history.credit_days import sources
+from app.business.automation.services.history.credit_days import used_by
 from app.business.automation.services.rule_parts import Stored
 from app.business.base import Id, UtcDateTime
 from app.business.kept_queries import kept_queries
 from app.business.periods import Period
-from app.business.plain_rows import plain_rows
+from app.business.plain_rows import AnyUnion, plain_rows
 from app.business.time_zones import start_of_day
 from app.business.words_as_text import words_as_text
 
@@ -107,25 +107,24 @@ def spending(session: Session, account_id: int, dates: Sequence[date], zone: str
 
 
 @kept_queries(KEPT)
-def _by_source(account_id: int, zone: str, dates: tuple[date, ...]) -> Select[int, int, str, date, int, int]:
-    of = sources(account_id, zone, dates).c
-    source = (of.rule_id, of.site_id, of.cause, of.on)
-    return words_as_text(select(*source, func.sum(of.used), func.sum(of.runs)).group_by(*source))
+def _by_source(account_id: int, zone: str, dates: tuple[date, ...]) -> AnyUnion:
+    return words_as_text(used_by(("rule_id", "site_id", "cause", "on"), account_id, zone, dates))
 
 
 def used_by_rule(session: Session, account_id: int, period: Period, zone: str) -> dict[int, tuple[int, int]]:
     """Credits of each rule in the period and its runs that began to use some, whatever started them; highest use
     first."""
-    rows = plain_rows(session, _used_by_rule(account_id, zone, tuple(period.dates)))
-    return {rule_id: (int(credits), int(runs)) for rule_id, credits, runs in rows}
+    credits, charged = Counter[int](), Counter[int]()
+    for rule_id, used, runs in plain_rows(session, _used_by_rule(account_id, zone, tuple(period.dates))):
+        credits[rule_id] += int(used)
+        charged[rule_id] += int(runs)
+    ordered = sorted(credits.items(), key=lambda item: (-item[1], item[0]))
+    return {rule_id: (used, charged[rule_id]) for rule_id, used in ordered}
 
 
 @kept_queries(KEPT)
-def _used_by_rule(account_id: int, zone: str, dates: tuple[date, ...]) -> Select[int, int, int]:
-    of = sources(account_id, zone, dates).c
-    used = func.sum(of.used)
-    query = select(of.rule_id, used, func.sum(of.runs)).group_by(of.rule_id)
-    return words_as_text(query.order_by(used.desc(), of.rule_id))
+def _used_by_rule(account_id: int, zone: str, dates: tuple[date, ...]) -> AnyUnion:
+    return words_as_text(used_by(("rule_id",), account_id, zone, dates))
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,27 @@ from contextlib import AbstractContextManager
 from datetime import date, datetime
 from typing import NamedTuple
 
-from sqlalchemy import Subquery, delete, exists, func, or_, select, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
+from app.business.automation.services.auditing.counted_columns import Columns
 from app.business.automation.services.auditing.credit_sources import SOURCE, USE, entries_of
 from app.business.base import RowValues
 from app.business.billing.models import CreditDay, CreditDayState, CreditEntry
 from app.business.billing.services import credit_days
 from app.business.local_days import on_day
 from app.business.periods import day_of
+from app.business.plain_rows import AnyColumns, AnyUnion
 from app.business.row_sets import add_each
 from app.business.upsert import insert_missing
 
@@ -24,6 +35,8 @@ MOST_ENTRIES = 1000
 MOST_TURNS = 50
 """Transactions for an account in one sweep."""
 KEY = ("account_id", "local_day", *SOURCE)
+Narrowing = Callable[[Columns], Sequence[ColumnElement[bool]]]
+"""Makes clauses of the columns of what was used."""
 
 
 def keep_sums(transaction: Callable[[], AbstractContextManager[Session]]) -> None:
@@ -79,9 +92,31 @@ class EntryOfRun(NamedTuple):
     runs: int
 
 
-def sources(account_id: int, zone: str, days: Sequence[date]) -> Subquery:
-    """What runs have used on each of the consecutive days: on, rule_id, site_id, cause, action, used, runs (that were
-    charged for the first time)."""
+def used_by(
+    names: Sequence[str],
+    account_id: int,
+    zone: str,
+    days: Sequence[date],
+    only: Narrowing = lambda _columns: (),
+) -> AnyUnion:
+    """What runs have used on the consecutive days: these of on, rule_id, site_id, cause and action, and for each of
+    their combinations used, and runs (that were charged for the first time). One may have several rows, which add up.
+
+    Daily sums, of which there are most, are added up by themselves: together with the rest all would be copied first.
+    """
+    columns = (part.subquery().c for part in _parts(account_id, zone, days))
+    return union_all(
+        *(
+            select(*(of[name] for name in names), func.sum(of.used), func.sum(of.runs))
+            .where(*only(of))
+            .group_by(*(of[name] for name in names))
+            for of in columns
+        )
+    )
+
+
+def _parts(account_id: int, zone: str, days: Sequence[date]) -> Sequence[AnyColumns]:
+    """The daily sums, and the entries after their mark."""
     of = CreditDay
     columns = (
         of.local_day.label("on"),
@@ -92,15 +127,14 @@ def sources(account_id: int, zone: str, days: Sequence[date]) -> Subquery:
         (-of.amount).label("used"),
         of.runs,
     )
-    summed = credit_days.summed(account_id, zone, days, *columns).where(of.kind.in_(USE))
+    summed = credit_days.summed(account_id, zone, days, *columns).where(of.kind.in_(USE), of.rule_id != 0)
     new = entries_of(account_id, on_day(CreditEntry.created_at, zone, days).label("on")).where(
         CreditEntry.kind.in_(USE)
     )
     after = credit_days.after_mark(new, account_id, zone).subquery().c
     source = (after.rule_id, after.site_id, after.cause, after.action)
     rest = select(after.on, *source, (-after.amount).label("used"), after.runs)
-    both = union_all(summed, rest.where(after.on.is_not(None))).subquery()
-    return select(both).where(both.c.rule_id != 0).subquery()
+    return summed, rest.where(after.on.is_not(None), after.rule_id != 0)
 
 
 def _add(session: Session, account_id: int, zone: str, rows: Sequence[EntryOfRun]) -> None:

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TypeVar
 
-from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.services.scope import Scope
-from app.business.automation.services.history.credit_days import sources
+from app.business.automation.services.history.credit_days import used_by
 from app.business.kept_queries import kept_queries
 from app.business.periods import Period
-from app.business.plain_rows import plain_rows
+from app.business.plain_rows import AnyUnion, plain_rows
 from app.business.words_as_text import words_as_text
 
 Key = TypeVar("Key", int, str)
@@ -40,7 +39,7 @@ class CreditUse:
 def credit_use(session: Session, scope: Scope, period: Period, zone: str) -> CreditUse:
     """In one query; the highest use first."""
     by_rule, by_site, by_action = Counter[int](), Counter[int](), Counter[str]()
-    for rule_id, site_id, action, used in plain_rows(session, _use(scope, zone, tuple(period.dates))):
+    for rule_id, site_id, action, used, _ in plain_rows(session, _use(scope, zone, tuple(period.dates))):
         by_rule[rule_id] += int(used)
         by_site[site_id] += int(used)
         by_action[action] += int(used)
@@ -48,11 +47,12 @@ def credit_use(session: Session, scope: Scope, period: Period, zone: str) -> Cre
 
 
 @kept_queries(KEPT)
-def _use(scope: Scope, zone: str, dates: tuple[date, ...]) -> Select[int, int, str, int]:
-    of = sources(scope.account_id, zone, dates).c
-    source = (of.rule_id, of.site_id, of.action)
-    query = select(*source, func.sum(of.used)).group_by(*source)
-    return words_as_text(query if scope.sites is None else query.where(of.site_id.in_(sorted(scope.sites))))
+def _use(scope: Scope, zone: str, dates: tuple[date, ...]) -> AnyUnion:
+    names = ("rule_id", "site_id", "action")
+    if scope.sites is None:
+        return words_as_text(used_by(names, scope.account_id, zone, dates))
+    sites = sorted(scope.sites)
+    return words_as_text(used_by(names, scope.account_id, zone, dates, lambda of: [of.site_id.in_(sites)]))
 
 
 def _highest_first(used: Counter[Key]) -> dict[Key, int]:

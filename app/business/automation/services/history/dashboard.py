@@ -1,6 +1,7 @@
 """Figures of the dashboard: rules by state, outcomes of runs by day or hour, and how late planned runs start."""
 
-from collections import Counter, defaultdict
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import accumulate
@@ -24,16 +25,16 @@ from sqlalchemy.orm import Session
 from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import CLOSED, Reason, ScheduledTask, Status
-from app.business.automation.services.history.run_sums import ended_runs, planned_starts
+from app.business.automation.services.auditing.counted_columns import Columns
+from app.business.automation.services.history.run_sums import ended_by_day, planned_starts
 from app.business.automation.total_models import PACES
 from app.business.base import UtcDateTime
 from app.business.kept_queries import kept_queries
 from app.business.periods import Period
-from app.business.plain_rows import plain_rows
+from app.business.plain_rows import AnyUnion, plain_rows
 from app.business.time_zones import start_of_day
 from app.business.words_as_text import words_as_text
 
-PRACTISED = "practised"
 DAY = 24
 NOW = "now"
 MOMENT = bindparam(NOW, type_=UtcDateTime())
@@ -100,20 +101,26 @@ def outcomes_by_day(
     session: Session, scope: Scope, period: Period, zone: str, now: datetime
 ) -> dict[date, Outcomes]:
     """Of each day of the period, oldest first; one query of the daily sums."""
-    found: dict[date, dict[str, int]] = defaultdict(dict)
-    for on, state, runs in plain_rows(session, _by_day(scope, tuple(period.dates), zone), {NOW: now}):
-        found[on][state] = int(runs)
-    return {on: Outcomes(**found[on]) for on in period.dates}
+    found = {on: [0, 0, 0, 0] for on in period.dates}
+    for on, *sums in plain_rows(session, _by_day(scope, tuple(period.dates), zone), {NOW: now}):
+        for place, runs in enumerate(sums if on in found else ()):
+            found[on][place] += int(runs or 0)
+    return {on: Outcomes(*of_day) for on, of_day in found.items()}
 
 
 @kept_queries(KEPT)
-def _by_day(scope: Scope, dates: tuple[date, ...], zone: str) -> Select[date, str, int]:
+def _by_day(scope: Scope, dates: tuple[date, ...], zone: str) -> AnyUnion:
     """Kept for the day: building it takes longer than its answer. Its parameter is the moment."""
     period = Period(dates, start_of_day(dates[0], zone))
-    ended = ended_runs(scope, period, zone, MOMENT).c
+    return words_as_text(ended_by_day(scope, period, zone, MOMENT, _outcomes))
+
+
+def _outcomes(ended: Columns) -> Sequence[ColumnElement[int | None]]:
+    """In the order of `Outcomes`."""
     is_practised = and_(ended.status == Status.SKIPPED, ended.reason == Reason.SHADOW)
-    state = case((is_practised, PRACTISED), else_=ended.status)
-    return words_as_text(select(ended.on, state, func.sum(ended.runs)).group_by(ended.on, state))
+    is_skipped = and_(ended.status == Status.SKIPPED, ended.reason != Reason.SHADOW)
+    tried = (ended.status == status for status in (Status.COMPLETED, Status.FAILED))
+    return [func.sum(ended.runs).filter(clause) for clause in (*tried, is_skipped, is_practised)]
 
 
 def outcomes_by_hour(session: Session, scope: Scope, now: datetime) -> dict[datetime, Outcomes]:
