@@ -6,7 +6,7 @@ from flask import Flask
 
 from app import commands
 from app.business.outlets.services.ai_connections import HAS_MODEL
-from app.infrastructure import change_hints, database, kept_plans, run_log  # noqa: F401 - listens to all sessions
+from app.infrastructure import change_hints, database, run_log  # noqa: F401 - listens to all sessions
 from app.infrastructure.ai import names_provider
 from app.infrastructure.messaging import relay
 from app.settings import Settings, load_settings
@@ -29,5 +29,9 @@ def create_app(settings: Settings | None = None, *, web: bool = True) -> Flask:
         from app import modules
 
         modules.register(app, settings)
-        kept_plans.init_app(app)
+        if not settings.sqlalchemy_url.startswith("sqlite"):
+            # With it comes PostgreSQL's driver, which would take 5 MB and a thirtieth of a start.
+            from app.infrastructure import kept_plans
+
+            kept_plans.init_app(app)
     return app

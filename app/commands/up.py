@@ -5,6 +5,7 @@ import signal
 import time
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import NamedTuple
 
 import click
 import structlog
@@ -47,6 +48,13 @@ RECORD_TRIES, RECORD_PAUSE_SECONDS = 60, 5
 log = structlog.get_logger(__name__)
 
 
+class SignIn(NamedTuple):
+    """Whether there is anybody. token: of the link by which an owner signs in who has no password yet."""
+
+    token: str | None
+    anybody: bool
+
+
 def register(app: Flask) -> None:
     app.cli.add_command(up)
 
@@ -72,10 +80,10 @@ def _supervise(settings: Settings, demo: bool) -> None:
         if not settings.redis_url:
             supervisor.start(_queue_server(settings))
         require(settings)
-        _prepare_database(demo)
+        sign_in = _prepare_database(demo)
         supervisor.go_on()
         supervisor.start(*_processes(settings, datetime.now(UTC)))
-        _announce(settings)
+        _announce(settings, sign_in)
         supervisor.watch()
     except StopRequested:
         pass
@@ -132,7 +140,9 @@ def _processes(settings: Settings, since: datetime) -> list[Child]:
     ]
 
 
-def _prepare_database(demo: bool) -> None:
+def _prepare_database(demo: bool) -> SignIn:
+    """All that this process asks of the database comes before it forks: what it touches later it copies, which was 14
+    MB."""
     click.echo("Preparing the database", err=True)
     _bring_tables_up_to_date()
     with transaction() as session:
@@ -142,7 +152,13 @@ def _prepare_database(demo: bool) -> None:
 
         click.echo("Loading the demo account", err=True)
         load_demo(transaction, datetime.now(UTC))
-    _close_connections()
+    with transaction() as session:
+        token = welcome.issue_link(session, datetime.now(UTC))
+        found = SignIn(token, session.scalar(select(Account.id).limit(1)) is not None)
+    # Children are forked from this process, now and at every restart.
+    db.session.remove()
+    db.engine.dispose()
+    return found
 
 
 def _bring_tables_up_to_date() -> None:
@@ -162,22 +178,12 @@ def _bring_tables_up_to_date() -> None:
         raise NotStarted(f"The database cannot be used: {first_line(error)}. {advice}") from None
 
 
-def _announce(settings: Settings) -> None:
-    with transaction() as session:
-        token = welcome.issue_link(session, datetime.now(UTC))
-        nobody = session.scalar(select(Account.id).limit(1)) is None
-    _close_connections()
-    if token:
-        click.echo(f"Sign in: {settings.site_url}/welcome/{token}")
-    if nobody:
+def _announce(settings: Settings, sign_in: SignIn) -> None:
+    if sign_in.token:
+        click.echo(f"Sign in: {settings.site_url}/welcome/{sign_in.token}")
+    if not sign_in.anybody:
         click.echo("There is no account yet: make one with `flask --app wsgi create-account`.", err=True)
     click.echo(f"Ready: {settings.site_url}")
-
-
-def _close_connections() -> None:
-    """Close connections before forking: children are forked from this process, now and at every restart."""
-    db.session.remove()
-    db.engine.dispose()
 
 
 def _answers(settings: Settings) -> bool:

@@ -21,10 +21,9 @@ from app.infrastructure.database import db, reading
 def init_app(app: Any) -> None:
     """Call it after access is guarded: a request's transaction ends while it is still known that it only read."""
     with app.app_context():
-        if db.engine.dialect.name == "postgresql":
-            event.listen(db.engine, "do_execute", _execute)
-            event.listen(db.engine, "handle_error", _renew_all)
-            app.teardown_request(_end_reading)
+        event.listen(db.engine, "do_execute", _execute)
+        event.listen(db.engine, "handle_error", _renew_all)
+        app.teardown_request(_end_reading)
 
 
 def _execute(cursor: Cursor, statement: str, values: Any, context: DefaultExecutionContext) -> bool:

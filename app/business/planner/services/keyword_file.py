@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from io import StringIO
 from itertools import islice
 
-from charset_normalizer import from_bytes
-
 from app.business.errors import Invalid, TooLarge
 from app.business.planner.services.keyword_columns import PREAMBLE_LIMIT
 from app.business.planner.services.keyword_layout import SAMPLE_LINES, lay_out, usual_width
@@ -235,6 +233,9 @@ def _within_limits(read: Iterable[list[str] | None]) -> list[list[str] | None]:
 
 
 def _likeliest(data: bytes) -> str:
+    # Its tables are of no use to processes that read no file.
+    from charset_normalizer import from_bytes
+
     matches = list(from_bytes(data[:_SAMPLE], cp_isolation=_GUESSED))
     if not matches:
         return "cp1252"
