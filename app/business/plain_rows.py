@@ -15,6 +15,7 @@ AnyColumns = Select[*tuple[Any, ...]]
 AnyUnion = CompoundSelect[*tuple[Any, ...]]
 """The same of several queries."""
 AnyQuery = AnyColumns | KeptQuery[AnyColumns]
+AnyRow = Row[*tuple[Any, ...]]
 Values = Mapping[str, Any]
 """Of a query's parameters, by name."""
 

@@ -20,9 +20,9 @@ from tests.people import browser_of, make_people
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, scope="session")
 
 PAGES = ["/", "/?days=1", "/?days=90"]
-LIMITED = (
+LIMITED: tuple[tuple[Any, str, Any], ...] = (
     (known_rules, "LOOKED_AT", known_rules._switched_on),
-    (choices, "MOST_NAMED", choices._rules),
+    (choices, "MOST_NAMED", choices._names),
 )
 """What many rules are read for, by the newest or first of them."""
 AT_ONCE = 30

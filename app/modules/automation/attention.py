@@ -1,6 +1,6 @@
 """What needs a person, for the top of the dashboard: each with a sentence and the way to what helps."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,12 +11,9 @@ from app.business.accounts.services.notices import notices_by_key
 from app.business.automation.run_models import ScheduledTask, Status, Waiting
 from app.business.automation.services.auditing.invariants import NOTICE_KEY
 from app.business.automation.services.forecast.credit_watch import LOW, RUN_OUT, nothing_left
+from app.business.automation.services.history.glance import Glance
 from app.business.automation.services.history.listed_runs import ListedRun
-from app.business.automation.services.history.run_attention import (
-    failed_since,
-    waiting_budgets,
-    waiting_counts,
-)
+from app.business.automation.services.history.run_attention import failed_since, waiting_budgets
 from app.business.automation.services.rules.known_rules import ListedRule, RulesRead, broken_rules
 from app.business.automation.services.rules.references import Errors
 from app.business.automation.services.triggering.watch import KEY as LATE
@@ -29,6 +26,8 @@ from app.modules.automation.labels.repairs import fault_text
 from app.modules.automation.labels.runs import REASONS, advice
 from app.modules.display import credits, number, plural
 
+NOTICES = (NOTICE_KEY, LATE, RUN_OUT, LOW)
+"""Keys of those that say what needs a person."""
 FAILURES = 3
 INCIDENTS = 3
 REPAIRS = 3
@@ -79,18 +78,18 @@ class Attention:
         return "bad" if is_bad else "warn" if self.is_wrong else "good"
 
 
-def attention(rules: RulesRead, unaccounted: int, to_check: int, since: datetime) -> Attention:
-    """About six queries. `since`: failures before it are no news."""
-    session, scope = db.session(), current_person().scope
-    waiting = waiting_counts(session, scope)
+def attention(rules: RulesRead, counted: Glance, unaccounted: int, since: datetime) -> Attention:
+    """About two queries, and one for each kind that there is. `since`: failures before it are no news."""
+    session, scope, waiting = db.session(), current_person().scope, counted.waiting
+    to_check = counted.flow.to_check
     broken = broken_rules(rules, scope)
     ids = {rule.id for rule, _ in broken}
     failures = failed_since(session, scope, since, FAILURES + 1, without_incidents=True, broken=ids)
-    noticed = _from_notices(waiting)
+    noticed = _from_notices(counted)
     return Attention(
         [
             *(_unaccounted(unaccounted) if unaccounted else ()),
-            *_incidents(ids),
+            *(_incidents(ids) if counted.incidents else ()),
             *_repairs(broken),
             *(need for need in noticed if need.tone == "bad"),
             *_failures(failures),
@@ -148,12 +147,12 @@ def _more(label: str, url: str) -> Need:
     return Need("more", "arrow-right", "", action=label, url=url)
 
 
-def _from_notices(waiting: dict[str, int]) -> list[Need]:
+def _from_notices(counted: Glance) -> list[Need]:
     """Rows that break invariants (for owners), rules that did not start in time, and credits that run short."""
     person = current_person()
     if not person.sees_all:
         return []
-    found = notices_by_key(db.session(), person.account.id, [NOTICE_KEY, LATE, RUN_OUT, LOW])
+    found = notices_by_key(db.session(), person.account.id, NOTICES) if counted.has_notices else {}
     unread = {key: notice for key, notice in found.items() if notice.read_at is None}
     needs = []
     if person.can(Role.OWNER) and (books := unread.get(NOTICE_KEY)):
@@ -162,7 +161,7 @@ def _from_notices(waiting: dict[str, int]) -> list[Need]:
         page = url_for("automation.history", status="pending")
         needs.append(_noticed(late, "bad", "clock", "See what waits", page))
     # Runs that wait for credits say so themselves.
-    if person.account.credits_available <= 0 and not waiting.get(Waiting.CREDITS):
+    if person.account.credits_available <= 0 and not counted.waiting.get(Waiting.CREDITS):
         needs.append(_empty_balance())
     elif short := found.get(RUN_OUT) or unread.get(LOW):
         needs.append(_about_credits(short.title, ""))
@@ -184,7 +183,7 @@ def _noticed(notice: Notice, tone: str, icon: str, action: str, url: str) -> Nee
     return Need(tone, icon, notice.title, notice.body, action, url)
 
 
-def _waiting(waiting: dict[str, int]) -> list[Need]:
+def _waiting(waiting: Mapping[str, int]) -> list[Need]:
     needs = []
     if count := waiting.get(Waiting.CREDITS):
         free = credits(current_person().account.credits_available)
@@ -224,7 +223,7 @@ def _waiting(waiting: dict[str, int]) -> list[Need]:
     return needs
 
 
-def _budgets(waiting: dict[str, int]) -> Iterator[Need]:
+def _budgets(waiting: Mapping[str, int]) -> Iterator[Need]:
     if not waiting.get(Waiting.BUDGET):
         return
     found = waiting_budgets(db.session(), current_person().scope)

@@ -8,7 +8,7 @@ from sqlalchemy import Select, select
 from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.kept_queries import kept_queries
-from app.business.outlets.incident_models import Incident, IncidentStatus
+from app.business.outlets.incident_models import Incident
 from app.business.outlets.services import incidents
 from app.business.outlets.services.incidents import Extent
 from app.business.planner.models import Site
@@ -59,10 +59,7 @@ def open_lines(most: int) -> list[IncidentLine]:
 
 @kept_queries(KEPT)
 def _open(scope: Scope, most: int) -> Select[Incident]:
-    query = select(Incident).where(
-        incidents.seen_by(scope), Incident.status == IncidentStatus.OPEN, Incident.muted_at.is_(None)
-    )
-    return query.order_by(Incident.id.desc()).limit(most)
+    return select(Incident).where(incidents.to_report(scope)).order_by(Incident.id.desc()).limit(most)
 
 
 def _names(model: type[AutomationRule] | type[Site], ids: set[int]) -> dict[int, str]:

@@ -50,10 +50,11 @@ class Overview:
         return address_of("automation.dashboard") + (f"?{query}" if query else "")
 
 
-def chosen_overview(now: datetime) -> Overview:
-    """From the address; what is not to be seen, or no period, is as if nothing was chosen."""
+def chosen_overview(now: datetime, sites: Named | None = None) -> Overview:
+    """From the address; what is not to be seen, or no period, is as if nothing was chosen. sites: those that the person
+    sees, where the page has read them already."""
     person = current_person()
-    sites = load_sites(db.session(), person.scope)
+    sites = load_sites(db.session(), person.scope) if sites is None else sites
     site, days = request.args.get("site", ""), request.args.get("days", "")
     site = site if site in dict(sites) else ""
     days = days if days in PERIODS else USUAL

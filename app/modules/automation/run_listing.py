@@ -7,21 +7,18 @@ from urllib.parse import urlencode
 
 from flask import request, url_for
 from flask import session as cookie
-from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
-from app.business.accounts.models import Role, User
+from app.business.accounts.models import Role
 from app.business.accounts.services.scope import Scope
 from app.business.automation.run_models import Status
 from app.business.automation.services.history.listed_runs import ListedRun, sentences_of
 from app.business.automation.services.history.run_list import SEARCHED, SEARCHED_ON, listed_page
-from app.business.kept_queries import kept_queries
-from app.business.plain_rows import plain_rows
 from app.infrastructure.database import db
 from app.infrastructure.table_files import TYPES
 from app.modules.access import current_person
 from app.modules.automation.filters import HistoryFilter
-from app.modules.automation.rule_form.choices import Named, load_sites, rule_names
+from app.modules.automation.rule_form.choices import FilterNames, filter_names
 from app.modules.automation.run_table import COLUMNS, USUAL_COLUMNS, Names, folded, run_rows
 from app.modules.web import Context
 
@@ -40,12 +37,12 @@ def run_listing(
     *,
     limit: int,
     own: Mapping[str, Any] | None = None,
-    sites: Named | None = None,
+    offered: FilterNames | None = None,
 ) -> Context:
-    """The context of `history_table.html`. own: parameters that the page has besides the filter · sites: those that the
-    person sees, where the page has read them already."""
+    """The context of `history_table.html`. own: parameters that the page has besides the filter · offered: what
+    can be chosen, where the page has read it already."""
     session = db.session()
-    form, names = history_filter(session, sites)
+    form, names = history_filter(session, offered)
     cursor, own = request.args.get("cursor"), own or {}
     page = listed_page(session, scope, form.chosen_runs(now), cursor, limit, now)
     kept: dict[str, Any] = {name: value for name, value in kept_filters().items() if name not in own}
@@ -72,12 +69,11 @@ def run_listing(
     }
 
 
-def history_filter(session: Session, sites: Named | None = None) -> tuple[HistoryFilter, Names]:
+def history_filter(session: Session, offered: FilterNames | None = None) -> tuple[HistoryFilter, Names]:
     """The filter with what it offers, and the names of sites and people for the table."""
-    scope = current_person().scope
-    sites, people = load_sites(session, scope) if sites is None else sites, _people(session, scope)
-    form = HistoryFilter(rule_names(session, scope), sites, people)
-    return form, Names(dict(sites), dict(people))
+    offered = offered or filter_names(session, current_person().scope)
+    form = HistoryFilter(offered.rules, offered.sites, offered.people)
+    return form, Names(dict(offered.sites), dict(offered.people))
 
 
 def kept_filters() -> dict[str, str]:
@@ -106,14 +102,3 @@ def retry_url(runs: Iterable[ListedRun], kept: Mapping[str, Any]) -> str | None:
         return None
     left = {name: value for name, value in kept.items() if name in FILTERS and name != "status"}
     return url_for(".ask_retry_all", **left)
-
-
-def _people(session: Session, scope: Scope) -> Named:
-    found = plain_rows(session, _names_of_people(), {"account_id": scope.account_id})
-    return [(str(id), name or email) for id, name, email in found]
-
-
-@kept_queries(1)
-def _names_of_people() -> Select[int, str, str]:
-    mine = User.account_id == bindparam("account_id")
-    return select(User.id, User.name, User.email).where(mine).order_by(User.name)

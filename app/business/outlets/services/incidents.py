@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from pydantic import JsonValue
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.business.accounts.models import Role
@@ -138,6 +138,11 @@ def seen_by(scope: Scope) -> ColumnElement[bool]:
     if scope.sites is None:
         return mine
     return mine & Incident.id.in_(select(IncidentFailure.incident_id).where(scope.sees(IncidentFailure)))
+
+
+def to_report(scope: Scope) -> ColumnElement[bool]:
+    """Clause of the open ones among them that nobody has muted."""
+    return and_(seen_by(scope), Incident.status == IncidentStatus.OPEN, Incident.muted_at.is_(None))
 
 
 def found(session: Session, scope: Scope, id: int) -> Incident:

@@ -1,8 +1,9 @@
 """Names of the account's rows that the rule form offers: sites, sectors, people, rules, webhooks."""
 
 from dataclasses import dataclass, field
+from operator import itemgetter
 
-from sqlalchemy import Select, select
+from sqlalchemy import CompoundSelect, Select, func, literal_column, select, union_all
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import User
@@ -10,6 +11,7 @@ from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.schedules.cron_grammar import WEEKDAYS
+from app.business.base import Text
 from app.business.kept_queries import kept_queries
 from app.business.outlets.services.webhooks import webhooks_of
 from app.business.plain_rows import plain_rows
@@ -99,8 +101,43 @@ def rule_names(session: Session, scope: Scope) -> Named:
     return [(str(rule_id), name) for rule_id, name in plain_rows(session, _rules(scope))]
 
 
+@dataclass(frozen=True)
+class FilterNames:
+    """What runs can be filtered by: sites and rules in scope, and all people of the account, each by name."""
+
+    sites: Named
+    people: Named
+    rules: Named
+
+
+def filter_names(session: Session, scope: Scope) -> FilterNames:
+    """In one query."""
+    found: dict[str, list[tuple[str, int, str]]] = {"site": [], "person": [], "rule": []}
+    for kind, id, name, shown in plain_rows(session, _names(scope)):
+        found[kind].append((name, id, shown))
+    of_kind = (sorted(found[kind], key=itemgetter(0)) for kind in ("site", "person", "rule"))
+    return FilterNames(*([(str(id), shown) for _, id, shown in named] for named in of_kind))
+
+
+@kept_queries(SCOPES)
+def _names(scope: Scope) -> CompoundSelect[str, int, str, str]:
+    """Of people what is shown may be another name than the one that they are sorted by."""
+    rule, shown = _rules_by_name(scope).subquery().c, func.coalesce(func.nullif(User.name, ""), User.email)
+    return union_all(
+        select(literal_column("'site'", Text()), Site.id, Site.name, Site.name).where(scope.sees(Site)),
+        select(literal_column("'person'", Text()), User.id, User.name, shown).where(
+            User.account_id == scope.account_id
+        ),
+        select(literal_column("'rule'", Text()), rule.id, rule.name, rule.name),
+    )
+
+
 @kept_queries(SCOPES)
 def _rules(scope: Scope) -> Select[int, str]:
+    return _rules_by_name(scope)
+
+
+def _rules_by_name(scope: Scope) -> Select[int, str]:
     return (
         select(AutomationRule.id, AutomationRule.name)
         .where(scope.sees(AutomationRule), AutomationRule.archived_at.is_(None))

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 
 from app.business.accounts.models import Role
-from app.business.automation.services.auditing.accounting import unaccounted
+from app.business.automation.services.auditing.accounting import times_without_run
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.forecast.planned_times import (
     PlannedTime,
@@ -20,7 +21,8 @@ from app.business.automation.services.forecast.planned_times import (
 from app.business.automation.services.history import dashboard as figures
 from app.business.automation.services.history.credit_use import CreditUse, Key, credit_use
 from app.business.automation.services.history.dashboard import Outcomes
-from app.business.automation.services.history.first_steps import first_steps
+from app.business.automation.services.history.first_steps import FirstSteps, first_steps
+from app.business.automation.services.history.glance import Glance, Since, glance
 from app.business.automation.services.history.pipeline import PUBLISHED, TO_CHECK, pipeline
 from app.business.automation.services.history.time_saved import hours_saved
 from app.business.automation.services.reports.morning_line import report_of_today, sentences
@@ -30,8 +32,9 @@ from app.business.time_zones import start_of_day
 from app.business.writer.models import Content, ContentStatus
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
-from app.modules.automation.attention import attention
+from app.modules.automation.attention import NOTICES, attention
 from app.modules.automation.overview_period import PERIODS, Overview, chosen_overview
+from app.modules.automation.rule_form.choices import filter_names
 from app.modules.automation.rules_seen import opens_rule
 from app.modules.automation.run_listing import run_listing, short_address
 from app.modules.automation.views.history import partial
@@ -82,14 +85,15 @@ class Coming:
 def show() -> ResponseReturnValue:
     """The page; htmx gets the table of runs only."""
     now = datetime.now(UTC)
-    overview = chosen_overview(now)
     if not current_person().can(Role.OPERATOR):
-        return render_template("pages/automation/client.html", **_made(overview, now))
+        return render_template("pages/automation/client.html", **_made(chosen_overview(now), now))
+    offered = filter_names(db.session(), current_person().scope)
+    overview = chosen_overview(now, offered.sites)
     short = short_address()
     if short and not htmx().is_partial:
         return redirect(short)
     runs = run_listing(
-        "automation.dashboard", overview.scope, now, limit=RECENT, own=overview.kept, sites=overview.sites
+        "automation.dashboard", overview.scope, now, limit=RECENT, own=overview.kept, offered=offered
     )
     runs |= {"next_url": None, "all_url": url_for("automation.history", **runs["kept"])}
     if htmx().is_partial:
@@ -101,20 +105,27 @@ def _operated(overview: Overview, now: datetime) -> Context:
     """What staff see."""
     session, scope, account = db.session(), overview.scope, current_person().account
     since = overview.period.start if overview.days != "1" else now - timedelta(days=1)
-    flow = pipeline(session, scope, this_month(overview.zone, now).start, since)
-    rules = RulesRead(session, account.id)
+    starts, today = (
+        Since(this_month(overview.zone, now).start, since),
+        now.astimezone(ZoneInfo(overview.zone)).date(),
+    )
+    counted = glance(session, scope, current_person().scope, starts, NOTICES, today, now)
+    flow, rules = counted.flow, RulesRead(session, account.id)
     outcomes = _outcomes(overview, now)
     totals = Outcomes(*map(sum, zip(*(found for _, found in outcomes), strict=True)))
     used = credit_use(session, scope, overview.period, overview.zone)
     return {
         "overview": overview,
         "periods": PERIODS,
-        "steps": first_steps(session, current_person().scope),
+        "steps": _steps(counted, overview),
         "attention": attention(
-            rules, unaccounted(session, account.id, now), flow.to_check, max(since, now - timedelta(days=7))
+            rules,
+            counted,
+            times_without_run(session, account.id, now) + counted.open_events,
+            max(since, now - timedelta(days=7)),
         ),
-        "morning": _morning(now),
-        "rules": figures.rule_counts(session, current_person().scope),
+        "morning": _morning(now) if counted.has_report else [],
+        "rules": counted.rules,
         "bars": [{"label": label} | found._asdict() for label, found in outcomes],
         "series": [line for line in SERIES if line[0] != "practised" or totals.practised],
         "totals": totals,
@@ -128,6 +139,19 @@ def _operated(overview: Overview, now: datetime) -> Context:
         "out": flow.stage(PUBLISHED).by_rules,
         **_coming(rules, overview, now),
     }
+
+
+def _steps(counted: Glance, overview: Overview) -> FirstSteps:
+    """Of all that the person sees; what a chosen site has done is done."""
+    flow, rules = counted.flow, counted.rules
+    steps = FirstSteps(
+        site=bool(overview.sites),
+        keywords=bool(flow.stage("keyword").count),
+        rule=bool(rules.active or rules.practice),
+        draft=bool(flow.stage("content").count),
+    )
+    is_told = steps.is_complete or not overview.site
+    return steps if is_told else first_steps(db.session(), current_person().scope)
 
 
 def _started(overview: Overview, now: datetime) -> Period:

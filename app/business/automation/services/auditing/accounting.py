@@ -6,7 +6,18 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import NamedTuple
 
-from sqlalchemy import CompoundSelect, Row, Select, and_, bindparam, func, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.orm import Session
 
 from app.business.automation.delivery_models import BatchDelivery, Delivery
@@ -59,13 +70,18 @@ def unaccounted(session: Session, account_id: int, now: datetime) -> int:
 
     Three queries. Zero unless something was lost or has stopped.
     """
+    open_events = plain_rows(session, _open_events(), {"account_id": account_id, "until": now - GRACE})[0][0]
+    return times_without_run(session, account_id, now) + open_events
+
+
+def times_without_run(session: Session, account_id: int, now: datetime) -> int:
+    """The planned times alone: two queries."""
     since, until = now - WITHIN, now - GRACE
     bounds = {"account_id": account_id, "since": since, "until": until}
     spans = [PlannedSpan(*row) for row in plain_rows(session, _spans(), bounds)]
     runs = _times_of(plain_rows(session, _planned_runs(), bounds)) if spans else {}
     walk = cache(_due)
-    missing = sum(_missing(span, runs, since, until, walk) for span in spans)
-    return missing + plain_rows(session, _open_events(), bounds)[0][0]
+    return sum(_missing(span, runs, since, until, walk) for span in spans)
 
 
 @kept_queries(1)
@@ -143,7 +159,13 @@ def _without_run(due: Iterable[datetime], runs: list[Stretch]) -> int:
 
 @kept_queries(1)
 def _open_events() -> Select[int]:
-    return words_as_text(select(_unread_batches().scalar_subquery() + _open_deliveries().scalar_subquery()))
+    return words_as_text(select(open_events()))
+
+
+def open_events() -> ColumnElement[int]:
+    """The number of batches that were not matched with rules; its parameters are `account_id` and `until`, the end of
+    what must be done by now."""
+    return _unread_batches().scalar_subquery() + _open_deliveries().scalar_subquery()
 
 
 def _unread_batches() -> Select[int]:

@@ -76,6 +76,11 @@ def waiting_counts(session: Session, scope: Scope) -> dict[str, int]:
 
 @kept_queries(KEPT)
 def _waiting(scope: Scope) -> Select[str | None, int]:
+    return waiting_runs(scope)
+
+
+def waiting_runs(scope: Scope) -> Select[str | None, int]:
+    """The query: what runs wait for, and their number."""
     return (
         select(ScheduledTask.waiting_for, func.count())
         .where(scope.sees(ScheduledTask), ScheduledTask.waiting_for.is_not(None))
