@@ -18,7 +18,7 @@ from app.infrastructure.readiness import (
     WAITS,
     check_readiness,
 )
-from app.infrastructure.redis_connection import connect
+from app.infrastructure.redis_connection import QUICK_SECONDS, connect
 from app.settings import Settings
 
 BY_STATE = {fault.state: fault.advice for fault in FAULTS} | {
@@ -72,9 +72,9 @@ class Health:
         return all(part.is_well for part in self.parts)
 
 
-def look(settings: Settings, now: datetime) -> Health:
-    """Check every part. A queue server that is down is one of the results, not an error."""
-    with connect(settings) as server:
+def look(settings: Settings, now: datetime, *, answer_within: float = QUICK_SECONDS) -> Health:
+    """Check every part. A queue server that does not answer within these seconds is one of the results, no error."""
+    with connect(settings, answer_within=answer_within) as server:
         latest = LatestHeartbeats(server, now)
         states = check_readiness(server, latest)
         try:

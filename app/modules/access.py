@@ -36,6 +36,12 @@ from app.settings import Settings
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 MEGABYTE = 2**20
+OPEN_TO = {
+    Role.VIEWER: "everybody",
+    Role.OPERATOR: "operators, editors and owners",
+    Role.EDITOR: "editors and owners",
+    Role.OWNER: "owners",
+}
 JUST_USED_SECONDS = 1.0
 View = TypeVar("View", bound=Callable[..., Any])
 Owned = TypeVar("Owned", bound=AccountOwned)
@@ -301,7 +307,9 @@ def _note_use(person: Person, now: datetime) -> None:
 def _check(person: Person, permission: Permission) -> None:
     role = permission.role
     if role and not person.can(role):
-        raise Forbidden(f"This needs the role {role}; yours is {person.role}. Ask an owner of the account.")
+        raise Forbidden(
+            f"This is open to {OPEN_TO[role]}; your role is {person.role}. An owner of the account can change that."
+        )
     if person.key and not person.key.may(permission.scope):
         raise Forbidden(_beyond(person.key, permission.scope))
     if permission.whole_account and not person.sees_all:

@@ -12,6 +12,7 @@ from app.business.outlets.services.ai_spending import money_words
 from app.business.planner.services.language_names import language_name
 
 NOTHING = "–"
+MINUS = "\u2212"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 HALF_A_YEAR = timedelta(days=182)
 STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86_400, 3600, "hour"), (2_592_000, 86_400, "day"))
@@ -99,15 +100,16 @@ def day(on: date | None) -> str:
 
 
 def number(value: float | None) -> str:
-    """`20,310`; at most two decimals."""
-    if type(value) is int:
-        return f"{value:,}"
-    return NOTHING if value is None else f"{value:,.2f}".rstrip("0").rstrip(".")
+    """`20,310`, `−5`; at most two decimals."""
+    if value is None:
+        return NOTHING
+    said = f"{value:,}" if type(value) is int else f"{value:,.2f}".rstrip("0").rstrip(".")
+    return said.replace("-", MINUS)
 
 
 def plural(count: int, word: str, words: str | None = None) -> str:
     """`1 keyword`, `1,284 keywords`; `words` where adding an s is wrong."""
-    return f"{count:,} {word if count == 1 else words or word + 's'}"
+    return f"{number(count)} {word if count == 1 else words or word + 's'}"
 
 
 def credits(amount: int) -> str:

@@ -8,7 +8,9 @@ has to know which pages show what.
 import hashlib
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Generic, TypeVar
 
 from flask import Flask, Response, current_app, g, request
 from flask import session as cookie
@@ -17,7 +19,7 @@ from app.business.accounts.models import Role
 from app.business.accounts.services.tokens import fingerprint
 from app.infrastructure.change_hints import hint_of
 from app.infrastructure.database import db
-from app.infrastructure.health import silent_parts
+from app.infrastructure.health import HINT_SECONDS, look, silent_parts
 from app.modules.access import is_api
 
 MOVED = "system.moved"
@@ -53,21 +55,56 @@ class Askers:
         return (account_id, role) if time.monotonic() < until else None
 
 
+Found = TypeVar("Found")
+
+
+class SharedLook(Generic[Found]):
+    """What a look found in the last few seconds; nobody waits for another thread's look but the first."""
+
+    def __init__(self, look_now: Callable[[], Found]) -> None:
+        self._look_now, self._turn = look_now, threading.Lock()
+        self._found: tuple[Found, float] | None = None
+
+    def __call__(self) -> Found:
+        found = self._found
+        if found and time.monotonic() < found[1]:
+            return found[0]
+        if not self._turn.acquire(blocking=found is None):
+            assert found
+            return found[0]
+        try:
+            # Whoever waited for the first look has its answer by now.
+            if found is self._found:
+                self._found = self._look_now(), time.monotonic() + LOOK_SECONDS
+            assert self._found
+            return self._found[0]
+        finally:
+            self._turn.release()
+
+
 class Machinery:
-    """The parts without a heartbeat, as of the last few seconds; nobody waits for another thread's check."""
+    """What does not work, as of the last few seconds."""
 
     def __init__(self) -> None:
-        self._looked_at, self._found, self._turn = float("-inf"), "", threading.Lock()
+        self._silent, self._not_working = SharedLook(_silent_now), SharedLook(_not_working_now)
 
     def silent(self) -> str:
-        """The names of the parts without a heartbeat."""
-        if time.monotonic() - self._looked_at >= LOOK_SECONDS and self._turn.acquire(blocking=False):
-            try:
-                self._found = silent_parts(current_app.extensions["settings"], datetime.now(UTC))
-                self._looked_at = time.monotonic()
-            finally:
-                self._turn.release()
-        return self._found
+        """The names of the parts without a heartbeat, for the mark of every page."""
+        return self._silent()
+
+    def not_working(self) -> tuple[str, ...]:
+        """The names of all parts that do not work, database and tables included, for people; of parts that only
+        wait for another one, the other."""
+        return self._not_working()
+
+
+def _silent_now() -> str:
+    return silent_parts(current_app.extensions["settings"], datetime.now(UTC))
+
+
+def _not_working_now() -> tuple[str, ...]:
+    health = look(current_app.extensions["settings"], datetime.now(UTC), answer_within=HINT_SECONDS)
+    return tuple(part.name for part in health.parts if not part.is_well and part.advice)
 
 
 def init_short_answer(app: Flask) -> None:

@@ -9,6 +9,7 @@ from flask import flash, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
+from app.business.automation.services.catalogue.nouns import plural_or_no
 from app.business.errors import Invalid
 from app.business.events import Origin
 from app.business.planner.services.decision_undo import decided_at
@@ -17,7 +18,6 @@ from app.business.planner.services.record_lists import RecordList
 from app.infrastructure.database import db
 from app.modules.access import current_person, seen_of
 from app.modules.ask_first import ask_status, is_confirmed
-from app.modules.display import plural
 from app.modules.forms import FilterForm
 from app.modules.record_pages import back_to, chosen_ids
 from app.modules.web import see_other
@@ -62,7 +62,8 @@ def decide_page(decision: Decision) -> ResponseReturnValue:
     db.session.commit()
     left = len(ids) - len(moved) if decision.reports_unmoved else 0
     more = f" {left} were left as they are." if left else ""
-    flash(f"{plural(len(moved), kind.name)} {decision.said[status]}.{more}", category)
+    done = plural_or_no(len(moved), kind.name).capitalize()
+    flash(f"{done} {decision.said[status]}.{more}", category if moved else "warning")
     if decision.page and request.form.get("from") == kind.name and len(ids) == 1:
         return see_other(url_for(decision.page, id=ids[0]))
     return see_other(back_to(decision.list))

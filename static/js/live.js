@@ -66,7 +66,6 @@ async function redraw() {
   for (const part of liveParts(document)) await replace(part, page.getElementById(part.id));
   if (!shell.dataset.redraw) document.title = page.title;
   note(page);
-  for (const part of document.querySelectorAll("[hx-trigger~='moved']")) htmx.trigger(part, "moved");
 }
 
 // Morphed, so that focus, scroll, open menus, ticks and typed text stay.

@@ -26,7 +26,7 @@ from tests.sampling import share
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, scope="session")
 
-NO_PAGES = ("/api/", "/static/", "/healthz", "/readyz", "/system/moved", "/system/header", "/system/trouble")
+NO_PAGES = ("/api/", "/static/", "/healthz", "/readyz", "/system/moved", "/system/header")
 FILES = (".docx", ".md", ".html", ".zip", ".<kind>", "/export")
 FURTHER = ("/history?status=failed&since=7", "/keywords?columns=&columns=clicks", "/search?q=key", "/search?q=zz",
            "/help?q=budget", "/audit?who=0", "/nothing-here", "/my-work?list=failed", "/my-work?list=due",

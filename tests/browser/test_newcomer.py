@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app import ROOT
 from app.business.automation.run_models import ScheduledTask, Status
-from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.transfer.templates import FIRST, template
 from app.business.billing.models import CreditEntry
 from tests.browser.newcomer_walk import add_site, answer_questions, import_keywords, save_and_switch_on
 from tests.business.automation.machine import Machine
@@ -55,16 +55,6 @@ def used(session: Session) -> int:
     credits = session.scalar(query) or 0
     session.commit()
     return credits
-
-
-def make_rule_by_program(session: Session, people: People) -> None:
-    """From keywords to drafts, also of those that are there: the form is walked through above."""
-    actions = ("cluster_keywords", "generate_ideas", "create_tasks", "generate_content")
-    data = {"name": "Draft", "trigger": "keyword_added", "actions": [{"type": type} for type in actions]}
-    owner, now, service = Actor(people.owner.id), datetime.now(UTC), AutomationService()
-    rule = service.create_rule(session, people.account, data | {"is_active": False}, owner, now)
-    service.enable(session, rule, owner, now, backfill=True)
-    session.commit()
 
 
 def settle(session: Session) -> Machine:
@@ -138,10 +128,21 @@ def test_the_first_steps_lead_from_a_site_to_a_draft_and_go(
     follow(1, "Import keywords")
     import_keywords(page, tmp_path)
     follow(2, "Choose a template")
-    expect(page.get_by_role("button", name="Use this").first).to_be_visible()
-    make_rule_by_program(session, people)
-    follow(3, "See the rules")
+    page.get_by_role("button", name=f"Use this: “{template(FIRST).name}”").click()
+    expect(page.get_by_role("heading", name="Where may it work?")).to_be_visible()
+    page.get_by_role("button", name="To the summary").click()
+    # Nothing that costs is ticked beforehand.
+    expect(page.get_by_label("Existing records")).not_to_be_checked()
+    save_and_switch_on(page, template(FIRST).name)
+    follow(3, "Start it on these")
+    start = page.get_by_role("button", name="Start on 7 keywords")
+    most = credits_in(page.locator(".banner", has=start).inner_text())
+    start.click()
+    expect(start).to_have_count(0)
+    follow(3, "See its run")
+    expect(page.get_by_role("heading", level=1)).to_have_text(template(FIRST).name)
     settle(session)
+    assert 0 < used(session) <= most
     page.goto("/")
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     expect(steps).to_have_count(0)

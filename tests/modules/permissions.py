@@ -86,7 +86,7 @@ TABLE = {
         writer_api.list_content_versions writer_api.get_content_version writer_api.show_checks
         writer_api.download_content
         document_api.get_document api.docs api.call mcp_api.ask_assistant
-        system.health system.trouble system.moved system.header
+        system.health system.moved system.header
     """,
     "operator": """
         automation.test automation.ask_run automation.run_now automation.try_past automation.begin_past
@@ -118,7 +118,8 @@ TABLE = {
     """,
     "editor": """
         automation.pause_all automation.resume_all automation.resume_all_now automation.ask_switch_on
-        automation.switch automation.archive automation.restore automation.release_set_aside automation.ask_real
+        automation.switch automation.take_existing
+        automation.archive automation.restore automation.release_set_aside automation.ask_real
         automation.end_practice automation.restore_version automation.copy_rule automation.export_rule
         automation.export_rules automation.import_rules automation.look_at_import automation.take_import
         automation.use_template automation.new_rule automation.begin_rule automation.edit_rule

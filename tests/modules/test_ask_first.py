@@ -24,6 +24,7 @@ ASKS = """
     accounts.end_all_sessions accounts.end_other_sessions
     automation.archive automation.pause_all automation.resume_all_now automation.restore_version
     automation.discard automation.release_set_aside automation.cancel automation.cancel_operation automation.switch
+    automation.take_existing
     automation.run_now automation.end_practice automation.retry_all automation.go_on automation.do_left_over
     automation.take_import planner.choose_grouping planner.preview_grouping
     planner.import_keywords planner.preview_import automation.save outlets.remove_ai

@@ -95,7 +95,7 @@ def test_the_page_shows_what_comes_and_what_ran(app: Flask, session: Session, pe
     assert "Nightly</a>" in text
     past = day_ahead(-8)
     text = owner.get(f"/calendar?from={past}&day={past}").text
-    assert "1 completed, 0 failed" in " ".join(text.split())
+    assert "Ran: 1 completed." in " ".join(text.split())
     assert owner.get("/calendar?from=nonsense&day=x&site=y").status_code == 200
     with counted() as few:
         owner.get("/calendar")

@@ -57,7 +57,7 @@ def test_first_steps_go_when_they_are_done(owner: FlaskClient, session: Session,
 def test_one_line_says_whether_all_is_well(
     app: Flask, owner: FlaskClient, session: Session, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.extensions["machinery"], "silent", lambda: "")
+    monkeypatch.setattr(app.extensions["machinery"], "not_working", lambda: ())
     rule = make_rule(session, people.account)
     text = owner.get("/").text
     assert "All is well" in text
@@ -65,7 +65,7 @@ def test_one_line_says_whether_all_is_well(
     assert "1 rule is on, the next starts" in " ".join(text.split())
     make_run(session, rule, "failed", reason="timed_out")
     assert "1 thing needs you" in owner.get("/").text
-    monkeypatch.setattr(app.extensions["machinery"], "silent", lambda: "Worker")
+    monkeypatch.setattr(app.extensions["machinery"], "not_working", lambda: ("Clock worker",))
     assert "All is well" not in owner.get("/").text
 
 
@@ -84,7 +84,7 @@ def test_an_empty_balance_needs_somebody_before_a_run_waits_for_it(
 def test_a_failed_run_of_an_open_incident_counts_once(
     app: Flask, owner: FlaskClient, session: Session, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.extensions["machinery"], "silent", lambda: "")
+    monkeypatch.setattr(app.extensions["machinery"], "not_working", lambda: ())
     rule = make_rule(session, people.account)
     run = make_run(session, rule, "failed", reason="action_failed")
     incident = make_incident(session, people.account, run_id=run.id, rule_id=rule.id)
@@ -106,7 +106,7 @@ def test_a_failed_run_of_an_open_incident_counts_once(
 def test_while_all_is_paused_no_page_promises_a_start(
     app: Flask, owner: FlaskClient, session: Session, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.extensions["machinery"], "silent", lambda: "")
+    monkeypatch.setattr(app.extensions["machinery"], "not_working", lambda: ())
     rule = make_rule(session, people.account)
     on_event = make_rule(session, people.account, **ON_KEYWORDS, schedule={}, conditions={})
     owner.post("/pause-all")

@@ -44,6 +44,7 @@ def test_distances_read_in_the_unit_that_fits(distance: timedelta, text: str) ->
 
 
 def test_numbers_and_credits_are_grouped() -> None:
+    assert (display.number(-5), display.number(-0.5), display.credits(-1)) == ("−5", "−0.5", "−1 credits")
     assert (display.number(20310), display.number(0.5), display.number(1200.0)) == ("20,310", "0.5", "1,200")
     assert (display.credits(1), display.credits(1284)) == ("1 credit", "1,284 credits")
     assert display.plural(2, "entry", "entries") == "2 entries"

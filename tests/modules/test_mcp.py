@@ -188,8 +188,10 @@ def test_roles_scopes_and_sites_hold(
     assert not use(viewer, "list_rules")["isError"]
     refused = use(viewer, "execute_rule", rule=rule.id, max_credits=5)
     assert (refused["isError"], refused["said"]) == (
-        True, "This needs the role operator; yours is viewer. Ask an owner of the account.",
-    )  # fmt: skip
+        True,
+        "This is open to operators, editors and owners; your role is viewer. "
+        "An owner of the account can change that.",
+    )
     stranger = program_of(app, session, make_people(session).owner)
     missing = use(stranger, "test_rule", rule=rule.id)
     assert missing["said"] == use(stranger, "test_rule", rule=10**9)["said"]

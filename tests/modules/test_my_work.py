@@ -73,7 +73,7 @@ def test_a_decision_is_taken_back_from_its_message(
     operator.post("/my-work/take-back", data={"batches": batches})
     assert statuses(session, drafts) == ["draft"] * 3
     again = operator.post("/my-work/take-back", data={"batches": batches}, follow_redirects=True)
-    assert "0 records as before. 3 stay" in again.text
+    assert "Nothing was taken back. 3 stay" in again.text
 
 
 def test_nobody_takes_back_the_decision_of_another(
@@ -152,3 +152,24 @@ def test_ignoring_keywords_is_taken_back_in_the_message(
     operator.post("/my-work/take-back", data={"batches": batches})
     session.expire_all()
     assert set(session.scalars(select(Keyword.status))) == {"new"}
+
+
+def test_a_brief_is_there_to_be_written_and_approved_as_a_plan(
+    session: Session, operator: FlaskClient, sector: Sector
+) -> None:
+    brief = make_content(session, sector, title="Plan", outline=True)
+    article = make_content(session, sector, title="Whole")
+    session.commit()
+    page = operator.get(f"/my-work?item={brief.id}").text
+    assert re.search(rf'class="button is-primary[^>]*href="/content/{brief.id}/edit"', page)
+    assert "Approve as a plan" in page
+    assert "A brief, made without an AI connection" in page
+    assert "Approve as a plan" not in operator.get(f"/my-work?item={article.id}").text
+    done = operator.post(
+        "/my-work/decide", data={"ids": brief.id, "action": "approve"}, follow_redirects=True
+    )
+    assert "A brief is a plan of an article: it is not published" in done.text
+    done = operator.post(
+        "/my-work/decide", data={"ids": article.id, "action": "approve"}, follow_redirects=True
+    )
+    assert "A brief is a plan of an article" not in done.text

@@ -239,7 +239,7 @@ def test_saving_an_event_rule_can_take_what_is_here_already(
         editor, draft, ("when", {"trigger": "keyword_added"}), ("where", {"place": ""}), ("which", ROW), ("do", LABEL),
         ("often", {"batching": "each", "repeat": "once"}), ("limits", LIMITS),
     )  # fmt: skip
-    assert "also run it on the 2 keywords already here" in editor.get(f"{draft}/check").text
+    assert "start with the 2 keywords already here" in editor.get(f"{draft}/check").text
     location = editor.post(f"{draft}/save", data={"on": "1", "backfill": "1"}).location
     assert "Existing records" in editor.get(location).text
 

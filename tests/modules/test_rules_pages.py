@@ -81,7 +81,7 @@ def test_switching_an_event_rule_on_asks_about_existing_records(
 ) -> None:
     off = ON_KEYWORDS | {"record_type": None, "conditions": {}, "schedule": {}, "is_active": False}
     rule = make_rule(session, people.account, **off)
-    assert "also run it on the 1 keyword already here" in owner.get(f"/rules/{rule.id}/switch").text
+    assert "start with the 1 keyword already here" in owner.get(f"/rules/{rule.id}/switch").text
     owner.post(f"/rules/{rule.id}/switch", data={"on": 1, "backfill": 1})
     assert session.scalars(select(ScheduledTask.cause)).all() == ["backfill"]
 

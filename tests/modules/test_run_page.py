@@ -232,7 +232,7 @@ def test_made_records_have_their_state_and_a_list_of_all(
     machine.make_rule(people.account, trigger="idea_created", actions=[accept])
     run = run_once(machine, people.account, IDEAS, record_type="cluster")
     shown = owner.get(f"/runs/{run.id}").text
-    for said in ("Open all 12 ideas", "and 4 more", "Accepted", "Total", "-20", "Set off"):
+    for said in ("Open all 12 ideas", "and 4 more", "Accepted", "Total", ">20<", "Set off"):
         assert said in shown, said
     listed = owner.get(f"/ideas?made_by_run={run.id}").text
     assert "12 of 12 ideas" in listed

@@ -25,7 +25,8 @@ from tests.people import People, browser_of, make_people
 pytestmark = pytest.mark.both_databases
 
 STARTS = {
-    "automation.run_now", "automation.switch", "automation.end_practice", "automation.retry", "automation.retry_all",
+    "automation.run_now", "automation.switch", "automation.take_existing", "automation.end_practice",
+    "automation.retry", "automation.retry_all",
     "automation.go_on", "automation.do_left_over", "automation.save", "automation.resume_all_now",
     "automation.begin_past", "automation.begin_draft_past", "automation.undo",
 }  # fmt: skip

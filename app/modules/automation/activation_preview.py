@@ -12,6 +12,7 @@ from app.business.automation.services.forecast.addition import addition
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.infrastructure.database import db
 from app.modules.access import current_person
+from app.modules.automation.labels.findings import RuleCheck
 from app.modules.web import Context
 
 
@@ -22,6 +23,11 @@ def context(definition: RuleDefinition, now: datetime, rule: AutomationRule | No
         "adds": addition(db.session(), account, definition, now, rule),
         "ceiling": _proposal(rule) if is_paid(definition.actions) else None,
     }
+
+
+def without_offered(check: RuleCheck, ahead: Context) -> RuleCheck:
+    """The check without the finding that the account has no ceiling, where `ahead`, the `context`, proposes one."""
+    return check.without("no_daily_ceiling") if ahead.get("ceiling") is not None else check
 
 
 def keep_ceiling(now: datetime, rule: AutomationRule | None = None) -> None:

@@ -50,11 +50,11 @@ class Need:
 
 @dataclass(frozen=True)
 class Attention:
-    """All that needs somebody, in the order of the list. silent: the parts of the machinery without a heartbeat ·
+    """All that needs somebody, in the order of the list. not_working: names of parts of the machinery ·
     unaccounted: planned times and events of the last day without a run."""
 
     needs: Sequence[Need]
-    silent: str
+    not_working: tuple[str, ...]
     unaccounted: int
 
     @property
@@ -70,12 +70,14 @@ class Attention:
     @property
     def is_wrong(self) -> bool:
         """Whether anything is not as it should be."""
-        return bool(self.silent) or any(need.tone in ("bad", "warn") for need in self.needs)
+        return bool(self.not_working) or any(need.tone in ("bad", "warn") for need in self.needs)
 
     @property
     def tone(self) -> str:
-        is_bad = self.silent or any(need.tone == "bad" for need in self.needs)
-        return "bad" if is_bad else "warn" if self.is_wrong else "good"
+        is_bad = self.not_working or any(need.tone == "bad" for need in self.needs)
+        if is_bad or self.is_wrong:
+            return "bad" if is_bad else "warn"
+        return "info" if self.needs else "good"
 
 
 def attention(rules: RulesRead, counted: Glance, unaccounted: int, since: datetime) -> Attention:
@@ -98,7 +100,7 @@ def attention(rules: RulesRead, counted: Glance, unaccounted: int, since: dateti
             *_budgets(waiting),
             *(_drafts(to_check) if to_check and current_person().can(Role.OPERATOR) else ()),
         ],
-        current_app.extensions["machinery"].silent(),
+        current_app.extensions["machinery"].not_working(),
         unaccounted,
     )
 

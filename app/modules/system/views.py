@@ -53,13 +53,6 @@ def header() -> str:
     return render_template("layouts/console.html")
 
 
-@allow(Role.VIEWER)
-def trouble() -> str:
-    """A banner for other pages with what does not work; empty while all is well."""
-    health = look(current_app.extensions["settings"], datetime.now(UTC))
-    return render_template("partials/system/trouble.html", health=health)
-
-
 @allow(Role.VIEWER, whole_account=True)
 def health() -> str:
     """Each part of the machinery with what to do, and the account's work in progress."""

@@ -253,7 +253,9 @@ def test_a_queue_server_that_is_down(
     assert place.add_keyword().status == 201
     checks = place.checks()
     assert (checks["database"], checks["queue"]) == ("ok", "not answering")
-    assert "Not working: Queue server<" in place.person.ask("/system/trouble").text
+    eventually(
+        lambda: "Not working: Queue server<" in place.person.ask("/").text, what="said on the dashboard"
+    )
     last_at_least(since, GONE_SECONDS)
     assert place.add_keyword().status == 201
     place.queue.start()

@@ -82,7 +82,7 @@ def _present_is_right(form: NewPasswordForm) -> bool:
 
 def _take(form: NewPasswordForm) -> bool:
     session, person, now = db.session(), current_person(), datetime.now(UTC)
-    user, actor = person.user, person.actor
+    user, actor, is_first = person.user, person.actor, person.user.password_hash is None
     try:
         sign_in.set_password(session, user, form.password.data, now)
     except Invalid as refusal:
@@ -100,5 +100,6 @@ def _take(form: NewPasswordForm) -> bool:
     )
     begin_session(user, now)
     keys = f" {plural(ended, 'API key')} ended too." if ended else ""
-    flash(f"Your password is set. All other browsers are signed out.{keys}", "success")
+    others = "" if is_first else " All other browsers are signed out."
+    flash(f"Your password is set.{others}{keys}", "success")
     return True

@@ -36,6 +36,10 @@ class RuleCheck:
     lines: tuple[CheckLine, ...]
     is_blocked: bool
 
+    def without(self, code: str) -> "RuleCheck":
+        """The same for a page that itself offers what that finding advises."""
+        return replace(self, lines=tuple(line for line in self.lines if line.finding.code != code))
+
 
 def of_rule(rule: AutomationRule, now: datetime) -> RuleCheck:
     """The preflight check of a saved rule as if it were on."""

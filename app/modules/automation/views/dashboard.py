@@ -33,6 +33,7 @@ from app.business.writer.models import Content, ContentStatus
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
 from app.modules.automation.attention import NOTICES, attention
+from app.modules.automation.first_draft import first_draft
 from app.modules.automation.overview_period import PERIODS, Overview, chosen_overview
 from app.modules.automation.rule_form.choices import filter_names
 from app.modules.automation.rules_seen import opens_rule
@@ -114,10 +115,12 @@ def _operated(overview: Overview, now: datetime) -> Context:
     outcomes = _outcomes(overview, now)
     totals = Outcomes(*map(sum, zip(*(found for _, found in outcomes), strict=True)))
     used = credit_use(session, scope, overview.period, overview.zone)
+    steps = _steps(counted, overview)
     return {
         "overview": overview,
         "periods": PERIODS,
-        "steps": _steps(counted, overview),
+        "steps": steps,
+        "draft": first_draft(rules, now) if steps.wants_draft else None,
         "attention": attention(
             rules,
             counted,

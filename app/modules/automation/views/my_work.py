@@ -14,7 +14,7 @@ from sqlalchemy.orm import joinedload
 from app.business.accounts.models import Role, User
 from app.business.accounts.services.notices import unread_notices
 from app.business.automation.run_models import ScheduledTask
-from app.business.automation.services.catalogue.nouns import plural
+from app.business.automation.services.catalogue.nouns import plural, plural_or_no
 from app.business.automation.services.history.run_attention import failed_since, notices_seen
 from app.business.automation.services.history.work import (
     CHECKS,
@@ -48,6 +48,7 @@ SOON = timedelta(days=3)
 LISTS = {"check": "To check", "asked": "Questions", "due": "Tasks due", "failed": "Failed runs"}
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (KEYWORD, CLUSTER, IDEA, TASK, CONTENT)}
 VERBS = {"approve": "Approve", "send_back": "Send back", "assign": "Give away"}
+BRIEFS_APPROVED = "A brief is a plan of an article: it is not published until somebody has written it out."
 SAID = {"approve": "approved", "send_back": "sent back with your note", "assign": "given away"}
 
 
@@ -106,10 +107,12 @@ def decide() -> ResponseReturnValue:
     contents = _held(ids)
     done, left = _carry_out(action, contents, now)
     category = undoable(now)
+    plans = action == "approve" and done and all(content.outline for content in contents)
     db.session.commit()
     stay = f" {left[0]}" if left else ""
     more = f" {len(left):,} were left as they are.{stay}" if len(left) > 1 else stay
-    flash(f"{plural(done, 'content')} {SAID[action]}.{more}", category if done else "warning")
+    said = f"{plural_or_no(done, 'content').capitalize()} {SAID[action]}.{more}"
+    flash(f"{said} {BRIEFS_APPROVED}" if plans else said, category if done else "warning")
     return see_other(_address(row_id(request.form.get("next", ""))))
 
 
@@ -122,7 +125,8 @@ def take_back() -> ResponseReturnValue:
     )
     db.session.commit()
     kept = f" {left:,} stay: their status was changed since, or cannot be given back by hand." if left else ""
-    flash(f"{plural(back, None)} as before.{kept}", "success" if back else "warning")
+    said = f"{plural(back, None)} as before." if back else "Nothing was taken back."
+    flash(f"{said}{kept}", "success" if back else "warning")
     return see_other(own_path(_referring_path()))
 
 

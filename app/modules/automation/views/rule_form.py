@@ -327,6 +327,8 @@ def _context(rule_form: RuleForm, step: str, form: StepForm, draft: RuleDraft | 
         )
         for info in STEPS
     ]
+    preview = rule_form_preview.context(rule_form, step, now) if draft else {}
+    check = findings.of_draft(rule_form, now) if draft and step == "check" else None
     return {
         "rule_form": rule_form,
         "form": form,
@@ -338,7 +340,7 @@ def _context(rule_form: RuleForm, step: str, form: StepForm, draft: RuleDraft | 
         "action": action,
         "addresses": addresses,
         "before": KEYS[number - 1] if number else None,
-        "check": findings.of_draft(rule_form, now) if draft and step == "check" else None,
-        "preview": rule_form_preview.context(rule_form, step, now) if draft else {},
+        "check": activation_preview.without_offered(check, preview) if check else None,
+        "preview": preview,
         "so_far": rule_form_preview.so_far(rule_form, step) if draft and step != "check" else {},
     }

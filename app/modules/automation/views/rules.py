@@ -39,12 +39,13 @@ from app.business.automation.services.rules.versions import read_definition
 from app.business.automation.services.rules.zone import rule_scope, rule_zone
 from app.business.automation.services.trials.practice import practice_report
 from app.business.automation.services.triggering.meanwhile import records_meanwhile
-from app.business.errors import Blocked
+from app.business.errors import Blocked, Conflict
 from app.business.periods import last_days
 from app.business.planner.models import Sector, Site
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.automation import activation_preview
+from app.modules.automation.existing_records import existing_records
 from app.modules.automation.filters import RulesFilter
 from app.modules.automation.labels import findings
 from app.modules.automation.labels.repairs import repair_text, repairs_of
@@ -115,6 +116,7 @@ def show(id: int) -> ResponseReturnValue:
         asks=asks_first(listed.definition),
         words=None if listed.known.errors else _words(listed.known, place, others),
         figures=rule_figures(session, rule.account_id, [rule.id], now)[rule.id],
+        existing=None if runs or listed.known.errors or repairs else existing_records(rule, now),
         runs=run_rows(folded(runs), now, with_rule=False),
         aside=aside,
         names=record_names(session, rule.account_id, ids),
@@ -165,6 +167,7 @@ def _ask(rule: AutomationRule, now: datetime) -> str:
     cost = None
     if matches and matches.count:
         cost = cost_of_start(rule, now, record_ids=meanwhile, cause=Cause.BACKFILL)
+    ahead = activation_preview.context(definition(rule), now, rule)
     return render_template(
         "pages/automation/switch_on.html",
         rule=rule,
@@ -172,9 +175,22 @@ def _ask(rule: AutomationRule, now: datetime) -> str:
         sentence=summary_of(read_definition(rule), place_of(rule)),
         cost=cost,
         came=None if meanwhile is None else len(meanwhile),
-        check=findings.of_rule(rule, now),
-        **activation_preview.context(definition(rule), now, rule),
+        check=activation_preview.without_offered(findings.of_rule(rule, now), ahead),
+        **ahead,
     )
+
+
+@allow(Role.EDITOR)
+@sent_once
+def take_existing(id: int) -> ResponseReturnValue:
+    """Run an event rule that is on over existing records, for at most the credits that the page named."""
+    rule, session, now = owned_or_404(AutomationRule, id), db.session(), datetime.now(UTC)
+    if not rule.is_active:
+        raise Conflict(
+            "This rule is switched off. Switch it on, and say there what to do with existing records."
+        )
+    service.backfill(session, rule, actor(), now, max_credits=shown_total())
+    return _done(rule, "Started. Its runs stand below as they go.")
 
 
 @allow(Role.EDITOR)

@@ -48,6 +48,11 @@ class Card:
     most: int
     flow: list[tuple[str, str]]
 
+    @property
+    def is_first(self) -> bool:
+        """Whether it is the one that a new account begins with."""
+        return self.template.key == templates.FIRST
+
 
 @allow(Role.VIEWER)
 def index() -> str:

@@ -93,6 +93,17 @@ def world(machine: Machine, session: Session, account: Account, sector: Sector) 
     return World(machine, session, account, sector)
 
 
+def first_draft(world: World) -> None:
+    world.use("first-draft")
+    new = [make_keyword(world.session, world.sector, text=f"trail running shoes {n}") for n in range(3)]
+    world.happens(EventType.KEYWORD_ADDED, KEYWORD, new)
+    assert [len(world.all(model)) for model in (Cluster, Idea, Task, Content)] == [1, 1, 1, 1]
+    assert world.all(Task)[0].word_count == 800
+    further = [make_keyword(world.session, world.sector, text=f"espresso machine {n}") for n in range(2)]
+    world.happens(EventType.KEYWORD_ADDED, KEYWORD, further)
+    assert len(world.all(Content)) == 1, "one run a day"
+
+
 def group_every_night(world: World) -> None:
     new = [make_keyword(world.session, world.sector, text=f"trail running shoes {n}") for n in range(3)]
     old = make_keyword(world.session, world.sector, text="trail running shoes", status="ignored")
@@ -317,6 +328,10 @@ def stop_writing(world: World) -> None:
 
 # Template -> what is tried, and what its sentence has to say of that.
 SCENES: dict[str, tuple[Callable[[World], None], tuple[str, ...]]] = {
+    "first-draft": (
+        first_draft,
+        ("When keywords are added", "at most 1 for each cluster", "at most once a day"),
+    ),
     "group-every-night": (group_every_night, ("at 02:00", "where status is “New”")),
     "group-at-once": (group_at_once, ("When keywords are added", "at least 3 in each")),
     "mark-buyers": (mark_buyers, ("“Commercial”", "“Transactional”", "add the label “buying”")),

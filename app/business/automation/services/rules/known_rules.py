@@ -168,10 +168,15 @@ def faults_of_rules(session: Session, account_id: int, rules: Sequence[ListedRul
     return {rule_id: errors for rule_id, errors in found.items() if errors}
 
 
+def rules_on(rules: RulesRead, scope: Scope) -> list[ListedRule]:
+    """The rules that are on, the newest first; of very many only the newest."""
+    return rules.listed(_switched_on(scope))
+
+
 def broken_rules(rules: RulesRead, scope: Scope) -> list[tuple[ListedRule, Errors]]:
     """The rules that are on and need repair, with their errors, the newest first. Of very many only the newest are
     looked at: each of the others has an incident as soon as a run has failed for it."""
-    active = rules.listed(_switched_on(scope))
+    active = rules_on(rules, scope)
     faults = faults_of_rules(rules.session, scope.account_id, active)
     return [(rule, faults[rule.id]) for rule in active if rule.id in faults]
 

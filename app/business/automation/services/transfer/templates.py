@@ -20,6 +20,8 @@ STAGES = {
     "watch": "Keep an eye on it",
 }
 """In the order of the pipeline; the last one monitors all of it."""
+FIRST = "first-draft"
+"""The template that brings a new account from keywords to its first drafts."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,14 @@ def _notify(role: str, message: str) -> JsonObject:
 
 
 TEMPLATES = (
+    Template(
+        FIRST, "keyword", "From new keywords to first drafts",
+        "A good first rule: each import is grouped, and one article drafted for each group, within a small limit.",
+        {"trigger": "keyword_added",
+         "actions": [_do("cluster_keywords", min_cluster_size=2), _do("generate_ideas", ideas_per_cluster=1),
+                     _do("create_tasks", word_count=800), _do("generate_content")],
+         "max_executions_per_day": 1, "credit_limit_per_execution": 50},
+    ),
     Template(
         "group-every-night", "keyword", "Group new keywords every night",
         "What was imported during the day is grouped by meaning when nobody waits for it.",
@@ -207,4 +217,4 @@ TEMPLATES = (
                                          _notify("editor", "Writing is switched off: credits have nearly run out.")]},
     ),
 )  # fmt: skip
-"""Nineteen templates, from the first keyword to the published article."""
+"""Twenty templates, from the first keyword to the published article."""
