@@ -8,13 +8,15 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, MutableMappin
 from dataclasses import dataclass
 from functools import lru_cache, wraps
 from typing import Any, Generic, ParamSpec, TypeVar, cast
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import CompoundSelect, Connection, CursorResult, Select
+from sqlalchemy import CompoundSelect, Connection, Dialect, Result, Select
 from sqlalchemy.engine.interfaces import Compiled
 from sqlalchemy.orm import Session
 from sqlalchemy.util import LRUCache
 
 from app.business.archived_rows import in_use
+from app.business.ready_statements import AnyRow, ReadyStatement, Values, may_be_ready, ready_statement
 
 FORMS = 150
 """That a process keeps."""
@@ -58,11 +60,13 @@ class _CompiledOnce(MutableMapping[Any, Compiled]):
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """A query with the values of whoever was first. places: the names of its values, in their order."""
+    """A query with the values of whoever was first. places: the names of its values, in their order · ready: the
+    statements made of it, by the database; None where none can be made."""
 
     query: Any
     places: Sequence[str]
     options: Mapping[str, Any]
+    ready: MutableMapping[Dialect, ReadyStatement | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +79,27 @@ class KeptQuery(Generic[Query]):
     form: _Form
     values: Mapping[str, Any]
 
-    def execute(self, connection: Connection, given: Mapping[str, Any]) -> CursorResult[Any]:
+    def rows(self, connection: Connection, given: Values) -> Sequence[AnyRow]:
         """Past the session."""
-        form = self.form
-        return connection.execute(form.query, {**self.values, **given}, execution_options=form.options)
+        form, values, dialect = self.form, {**self.values, **given}, connection.dialect
+        ready = form.ready.get(dialect)
+        if ready is not None and may_be_ready(connection):
+            return ready.rows(connection, values)
+        result = connection.execute(form.query, values, execution_options=form.options)
+        if dialect not in form.ready:
+            form.ready[dialect] = ready_statement(form.query, values, result)
+        return result.all()
 
     def entities(
         self: "KeptQuery[Select[Entity]]", session: Session, given: Mapping[str, Any]
     ) -> Sequence[Entity]:
         """Those of the session that it finds."""
+        return cast(Sequence[Entity], self.loaded(session, given).scalars().all())
+
+    def loaded(self, session: Session, given: Values) -> Result[*tuple[Any, ...]]:
+        """What it finds, with entities as those of the session."""
         form = self.form
-        found = session.scalars(form.query, {**self.values, **given}, execution_options=form.options)
-        return cast(Sequence[Entity], found.all())
+        return session.execute(form.query, {**self.values, **given}, execution_options=form.options)
 
 
 def kept_queries(most: int) -> Callable[[Callable[Arguments, Query]], Callable[Arguments, KeptQuery[Query]]]:
@@ -115,6 +128,7 @@ def kept(query: Query) -> KeptQuery[Query]:
     form = _forms.get(key.key)
     if form is None:
         places = [place.key for place in key.bindparams]
-        form = _forms[key.key] = _Form(query, places, {"compiled_cache": _CompiledOnce(), KEEPS_PLAN: True})
+        options = {"compiled_cache": _CompiledOnce(), KEEPS_PLAN: True}
+        form = _forms[key.key] = _Form(query, places, options, WeakKeyDictionary())
     pairs = zip(form.places, key.bindparams, strict=True)
     return KeptQuery(form, {name: place.effective_value for name, place in pairs if not place.required})

@@ -1,13 +1,14 @@
 """Rows of columns, read past the session."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVarTuple
+from collections.abc import Sequence
+from typing import Any, TypeVarTuple, cast
 
 from sqlalchemy import CompoundSelect, Row, Select
 from sqlalchemy.orm import Session
 
 from app.business.archived_rows import in_use
 from app.business.kept_queries import KeptQuery
+from app.business.ready_statements import Values
 
 Columns = TypeVarTuple("Columns")
 AnyColumns = Select[*tuple[Any, ...]]
@@ -15,9 +16,6 @@ AnyColumns = Select[*tuple[Any, ...]]
 AnyUnion = CompoundSelect[*tuple[Any, ...]]
 """The same of several queries."""
 AnyQuery = AnyColumns | KeptQuery[AnyColumns]
-AnyRow = Row[*tuple[Any, ...]]
-Values = Mapping[str, Any]
-"""Of a query's parameters, by name."""
 
 
 def plain_rows(
@@ -35,5 +33,5 @@ def plain_rows(
     """
     connection = session.connection()
     if isinstance(query, KeptQuery):
-        return query.execute(connection, values or {}).all()
+        return cast(Sequence[Row[*Columns]], query.rows(connection, values or {}))
     return connection.execute(in_use(query), values).all()

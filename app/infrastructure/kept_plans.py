@@ -15,6 +15,7 @@ from sqlalchemy import ExceptionContext, event
 from sqlalchemy.engine.default import DefaultExecutionContext
 
 from app.business.kept_queries import KEEPS_PLAN
+from app.business.ready_statements import EXECUTES
 from app.infrastructure.database import db, reading
 
 
@@ -22,6 +23,7 @@ def init_app(app: Any) -> None:
     """Call it after access is guarded: a request's transaction ends while it is still known that it only read."""
     with app.app_context():
         event.listen(db.engine, "do_execute", _execute)
+        db.engine.update_execution_options(**{EXECUTES: execute_kept})
         event.listen(db.engine, "handle_error", _renew_all)
         app.teardown_request(_end_reading)
 
@@ -30,13 +32,18 @@ def _execute(cursor: Cursor, statement: str, values: Any, context: DefaultExecut
     """Whether the statement was executed here: as one that the server keeps."""
     if not context.execution_options.get(KEEPS_PLAN):
         return False
+    execute_kept(cursor, statement, values)
+    return True
+
+
+def execute_kept(cursor: Cursor, statement: Any, values: Any) -> None:
+    """Execute the statement as one that the server keeps."""
     # The driver prepares what it has seen so often, and counts nothing while it is told to prepare nothing.
     cursor.connection.prepare_threshold = 0
     try:
         cursor.execute(statement, values)
     finally:
         cursor.connection.prepare_threshold = None
-    return True
 
 
 def _renew_all(context: ExceptionContext) -> None:

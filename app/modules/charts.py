@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from app.modules.display import day as day_text
@@ -12,6 +12,8 @@ HEIGHT, STEP = 100, 10
 """Of a drawing, and from one bar to the next, in its own units."""
 HIGHEST, LOWEST = 97, 1.5
 """Of the highest bar, and of a part that is not zero: so that it can be seen."""
+MOST_BARS = 1_000
+"""Of which a process keeps what is drawn."""
 Series = Sequence[tuple[str, str, str]]
 """Key, label and tone of each part, from the bottom up."""
 
@@ -23,8 +25,8 @@ class Bar(NamedTuple):
     name: str
     words: str
     left: int
-    parts: Sequence[tuple[float, float, str]]
-    figures: Sequence[str]
+    parts: tuple[tuple[float, float, str], ...]
+    figures: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,12 @@ class StackedBars:
 
 def stacked_bars(days: Sequence[Any], series: Series) -> StackedBars:
     """The bars of these days, which have `on` or a `label`, and a figure for each key: as a mapping or an object."""
-    keys = [key for key, _, _ in series]
+    keys, labels = [key for key, _, _ in series], tuple((label, tone) for _, label, tone in series)
     read = [_reader(day) for day in days]
     figures = [[get(key) for key in keys] for get in read]
     top = max((sum(of_day) for of_day in figures), default=0) or 1
     bars = [
-        _bar(get("label") or day_text(get("on")), of_day, series, place * STEP, HIGHEST / top)
+        _bar(get("label") or day_text(get("on")), tuple(of_day), labels, place * STEP, HIGHEST / top)
         for place, (get, of_day) in enumerate(zip(read, figures, strict=True))
     ]
     return StackedBars(bars, top, len(days) * STEP)
@@ -57,14 +59,18 @@ def _value(day: Any, key: str) -> Any:
     return getattr(day, key, None)
 
 
-def _bar(name: str, figures: Sequence[int], series: Series, left: int, scale: float) -> Bar:
-    said = [number(figure) for figure in figures]
-    words = ", ".join(f"{label.lower()} {figure}" for (_, label, _), figure in zip(series, said, strict=True))
+@lru_cache(maxsize=MOST_BARS)
+def _bar(
+    name: str, figures: tuple[int, ...], labels: tuple[tuple[str, str], ...], left: int, scale: float
+) -> Bar:
+    """Kept, for days that are over do not change any more."""
+    said = tuple(number(figure) for figure in figures)
+    words = ", ".join(f"{label.lower()} {figure}" for (label, _), figure in zip(labels, said, strict=True))
     parts: list[tuple[float, float, str]] = []
     top = float(HEIGHT)
-    for (_, _, tone), figure in zip(series, figures, strict=True):
+    for (_, tone), figure in zip(labels, figures, strict=True):
         if figure:
             height = max(figure * scale, LOWEST)
             top -= height
             parts.append((round(top, 2), round(height, 2), tone))
-    return Bar(name, words, left, parts, said)
+    return Bar(name, words, left, tuple(parts), said)

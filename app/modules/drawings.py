@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from flask import Flask
 from jinja2 import Template, nodes
-from jinja2.compiler import CodeGenerator, Frame
+from jinja2.compiler import CodeGenerator, Frame, optimizeconst
 from jinja2.environment import TemplateModule
 from jinja2.runtime import Context, Macro
 from markupsafe import Markup, escape
@@ -41,6 +41,13 @@ class ConsoleCode(CodeGenerator):
         """Import it."""
         self.writeline(f"from {written.__module__} import {written.__name__}")
         super().visit_Template(node, frame)
+
+    @optimizeconst
+    def visit_Getattr(self, node: nodes.Getattr, frame: Frame) -> None:  # noqa: N802 - Jinja's name
+        """The attribute as Python has it; Jinja's own way, which is a function of Python, only where there is none."""
+        self.write("(_found if (_found := getattr(_of := ")
+        self.visit(node.node, frame)
+        self.write(f", {node.attr!r}, missing)) is not missing else environment.getattr(_of, {node.attr!r}))")
 
     def _output_child_pre(
         self, node: nodes.Expr, frame: Frame, finalize: CodeGenerator._FinalizeInfo

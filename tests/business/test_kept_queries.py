@@ -93,5 +93,5 @@ def test_databases_that_are_asked_in_turn_have_it_compiled_once_each(monkeypatch
     engines = [create_engine("sqlite://") for _ in range(2)]
     for engine in engines * 3:
         with engine.connect() as connection:
-            assert query.execute(connection, {}).scalar() == 1
+            assert query.rows(connection, {})[0][0] == 1
     assert len(compiled) == 2

@@ -11,6 +11,7 @@ from app.business.accounts.models import Account, AccountStatus, User, UserSessi
 from app.business.accounts.services.passwords import HASHER, check_new_password, normal
 from app.business.accounts.services.tokens import fingerprint, new_secret
 from app.business.errors import NotFound
+from app.business.kept_queries import KeptQuery, kept_queries
 
 IDLE = timedelta(hours=12)
 LONGEST = timedelta(days=30)
@@ -73,12 +74,12 @@ def begin(
 
 def find(session: Session, token: str, now: datetime) -> SignedIn | None:
     """The session of this token; None after 12 idle hours, 30 days, or when its person may not sign in."""
-    return _found(session, _LIVING, token, {"seen_after": now - IDLE, "begun_after": now - LONGEST})
+    return _found(session, _living(), token, {"seen_after": now - IDLE, "begun_after": now - LONGEST})
 
 
 def find_waiting(session: Session, token: str, now: datetime) -> SignedIn | None:
     """The same of a session that waits for the code of a second factor; None ten minutes after the password."""
-    return _found(session, _WAITING, token, {"begun_after": now - CODE_WITHIN})
+    return _found(session, _waiting(), token, {"begun_after": now - CODE_WITHIN})
 
 
 _OF_TOKEN = (
@@ -92,15 +93,26 @@ _OF_TOKEN = (
         Account.status != AccountStatus.CLOSED,
     )
 )
-"""Ready, because it is asked by every page."""
-_LIVING = _OF_TOKEN.where(~UserSession.is_waiting, UserSession.seen_at > bindparam("seen_after"))
-_WAITING = _OF_TOKEN.where(UserSession.is_waiting)
+
+
+@kept_queries(1)
+def _living() -> Select[UserSession, User, Account]:
+    """Kept, because every page asks it."""
+    return _OF_TOKEN.where(~UserSession.is_waiting, UserSession.seen_at > bindparam("seen_after"))
+
+
+@kept_queries(1)
+def _waiting() -> Select[UserSession, User, Account]:
+    return _OF_TOKEN.where(UserSession.is_waiting)
 
 
 def _found(
-    session: Session, query: Select[UserSession, User, Account], token: str, bounds: dict[str, datetime]
+    session: Session,
+    query: KeptQuery[Select[UserSession, User, Account]],
+    token: str,
+    bounds: dict[str, datetime],
 ) -> SignedIn | None:
-    row = session.execute(query, {"token_hash": fingerprint(token), **bounds}).one_or_none()
+    row = query.loaded(session, {"token_hash": fingerprint(token), **bounds}).one_or_none()
     return SignedIn(*row) if row else None
 
 

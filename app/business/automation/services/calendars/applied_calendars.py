@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
@@ -15,16 +15,23 @@ from app.business.automation.calendar_models import SiteCalendar
 from app.business.automation.services.calendars.closed_times import ALWAYS_OPEN, ClosedRule
 from app.business.automation.services.calendars.opening_times import OpeningTimes
 from app.business.automation.services.calendars.working_calendar import stored_calendar
-from app.business.plain_rows import plain_rows
+from app.business.kept_queries import kept_queries
+from app.business.plain_rows import AnyColumns, plain_rows
 from app.business.planner.models import Site
+from app.business.sql_functions import is_among
 
 OF_ACCOUNT = "the account's calendar"
 OF_NO_SITE = 0
 Place = tuple[int, int]
 """Account and site, `OF_NO_SITE` for rules over all of them."""
-_CALENDARS = select(SiteCalendar.account_id, SiteCalendar.site_id, SiteCalendar.definition).where(
-    SiteCalendar.account_id.in_(bindparam("accounts", expanding=True)), SiteCalendar.definition.is_not(None)
-)
+
+
+@kept_queries(1)
+def _calendars() -> AnyColumns:
+    of = SiteCalendar
+    return select(of.account_id, of.site_id, of.definition).where(
+        is_among(of.account_id, "accounts"), of.definition.is_not(None)
+    )
 
 
 class PlacedRule(Protocol):
@@ -70,7 +77,7 @@ def openings_of(session: Session, account_ids: Iterable[int]) -> dict[Place, Ope
     found = {
         (account_id, site_id or OF_NO_SITE): stored_calendar(definition)
         for account_id, site_id, definition in plain_rows(
-            session, _CALENDARS, {"accounts": list(account_ids)}
+            session, _calendars(), {"accounts": list(account_ids)}
         )
         if definition is not None
     }

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, literal_column, select, union_all
+from sqlalchemy import ColumnElement, Select, bindparam, func, literal_column, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Notice
@@ -22,7 +22,8 @@ from app.business.base import Text
 from app.business.kept_queries import kept_queries
 from app.business.outlets.incident_models import Incident
 from app.business.outlets.services.incidents import to_report
-from app.business.plain_rows import AnyColumns, AnyRow, AnyUnion, plain_rows
+from app.business.plain_rows import AnyColumns, AnyUnion, plain_rows
+from app.business.ready_statements import AnyRow
 from app.business.words_as_text import words_as_text
 
 KEPT = 64
@@ -100,8 +101,12 @@ def _parts(chosen: Scope, scope: Scope, notices: Sequence[str]) -> Iterator[AnyC
     yield waiting.with_only_columns(_word("waiting"), *waiting.selected_columns, NOTHING, NOTHING, NOTHING)
     yield _count("events", select(open_events()))
     yield _count("incidents", select(func.count()).select_from(Incident).where(to_report(scope)))
-    mine = Notice.account_id == bindparam("account_id")
-    yield _count("notices", select(func.count()).select_from(Notice).where(mine, Notice.key.in_(notices)))
+    asked_for = or_(*(Notice.key == key for key in notices))
+    mine = (Notice.account_id == bindparam("account_id"), asked_for)
+    yield _count(
+        "notices",
+        select(func.count()).select_from(Notice).where(*mine),
+    )
     of_day = (DailyReport.account_id == bindparam("account_id"), DailyReport.on == bindparam("today"))
     yield _count("report", select(func.count()).select_from(DailyReport).where(*of_day))
 

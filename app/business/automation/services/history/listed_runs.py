@@ -14,7 +14,8 @@ from app.business.automation.run_documents import ExhaustedBudget, RunResult
 from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.rules.sentence import summary_of
-from app.business.plain_rows import AnyQuery, Values, plain_rows
+from app.business.plain_rows import AnyQuery, plain_rows
+from app.business.ready_statements import Values
 
 SENTENCES = 2000
 """Definitions of which a process remembers the sentence."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, not_, or_, select, true
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Notice
@@ -16,6 +16,7 @@ from app.business.base import UtcDateTime
 from app.business.kept_queries import kept_queries
 from app.business.outlets.incident_models import Incident, IncidentFailure, IncidentStatus
 from app.business.plain_rows import AnyColumns, plain_rows
+from app.business.sql_functions import is_among
 from app.business.words_as_text import words_as_text
 
 MOST_WAITING = 500
@@ -47,7 +48,7 @@ def _failed(scope: Scope, limit: int, without_incidents: bool) -> AnyColumns:
         ScheduledTask.undo_id.is_(None),
         or_(
             func.coalesce(ScheduledTask.reason, "") != Reason.RULE_INVALID,
-            ScheduledTask.automation_rule_id.not_in(bindparam("broken", expanding=True)),
+            not_(is_among(ScheduledTask.automation_rule_id, "broken")),
         ),
     )
     if without_incidents:

@@ -27,7 +27,8 @@ from app.business.automation.services.history.run_filters import RunFilters, mat
 from app.business.base import Id, UtcDateTime
 from app.business.kept_queries import KeptQuery, kept_queries
 from app.business.paging import LastRow, Page, count_of, encode, first_part, keyset_page, page_of, row_of
-from app.business.plain_rows import Values, plain_rows
+from app.business.plain_rows import plain_rows
+from app.business.ready_statements import Values
 from app.business.settled_ids import all_committed
 
 SEARCHED, SEARCHED_ON = 5_000, 50_000

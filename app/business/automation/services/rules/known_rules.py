@@ -25,7 +25,8 @@ from app.business.automation.services.rules.sentence import sound_summary
 from app.business.automation.services.rules.versions import RENAMED
 from app.business.base import Json
 from app.business.kept_queries import kept_queries
-from app.business.plain_rows import AnyColumns, AnyQuery, Values, plain_rows
+from app.business.plain_rows import AnyColumns, AnyQuery, plain_rows
+from app.business.ready_statements import Values
 from app.business.sql_functions import is_among
 
 LOOKED_AT = 100

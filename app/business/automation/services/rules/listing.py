@@ -18,7 +18,8 @@ from app.business.errors import NotFound
 from app.business.folding import fold
 from app.business.kept_queries import kept_queries
 from app.business.paging import Order, Page, count_of, keyset_page, page_of, sorted_page
-from app.business.plain_rows import AnyColumns, Columns, Values
+from app.business.plain_rows import AnyColumns, Columns
+from app.business.ready_statements import Values
 from app.business.sql_functions import position
 
 KEPT = 32
