@@ -122,6 +122,8 @@ def test_a_column_of_another_type_fails_one_page(app: Flask, session: Session, p
     finally:
         db.session.remove()
         change(ZONES.format("jsonb"))
+        # Whose plans are those of the other type: the next test would have this page.
+        db.engine.dispose()
 
 
 def test_what_a_request_that_reads_has_changed_is_undone(

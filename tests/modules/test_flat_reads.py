@@ -1,4 +1,4 @@
-"""What the dashboard reads does not grow with what an account has: neither statements nor rows."""
+"""What the dashboard and the calendar read does not grow with what an account has: neither statements nor rows."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ from tests.people import browser_of, make_people
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, scope="session")
 
-PAGES = ["/", "/?days=1", "/?days=90"]
+PAGES = ["/", "/?days=1", "/?days=90", "/calendar"]
 LIMITED: tuple[tuple[Any, str, Any], ...] = (
     (known_rules, "LOOKED_AT", known_rules._switched_on),
     (choices, "MOST_NAMED", choices._names),

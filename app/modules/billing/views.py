@@ -13,7 +13,7 @@ from app.business.base import Id
 from app.business.billing.models import CreditEntry
 from app.business.billing.services import ledger
 from app.business.billing.services.credit_service import CreditService
-from app.business.billing.services.plans import plan_of
+from app.business.billing.services.plans import terms_of
 from app.business.outlets.services import ai_spending
 from app.business.periods import this_month
 from app.business.plain_rows import plain_rows
@@ -47,7 +47,7 @@ def credits() -> str:
             **_listed(page.rows, page.next_cursor),
         )
     newest = ledger.newest(session, account.id, LATEST)
-    plan, outlook = plan_of(session, account), outlook_page.outlook_of(now)
+    plan, outlook = terms_of(session, account), outlook_page.outlook_of(now)
     return render_template(
         "pages/billing/credits.html",
         balance=CreditService().balance_of(session, account.id),

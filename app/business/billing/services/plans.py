@@ -1,12 +1,16 @@
 """The plans of every installation."""
 
-from sqlalchemy import select
+from typing import NamedTuple
+
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.base import RowValues
+from app.business.base import Id, RowValues
 from app.business.billing.models import Plan
 from app.business.errors import Invalid
+from app.business.kept_queries import kept_queries
+from app.business.plain_rows import plain_rows
 from app.business.upsert import insert_missing
 
 PLANS: tuple[RowValues, ...] = (
@@ -50,6 +54,30 @@ def plan_with(session: Session, code: str) -> Plan:
         codes = ", ".join(session.scalars(select(Plan.code).order_by(Plan.monthly_credits)))
         raise Invalid({"plan": [f"There is no plan “{code}”. Choose one of: {codes}."]})
     return plan
+
+
+class PlanTerms(NamedTuple):
+    """What a plan is called, and its credits of a month, as pages show them."""
+
+    name: str
+    monthly_credits: int
+    rollover: str
+    rollover_cap: int | None
+
+
+def terms_of(session: Session, account: Account) -> PlanTerms | None:
+    """Those of the account's plan; None without one."""
+    if not account.plan_id:
+        return None
+    return next(
+        (PlanTerms(*row) for row in plain_rows(session, _terms(), {"plan_id": account.plan_id})), None
+    )
+
+
+@kept_queries(1)
+def _terms() -> Select[str, int, str, int | None]:
+    columns = (Plan.name, Plan.monthly_credits, Plan.rollover, Plan.rollover_cap)
+    return select(*columns).where(Plan.id == bindparam("plan_id", type_=Id))
 
 
 def plan_of(session: Session, account: Account) -> Plan | None:

@@ -14,7 +14,7 @@ from app.business.accounts.services.scope import Scope
 from app.business.automation.services.calendars.applied_calendars import OF_ACCOUNT, OF_NO_SITE, openings_of
 from app.business.automation.services.calendars.working_calendar import WorkingCalendar
 from app.business.automation.services.forecast.outlook import look_ahead
-from app.business.automation.services.forecast.planned_days import PlannedDay, planned_days
+from app.business.automation.services.forecast.planned_days import PlannedDay, planned_days, rules_in
 from app.business.automation.services.forecast.planned_times import PlannedTime, RunPrice, run_prices
 from app.business.automation.services.rules.known_rules import RulesRead
 from app.business.planner.models import Site, SiteStatus
@@ -22,7 +22,7 @@ from app.business.time_zones import start_of_day
 
 MOST_TIMES = 20_000
 """Planned times of one calendar; a rule every five minutes has 25,920 in 90 days."""
-TINY = timedelta(microseconds=1)
+TINY, ONE = timedelta(microseconds=1), timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,16 @@ class ClosedSites:
 @dataclass(frozen=True)
 class CalendarDay:
     """A day with its planned times. clocks_change: whether it is longer or shorter than others · closed: what closes
-    all that is seen, in words, where it is closed · closed_sites: those that only their own calendars close.
-
-    Of most days only the sums are asked: each is worked out when it is.
+    all that is seen, in words, where it is closed · closed_sites: those that only their own calendars close · starting:
+    how many times run · credits: of all of them.
     """
 
     on: date
     planned: PlannedDay
     prices: Mapping[int, RunPrice]
     clocks_change: bool
+    starting: int
+    credits: int
     closed: str = ""
     closed_sites: Sequence[ClosedSites] = ()
 
@@ -72,25 +73,12 @@ class CalendarDay:
             for time in planned.times
         ]
 
-    @cached_property
-    def credits(self) -> int:
-        prices = self.prices
-        if not prices:
-            return 0
-        runs = self.planned.runs_of_rules.items()
-        return sum(prices[rule_id].credits * number for rule_id, number in runs if rule_id in prices)
-
-    @cached_property
-    def starting(self) -> int:
-        """How many of them run."""
-        return self.planned.runs_of_rules.total()
-
     @property
     def closed_count(self) -> int:
         """The number of sites that only their own calendars close."""
         return sum(len(one.names) for one in self.closed_sites)
 
-    @cached_property
+    @property
     def collisions(self) -> int:
         """Minutes in which many rules start together."""
         return self.planned.collisions
@@ -124,15 +112,16 @@ def calendar(
     since = max(now, starts[0] - TINY)
     rules = RulesRead(session, account.id)
     shown, incomplete = planned_days(rules, scope, since, starts, MOST_TIMES)
-    rule_ids = {rule_id for day in shown for rule_id in day.runs_of_rules}
-    prices = run_prices(rules, account, rule_ids, now)
+    prices = run_prices(rules, account, rules_in(shown), now)
     closings = _closings(session, account, scope)
     days = [
         CalendarDay(
             on,
             planned,
             prices,
-            planned.end - planned.begin != timedelta(days=1),
+            planned.end - planned.begin != ONE,
+            planned.starting,
+            _credits(planned, prices) if prices else 0,
             closings.of_all_on(on),
             closings.of_sites_on(on),
         )
@@ -140,6 +129,11 @@ def calendar(
     ]
     credits_end_on = look_ahead(session, account, now).forecast().runs_out if sees_account else None
     return Calendar(days, None if incomplete is None else dates[incomplete], credits_end_on)
+
+
+def _credits(planned: PlannedDay, prices: Mapping[int, RunPrice]) -> int:
+    runs = planned.runs_of_rules.items()
+    return sum(prices[rule_id].credits * number for rule_id, number in runs if rule_id in prices)
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, bindparam, or_, select
+from sqlalchemy import ColumnElement, Select, String, bindparam, cast, literal_column, or_, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, AccountStatus
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.catalogue.actions.registry import is_paid
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE, is_paid
 from app.business.automation.services.forecast import spend_history as history
 from app.business.automation.services.forecast.pace import Stream
 from app.business.automation.services.forecast.projection import SPAN, Cap, Forecast, Funds, make_forecast
@@ -19,11 +19,13 @@ from app.business.automation.services.forecast.streams import NEW, PaidRule, Str
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.known_rules import LISTED, ListedRule, listed_rules
 from app.business.base import Id, Text
-from app.business.billing.models import Plan, SpendCounter
+from app.business.billing.models import SpendCounter
+from app.business.billing.services.plans import terms_of
 from app.business.kept_queries import kept_queries
 from app.business.periods import last_days
 from app.business.plain_rows import AnyColumns, plain_rows
 from app.business.planner.models import Site
+from app.business.sql_functions import position
 
 PAST_DAYS = 28
 MOST_RULES = 200
@@ -132,15 +134,24 @@ def _live() -> AnyColumns:
             AutomationRule.account_id == bindparam("account_id"),
             AutomationRule.archived_at.is_(None),
             AutomationRule.mode == "live",
+            _names_paid_action(),
         )
         .order_by(AutomationRule.is_active.desc(), AutomationRule.id)
     )
 
 
+def _names_paid_action() -> ColumnElement[bool]:
+    """Clause: the rule may cost credits. It has others as well, which only name an action, and none that cost some are
+    missing: of an account with many free rules these are not read."""
+    said = cast(AutomationRule.actions, String)
+    paid = (entry.key for entry in CATALOGUE.values() if entry.is_paid)
+    return or_(*(position(said, literal_column(f"'\"{key}\"'")) > 0 for key in paid))
+
+
 def _funds(
     session: Session, account: Account, rules: Sequence[ListedRule], coming: Days, today: date
 ) -> Funds:
-    plan = session.get(Plan, account.plan_id) if account.plan_id else None
+    plan = terms_of(session, account)
     grant = plan.monthly_credits if plan and account.status == AccountStatus.ACTIVE else 0
     sites = plain_rows(session, _site_budgets(), {"account_id": account.id})
     used = _used(session, account.id, today)

@@ -53,6 +53,11 @@ class DueLines:
         return runs
 
     @cached_property
+    def starting(self) -> int:
+        """How many times run."""
+        return self.runs_of_rules.total()
+
+    @cached_property
     def minutes_of_rules(self) -> Mapping[int, int]:
         """The minutes of the day at which runs start, by rule."""
         found: dict[int, int] = defaultdict(int)
@@ -94,6 +99,11 @@ class PlannedDay:
         if not self.single:
             return self.due.runs_of_rules
         return self.due.runs_of_rules + Counter(time.rule_id for time in self.single if time.runs)
+
+    @property
+    def starting(self) -> int:
+        """How many times run."""
+        return self.due.starting + sum(time.runs for time in self.single)
 
     @property
     def collisions(self) -> int:
@@ -146,6 +156,15 @@ def planned_days(
         days.append(day)
         left -= day.count
     return days, incomplete
+
+
+def rules_in(days: Sequence[PlannedDay]) -> set[int]:
+    """The rules of which times run."""
+    alike = {id(day.due): day.due for day in days}
+    return {
+        *chain.from_iterable(due.runs_of_rules for due in alike.values()),
+        *(time.rule_id for day in days for time in day.single if time.runs),
+    }
 
 
 @dataclass
