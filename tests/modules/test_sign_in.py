@@ -50,6 +50,14 @@ def test_the_right_password_opens_the_console(client: FlaskClient, people: Peopl
     assert people.owner.email in client.get("/profile").text
 
 
+def test_an_installation_without_an_account_says_how_to_make_one(
+    client: FlaskClient, session: Session
+) -> None:
+    assert "flask --app wsgi create-account" in client.get("/sign-in").text
+    make_people(session)
+    assert "create-account" not in client.get("/sign-in").text
+
+
 def test_the_address_asked_for_comes_next(client: FlaskClient, people: People) -> None:
     form = {"email": people.owner.email, "password": PASSWORD, "csrf_token": _token(client)}
     answer = client.post("/sign-in?next=/credits", data=form)

@@ -5,6 +5,7 @@ from io import BytesIO
 from zipfile import ZipFile
 
 import pytest
+from bs4 import BeautifulSoup
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -42,6 +43,12 @@ def made(session: Session, sector: Sector, **values: object) -> Content:
     content = make_content(session, sector, **values)
     session.commit()
     return content
+
+
+def primary_of(page: str) -> str:
+    """The words of the one button that stands out beside the heading."""
+    (button,) = BeautifulSoup(page, "html.parser").select(".page-actions .is-primary")
+    return button.text.strip()
 
 
 def test_a_task_is_written_edited_and_marked_ready(
@@ -189,6 +196,10 @@ def test_a_brief_is_not_offered_for_approval_but_for_writing_it_out(
     assert ("never published" in page, "It is written out" in page, APPROVING in page) == (
         True, True, False,
     )  # fmt: skip
+    assert primary_of(page) == "Write it"
+    written = {"title": content.title, "html": "<p>All of it.</p>"}
+    assert browser.post(f"{address}/edit", data=written).status_code == 303
+    assert primary_of(browser.get(address).text) == "It is written out"
     browser.post(f"{address}/decide", data={"status": "approved"})
     page = browser.get(address).text
     assert "Approved as a brief." in page

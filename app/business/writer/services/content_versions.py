@@ -83,6 +83,14 @@ def versions_page(
     return Page(rows, page.next_cursor, page.count)
 
 
+def was_edited(session: Session, content: Content) -> bool:
+    """Whether its text has had another version than the one that it was made with."""
+    kept = select(ContentVersion.id).where(
+        ContentVersion.account_id == content.account_id, ContentVersion.content_id == content.id
+    )
+    return len(session.scalars(kept.limit(2)).all()) > 1
+
+
 def version_of(session: Session, content: Content, number: int) -> SavedVersion:
     """The version with this number. Raises NotFound."""
     found = session.execute(_versions(content).where(ContentVersion.number == number)).first()

@@ -6,6 +6,7 @@ from flask import Response, flash, render_template, request, url_for
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
 from flask_limiter.util import get_remote_address
+from sqlalchemy import exists, select
 
 from app.business.accounts.models import User
 from app.business.accounts.services import sign_in, welcome
@@ -60,7 +61,9 @@ def show() -> ResponseReturnValue:
             forget_tries("account-")
             return enter(user, datetime.now(UTC), form.kept.data)
         form.password.errors = [NO_MATCH]
-    return render_template("pages/accounts/sign_in.html", form=form), 422 if form.errors else 200
+    anybody = bool(db.session.scalar(select(exists(User.id))))
+    page = render_template("pages/accounts/sign_in.html", form=form, anybody=anybody)
+    return page, 422 if form.errors else 200
 
 
 @allow.anyone

@@ -19,7 +19,7 @@ from app.business.writer.services.article_files import FILE_KINDS, FileKind, as_
 from app.business.writer.services.article_html import clean_html, mark_quotes
 from app.business.writer.services.article_scores import check_again
 from app.business.writer.services.content_shares import MadeShare, shares_of
-from app.business.writer.services.content_versions import version_of
+from app.business.writer.services.content_versions import version_of, was_edited
 from app.business.writer.services.publications import changed_since
 from app.business.writer.services.record_lists import CONTENTS
 from app.business.writer.services.writing_facts import writing_facts
@@ -110,6 +110,7 @@ def content_page(
         file_kinds=FILE_KINDS.values(),
         check_names={name: label for name, (label, _check) in CHECKS.items()},
         shares=_shares(content),
+        edited=content.outline and was_edited(db.session(), content),
         entered=entered or {},
         faults=faults or {},
     )
