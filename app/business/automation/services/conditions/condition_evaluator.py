@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from datetime import date
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from app.business.automation.services.catalogue.field_types import RELATED, FieldValue
 from app.business.automation.services.conditions.facts import Facts
 from app.business.automation.services.conditions.nodes import (
     AGE,
-    COMPARISONS,
     ORDER,
     Count,
     Group,
@@ -78,15 +78,19 @@ def _group(node: Group) -> Check:
     if node.kind == "not":
         (check,) = checks
         return lambda facts: not check(facts)
-    if len(checks) == 2:
-        return _pair(node.kind == "all", *checks)
+    few = _FEW.get((node.kind, len(checks)))
+    if few is not None:
+        return few(*checks)
     return _all(checks) if node.kind == "all" else _any(checks)
 
 
-def _pair(both: bool, first: Check, second: Check) -> Check:
-    if both:
-        return lambda facts: first(facts) and second(facts)
-    return lambda facts: first(facts) or second(facts)
+_FEW: dict[tuple[str, int], Callable[..., Check]] = {
+    ("all", 2): lambda first, second: lambda facts: first(facts) and second(facts),
+    ("any", 2): lambda first, second: lambda facts: first(facts) or second(facts),
+    ("all", 3): lambda first, second, third: lambda facts: first(facts) and second(facts) and third(facts),
+    ("any", 3): lambda first, second, third: lambda facts: first(facts) or second(facts) or third(facts),
+}
+"""Groups without a loop, which takes as long as a leaf."""
 
 
 def _all(checks: tuple[Check, ...]) -> Check:
@@ -141,8 +145,8 @@ def _quick(leaf: Leaf, relation: Relation) -> Check | None:
     field, operand = leaf.field, leaf.operand
     if isinstance(operand, str):
         return _about_text(leaf, operand, relation)
-    if type(operand) in _NUMBERS and leaf.operator in ORDER:
-        return _order(leaf)
+    if isinstance(operand, int | float) and type(operand) in _NUMBERS and leaf.operator in ORDER:
+        return _ORDERED[leaf.operator](field, operand)
     if (
         leaf.operator is O.IN
         and isinstance(operand, tuple)
@@ -165,9 +169,14 @@ def _about_text(leaf: Leaf, operand: str, relation: Relation) -> Check | None:
     return checks.get(leaf.operator)
 
 
-def _order(leaf: Leaf) -> Check:
-    field, operand, numbers, compare = leaf.field, leaf.operand, _NUMBERS, COMPARISONS[leaf.operator]
-    return lambda facts: type(value := facts.get(field)) in numbers and compare(value, operand)
+_ORDERED: dict[O, Callable[[str, float], Callable[[Any], bool]]] = {
+    O.GT: lambda field, bound: lambda facts: type(value := facts.get(field)) in _NUMBERS and value > bound,
+    O.GTE: lambda field, bound: lambda facts: type(value := facts.get(field)) in _NUMBERS and value >= bound,
+    O.LT: lambda field, bound: lambda facts: type(value := facts.get(field)) in _NUMBERS and value < bound,
+    O.LTE: lambda field, bound: lambda facts: type(value := facts.get(field)) in _NUMBERS and value <= bound,
+}
+"""Spelled out: calling a function that compares takes a third of a leaf's time. Any: the facts, whose values have an
+order only if they are numbers."""
 
 
 def _count(node: Count) -> Check:
