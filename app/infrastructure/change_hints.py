@@ -51,6 +51,8 @@ SHOWN_NOWHERE = frozenset(
         "form_request",
         "credit_day",
         "credit_day_state",
+        "record_change",
+        "record_sum",
         "run_change",
         "run_day",
         "run_day_state",

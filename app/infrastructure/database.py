@@ -23,6 +23,7 @@ import app.business.accounts.upload_models
 import app.business.automation.calendar_models
 import app.business.automation.models
 import app.business.automation.operation_models
+import app.business.automation.record_total_models
 import app.business.automation.report_models
 import app.business.automation.rhythm_models
 import app.business.automation.run_models

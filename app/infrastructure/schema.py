@@ -1,4 +1,5 @@
-"""What the database itself does, beyond keys and checks: refuse changes to append-only history, count ended runs.
+"""What the database itself does, beyond keys and checks: refuse changes to append-only history, count ended runs and
+records.
 
 One list for both databases. SQLite drops triggers silently when a migration rebuilds a table, so every
 migration ends by calling `protect_history`, and the audit checks that they exist.
@@ -6,7 +7,7 @@ migration ends by calling `protect_history`, and the audit checks that they exis
 
 from sqlalchemy import Connection, inspect, text
 
-from app.infrastructure import run_triggers
+from app.infrastructure import record_triggers, run_triggers
 
 APPEND_ONLY = ("credit_entry", "audit_entry", "rule_version")
 
@@ -17,7 +18,7 @@ def trigger_names(table: str) -> tuple[str, str]:
 
 
 def protect_history(connection: Connection) -> None:
-    """(Re)create the triggers of every append-only table, and those of runs."""
+    """(Re)create the triggers of every append-only table, those of runs and those of records."""
     if connection.dialect.name == "postgresql":
         connection.execute(text(_REFUSE))
     for table in APPEND_ONLY:
@@ -27,6 +28,8 @@ def protect_history(connection: Connection) -> None:
     # Older revisions have no table for what these note.
     if inspect(connection).has_table(run_triggers.TABLE):
         run_triggers.create_run_triggers(connection)
+    if inspect(connection).has_table(record_triggers.TABLE):
+        record_triggers.create_record_triggers(connection)
 
 
 def is_protected(connection: Connection) -> bool:
@@ -35,7 +38,8 @@ def is_protected(connection: Connection) -> bool:
         "SELECT tgname FROM pg_trigger" if connection.dialect.name == "postgresql" else _TRIGGERS_OF_SQLITE
     )
     wanted = {name for table in APPEND_ONLY for name in trigger_names(table)}
-    return wanted.union(run_triggers.NAMES) <= set(connection.scalars(text(present)))
+    counting = (*run_triggers.NAMES, *(name for name, _ in record_triggers.NAMES))
+    return wanted.union(counting) <= set(connection.scalars(text(present)))
 
 
 def unprotect_history(connection: Connection) -> None:

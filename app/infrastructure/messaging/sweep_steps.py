@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.services import second_factor, uploads
 from app.business.automation.services import attention
 from app.business.automation.services.forecast import chain_spending, credit_watch
-from app.business.automation.services.history import credit_days, run_days
+from app.business.automation.services.history import credit_days, record_sums, run_days
 from app.business.automation.services.operations import keyword_import, lifecycle
 from app.business.automation.services.reports import daily
 from app.business.automation.services.runs import outages, recovery, waiting
@@ -222,6 +222,10 @@ def _keep_run_days(_now: datetime) -> None:
     run_days.keep_sums(transaction)
 
 
+def _keep_record_sums(_now: datetime) -> None:
+    record_sums.keep_sums(transaction)
+
+
 def _keep_statistics(now: datetime) -> None:
     """Once an hour, by the first worker that gets the lock."""
     if _first_this_hour(STATISTICS_KEY, now):
@@ -260,6 +264,7 @@ MONITORING_STEPS: tuple[Step, ...] = (
     _watch_chains,
     _keep_credit_days,
     _keep_run_days,
+    _keep_record_sums,
     _audit,
     _watch_credits,
     _write_daily_reports,

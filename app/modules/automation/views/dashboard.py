@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 
 from app.business.accounts.models import Role
+from app.business.automation.record_total_models import PUBLISHED
 from app.business.automation.services.auditing.accounting import times_without_run
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.forecast.planned_times import (
@@ -23,8 +24,9 @@ from app.business.automation.services.history.credit_use import CreditUse, Key, 
 from app.business.automation.services.history.dashboard import Outcomes
 from app.business.automation.services.history.first_steps import FirstSteps, first_steps
 from app.business.automation.services.history.glance import Glance, Since, glance
-from app.business.automation.services.history.pipeline import PUBLISHED, TO_CHECK, pipeline
+from app.business.automation.services.history.pipeline import pipeline
 from app.business.automation.services.history.time_saved import hours_saved
+from app.business.automation.services.history.work import TO_CHECK
 from app.business.automation.services.reports.morning_line import report_of_today, sentences
 from app.business.automation.services.rules.known_rules import RulesRead
 from app.business.periods import Period, day_of, last_days, this_month

@@ -17,7 +17,12 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account, AccountStatus, Role
 from app.business.accounts.services.notices import add_notice, mark_settled
 from app.business.automation.run_models import ScheduledTask
-from app.business.automation.services.auditing import record_queries, rule_queries, total_queries
+from app.business.automation.services.auditing import (
+    record_queries,
+    record_sum_queries,
+    rule_queries,
+    total_queries,
+)
 from app.business.automation.services.auditing.queries import QUERIES
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.base import Base, Id, UtcDateTime
@@ -57,6 +62,11 @@ ABOUT_RULES = (
         "run_days",
         "The daily sums of ended runs are the numbers of their runs.",
         total_queries.wrong_run_days,
+    ),
+    (
+        "record_sums",
+        "The sums of records are the numbers of their records.",
+        record_sum_queries.wrong_record_sums,
     ),
 )
 LOOSE = {
@@ -192,7 +202,9 @@ def _checks() -> Sequence[_Check]:
         ),
         *(_Check(*about_rules) for about_rules in ABOUT_RULES),
         _Check(
-            "append_only", "The database refuses changes to the ledger, and notes runs that end.", _triggers
+            "append_only",
+            "The database refuses changes to the ledger, and notes runs that end and records that are made.",
+            _triggers,
         ),
         *_about_references(),
     ]
@@ -238,6 +250,11 @@ def _triggers(session: Session, _now: datetime) -> Iterator[Row]:
         "scheduled_task_counted",
         "scheduled_task_recounted",
         "scheduled_task_uncounted",
+        *(
+            f"record_{kind}_{event}"
+            for kind in record_sum_queries.KINDS
+            for event in ("insert", "update", "delete")
+        ),
     }
     postgresql = session.get_bind().dialect.name == "postgresql"
     query = (

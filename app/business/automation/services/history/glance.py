@@ -16,7 +16,7 @@ from app.business.accounts.services.scope import Scope
 from app.business.automation.report_models import DailyReport
 from app.business.automation.services.auditing.accounting import GRACE, open_events
 from app.business.automation.services.history.dashboard import RuleCounts, rule_counts
-from app.business.automation.services.history.pipeline import Pipeline, pipeline_of, stage_counts
+from app.business.automation.services.history.pipeline import Pipeline, moments, pipeline_of, stage_counts
 from app.business.automation.services.history.run_attention import waiting_runs
 from app.business.base import Text
 from app.business.kept_queries import kept_queries
@@ -64,8 +64,8 @@ def glance(
     now: datetime,
 ) -> Glance:
     """In one query. chosen: the part of the person's `scope` that the dashboard is about · notices: their keys."""
-    moments = {"month": since.month, "period": since.period, "until": now - GRACE, "today": today}
-    wanted = moments | {"account_id": scope.account_id}
+    wanted = {"until": now - GRACE, "today": today, "account_id": scope.account_id}
+    wanted |= moments(since.month, since.period)
     rows = plain_rows(session, _counts(chosen, scope, notices), wanted)
     found: dict[str, list[AnyRow]] = defaultdict(list)
     for row in rows:
@@ -92,9 +92,8 @@ def _counts(chosen: Scope, scope: Scope, notices: tuple[str, ...]) -> AnyUnion:
 
 def _parts(chosen: Scope, scope: Scope, notices: Sequence[str]) -> Iterator[AnyColumns]:
     """Rows of: part, key, and four numbers."""
-    for stage in stage_counts(chosen):
-        key, *numbers = stage.selected_columns
-        yield stage.with_only_columns(_word("stage"), key, *numbers)
+    stages = stage_counts(chosen)
+    yield stages.with_only_columns(_word("stage"), *stages.selected_columns, NOTHING)
     rules = rule_counts(scope)
     yield rules.with_only_columns(_word("rules"), _word(""), *rules.selected_columns)
     waiting = waiting_runs(scope)

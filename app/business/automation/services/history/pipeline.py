@@ -1,27 +1,51 @@
-"""The pipeline from keyword to published article: what is in each stage, and what came to it lately."""
+"""The pipeline from keyword to published article: what is in each stage, and what came to it lately.
 
-from collections.abc import Iterator, Mapping, Sequence
+Read from the sums of records and the changes that those do not contain yet, however many records there are.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, bindparam, func, literal_column, select, union_all
-from sqlalchemy.orm import Session
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Integer,
+    Select,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    select,
+    union_all,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.business.accounts.services.scope import Scope
-from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.record_total_models import (
+    ARTICLES_TO_CHECK,
+    PUBLISHED,
+    RecordChange,
+    RecordSpan,
+    RecordSum,
+)
+from app.business.automation.services.history.record_sums import next_day, quarter_of
 from app.business.base import UtcDateTime
 from app.business.kept_queries import kept_queries
-from app.business.plain_rows import AnyColumns, AnyUnion, plain_rows
-from app.business.planner.models import IdeaStatus, Record
+from app.business.plain_rows import AnyColumns, plain_rows
 from app.business.words_as_text import words_as_text
-from app.business.writer.models import Content, ContentStatus
 
-PUBLISHED = "published"
-STAGES = ("keyword", "cluster", "idea", "task", "content")
-TO_CHECK = (ContentStatus.DRAFT, ContentStatus.REVIEW)
-MONTH, PERIOD = (bindparam(name, type_=UtcDateTime()) for name in ("month", "period"))
+STAGES = ("keyword", "cluster", "idea", "task", "content", PUBLISHED)
+MONTH, MONTH_DAY, PERIOD, PERIOD_DAY, FIRST_DAY = (
+    bindparam(name, type_=UtcDateTime())
+    for name in ("month", "month_day", "period", "period_day", "first_day")
+)
+"""Of month and period: the quarter of an hour in which it begins, and the first whole day of UTC in it; the earlier of
+both days."""
+Number = ColumnElement[int] | InstrumentedAttribute[int]
 KEPT = 64
 """Scopes for which a process keeps the query."""
+NOTHING, NONE = literal_column("0", Integer), (0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -50,41 +74,64 @@ class Pipeline:
 
 
 def pipeline(session: Session, scope: Scope, month: datetime, period: datetime) -> Pipeline:
-    """In one query, from the starts of the month and of the period. Rejected ideas and archived records are no part."""
-    rows = plain_rows(session, _stages(scope), {"month": month, "period": period})
-    return pipeline_of({key: counts for key, *counts in rows})
+    """In one query, from the starts of the month and of the period: of the quarters of an hour in which they are.
+    Rejected ideas and archived records are no part."""
+    rows = plain_rows(session, _kept_counts(scope), moments(month, period))
+    return pipeline_of({kind: numbers for kind, *numbers in rows})
 
 
 def pipeline_of(found: Mapping[str, Sequence[int]]) -> Pipeline:
     """From the numbers of `stage_counts`."""
-    stages = [Stage(key, *map(int, found[key][:3])) for key in (*STAGES, PUBLISHED)]
-    return Pipeline(stages, int(found["content"][3]))
+    stages = {key: Stage(key, *map(int, found.get(key, NONE)[:3])) for key in (*STAGES, ARTICLES_TO_CHECK)}
+    return Pipeline([stages[key] for key in STAGES], stages[ARTICLES_TO_CHECK].count)
+
+
+def moments(month: datetime, period: datetime) -> Mapping[str, datetime]:
+    """The parameters of `stage_counts`."""
+    days = {"month_day": next_day(month), "period_day": next_day(period)}
+    return {"month": quarter_of(month), "period": quarter_of(period), "first_day": min(days.values()), **days}
 
 
 @kept_queries(KEPT)
-def _stages(scope: Scope) -> AnyUnion:
-    return words_as_text(union_all(*stage_counts(scope)))
+def _kept_counts(scope: Scope) -> AnyColumns:
+    return words_as_text(stage_counts(scope))
 
 
-def stage_counts(scope: Scope) -> Iterator[AnyColumns]:
-    """A query for each stage. Their parameters are the starts of month and period."""
-    for key in STAGES:
-        to_check = (
-            func.count().filter(Content.status.in_(TO_CHECK)) if key == "content" else literal_column("0")
-        )
-        yield _counted(key, MODELS[key], scope).add_columns(to_check)
-    out_since = (func.count().filter(Content.status_since >= start) for start in (MONTH, PERIOD))
-    yield select(literal_column(f"'{PUBLISHED}'"), func.count(), *out_since, literal_column("0")).where(
-        scope.sees(Content), Content.status == ContentStatus.PUBLISHED, Content.archived_at.is_(None)
+def stage_counts(scope: Scope) -> AnyColumns:
+    """Of each kind its number, those of the month, and those that rules made in the period; kinds of which there are
+    none are left out."""
+    of = _numbers(scope).subquery().c
+    sums = (func.sum(of[name]) for name in ("count", "came", "by_rules"))
+    return select(of.kind, *sums).group_by(of.kind)
+
+
+def _numbers(scope: Scope) -> CompoundSelect[str, int, int, int]:
+    kept, change, quarters = RecordSum, RecordChange, RecordSum.span == RecordSpan.QUARTER
+    in_month, in_period = (
+        case((kept.since >= start, number), else_=NOTHING)
+        for start, number in ((MONTH_DAY, kept.records), (PERIOD_DAY, kept.by_rules))
+    )
+    came, by_rules = (
+        case((change.made_at >= start, number), else_=NOTHING)
+        for start, number in ((MONTH, change.records), (PERIOD, change.by_rules))
+    )
+    return union_all(
+        _part(scope, kept, kept.records, NOTHING, NOTHING).where(kept.span == RecordSpan.ALL),
+        _part(scope, kept, NOTHING, in_month, in_period).where(
+            kept.span == RecordSpan.DAY, kept.since >= FIRST_DAY
+        ),
+        _part(scope, kept, NOTHING, kept.records, NOTHING).where(
+            quarters, kept.since >= MONTH, kept.since < MONTH_DAY
+        ),
+        _part(scope, kept, NOTHING, NOTHING, kept.by_rules).where(
+            quarters, kept.since >= PERIOD, kept.since < PERIOD_DAY
+        ),
+        _part(scope, change, change.records, came, by_rules),
     )
 
 
-def _counted(key: str, model: type[Record], scope: Scope) -> AnyColumns:
-    by_rules = and_(model.created_at >= PERIOD, model.made_by_run_id.is_not(None))
-    query: AnyColumns = select(
-        literal_column(f"'{key}'"),
-        func.count(),
-        func.count().filter(model.created_at >= MONTH),
-        func.count().filter(by_rules),
-    ).where(scope.sees(model), model.archived_at.is_(None))
-    return query.where(model.status != IdeaStatus.REJECTED) if key == "idea" else query
+def _part(
+    scope: Scope, source: type[RecordSum] | type[RecordChange], count: Number, came: Number, by_rules: Number
+) -> Select[str, int, int, int]:
+    numbers = (count.label("count"), came.label("came"), by_rules.label("by_rules"))
+    return select(source.kind.label("kind"), *numbers).where(scope.sees(source))
