@@ -25,6 +25,7 @@ from app.business.automation.services.auditing import (
 )
 from app.business.automation.services.auditing.queries import QUERIES
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
+from app.business.automation.total_models import KEYS
 from app.business.base import Base, Id, UtcDateTime
 from app.business.billing.services.replenishment import accounts_without_grant
 from app.business.updates import table_of
@@ -37,7 +38,10 @@ GRACE = timedelta(seconds=120)
 LEASE_GRACE = timedelta(seconds=90)
 NOTICE_KEY = "audit"
 
-ABOUT_RULES = (
+Row = tuple[int | None, str]
+"""Account of the row (None: the whole installation), and its description."""
+
+ABOUT_RULES: Sequence[tuple[str, str, Callable[..., Iterable[Row]]]] = (
     ("occurrences", "Every due time of an active rule has its row.", rule_queries.missing_times),
     ("never_due", "Every planned run stands for a due time of its rule.", rule_queries.times_never_due),
     ("daily_limit", "A rule runs no more often a day than its limit.", rule_queries.days_over_their_limit),
@@ -58,10 +62,13 @@ ABOUT_RULES = (
         "The daily sums of credits are the sums of their entries.",
         total_queries.wrong_credit_days,
     ),
-    (
-        "run_days",
-        "The daily sums of ended runs are the numbers of their runs.",
-        total_queries.wrong_run_days,
+    *(
+        (
+            "run_days",
+            "The daily sums of ended runs are the numbers of their runs.",
+            partial(total_queries.wrong_run_days, kinds=[kind]),
+        )
+        for kind in KEYS
     ),
     (
         "record_sums",
@@ -87,8 +94,8 @@ LOOSE = {
 }
 """References to rows of the same account that no foreign key enforces."""
 
-Row = tuple[int | None, str]
-"""Account of the row (None: the whole installation), and its description."""
+FEW = ("automation_rule", "site", "sector")
+"""Tables of which an account has few rows, which any number of others may refer to."""
 
 
 @dataclass(frozen=True)
@@ -267,22 +274,27 @@ def _triggers(session: Session, _now: datetime) -> Iterator[Row]:
 
 
 def _about_references() -> Iterator[_Check]:
-    """Child rows whose account differs from their parent's, for each reference: of a part of the parents at a time.
+    """Child rows whose account differs from their parent's, for each reference: of a part of the parents at a time, or
+    of the children where many have the same parent.
 
-    Both ids have their bounds, for PostgreSQL does not see that those of the one follow from those of the other.
+    Both ids have their bounds, for PostgreSQL does not see that those of the one follow from those of the other. Where
+    children are walked, SQLite cannot begin with the parents, as it would if there were no children yet.
     """
     first, last = (bindparam(name, type_=Id) for name in ("from_id", "to_id"))
     for table, child, parent in _references():
-        of = parent.alias()
+        of, id = parent.alias(), table.c[child]
+        by_child = parent.name in FEW and not id.nullable
+        account_id = func.coalesce(of.c.account_id, table.c.account_id) if by_child else of.c.account_id
         query = (
             select(table.c.account_id, table.c.id)
-            .join(of, of.c.id == table.c[child])
-            .where(of.c.id.between(first, last), table.c[child].between(first, last))
-            .where(of.c.account_id != table.c.account_id)
-            .limit(SHOWN)
+            .join(of, of.c.id == id, isouter=by_child)
+            .where(*(one.between(first, last) for one in ([table.c.id] if by_child else [of.c.id, id])))
+            .where(account_id != table.c.account_id)
+            # Told to find a few, PostgreSQL would look up the parent of each child.
+            .limit(None if by_child else SHOWN)
         )
         sentence = f"{table.name}.{child} stays within one account."
-        yield _Check("tenants", sentence, partial(_of_others, query), parent)
+        yield _Check("tenants", sentence, partial(_of_others, query), table if by_child else parent)
 
 
 def _references() -> Iterator[tuple[Table, str, Table]]:

@@ -23,9 +23,14 @@ QUERIES: dict[str, tuple[str, str]] = {
     "run_credits": (
         "A run's credits are the sum of its credit entries.",
         "SELECT t.account_id, t.id, t.credits_used FROM scheduled_task t WHERE t.id BETWEEN :from_id AND :to_id "
-        "AND t.status IN ('completed', 'failed', 'skipped') "
+        "AND t.credits_used <> 0 AND t.status IN ('completed', 'failed', 'skipped') "
         "AND t.credits_used <> COALESCE((SELECT -SUM(e.amount) FROM credit_entry e "
-        "WHERE e.account_id = t.account_id AND e.run_id = t.id), 0)",
+        "WHERE e.account_id = t.account_id AND e.run_id = t.id), 0) "
+        # Most runs use none: those that have entries are found by them, for each account by its index.
+        "UNION ALL SELECT t.account_id, t.id, 0 FROM account a JOIN credit_entry e ON e.account_id = a.id "
+        "AND e.run_id BETWEEN :from_id AND :to_id JOIN scheduled_task t ON t.id = e.run_id "
+        "AND t.account_id = e.account_id WHERE t.credits_used = 0 AND t.status IN ('completed', 'failed', 'skipped') "
+        "GROUP BY t.account_id, t.id HAVING SUM(e.amount) <> 0",
     ),
     "holds_closed": (
         "A run that has ended holds no credits.",
@@ -125,10 +130,10 @@ QUERIES: dict[str, tuple[str, str]] = {
     ),
     "attempts": (
         "A run's attempts are numbered from 1 without a gap.",
-        "SELECT t.account_id, t.id FROM scheduled_task t LEFT JOIN (SELECT run_id, COUNT(*) AS count, "
-        "MAX(number) AS highest FROM run_attempt WHERE run_id BETWEEN :from_id AND :to_id GROUP BY run_id) a "
-        "ON a.run_id = t.id WHERE t.id BETWEEN :from_id AND :to_id "
-        "AND (t.attempt <> COALESCE(a.count, 0) OR t.attempt <> COALESCE(a.highest, 0))",
+        "SELECT t.account_id, t.id FROM scheduled_task t LEFT JOIN run_attempt a ON a.run_id = t.id "
+        "AND a.run_id BETWEEN :from_id AND :to_id WHERE t.id BETWEEN :from_id AND :to_id "
+        "GROUP BY t.account_id, t.id, t.attempt "
+        "HAVING t.attempt <> COUNT(a.run_id) OR t.attempt <> COALESCE(MAX(a.number), 0)",
     ),
     "paid_units": (
         "Every paid unit has exactly its charge.",

@@ -1,6 +1,6 @@
 """Daily sums that differ from the rows they were made of."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -50,13 +50,13 @@ def _differences(account_id: int, zone: str, period: Period) -> Select[Any]:
     return select(*key, more).where(both.on.is_not(None)).group_by(*key).having(more != 0).order_by(*key)
 
 
-def wrong_run_days(session: Session, now: datetime) -> Iterator[Row]:
+def wrong_run_days(session: Session, now: datetime, kinds: Collection[RunSum] = KEYS) -> Iterator[Row]:
     """Account and day of each sum that, with the changes still to be added, is not the number of its runs."""
     states = session.execute(
         select(RunDayState.account_id, RunDayState.zone).order_by(RunDayState.account_id)
     )
     for account_id, zone in states.all():
-        for kind in KEYS:
+        for kind in kinds:
             wrong = _more_runs(kind, account_id, zone, last_days(DAYS, zone, now))
             for on, *key, more in session.execute(wrong):
                 yield account_id, f"{on} {' '.join(map(str, key))}: {int(more):+d}"
