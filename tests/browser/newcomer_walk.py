@@ -21,7 +21,7 @@ def add_site(page: Page) -> None:
     """From the form of a new site."""
     page.get_by_label("Name").fill("Outdoor shop")
     page.locator("main form button[type=submit]").last.click()
-    expect(page.get_by_role("link", name="Outdoor shop")).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Outdoor shop")
 
 
 def import_keywords(page: Page, folder: Path) -> None:

@@ -101,6 +101,17 @@ def test_it_reports_first_what_it_keeps_and_costs(operator: FlaskClient, failed:
     assert "Rule: Write by day; Reason: Took too long" in one
 
 
+def test_it_says_what_is_more_than_was_agreed_to_at_first_and_only_then(
+    operator: FlaskClient, session: Session, failed: list[ScheduledTask]
+) -> None:
+    assert "agreed" not in operator.get(ASK).text
+    failed[0].max_credits = 2
+    session.commit()
+    text = " ".join(operator.get(ASK).text.split())
+    assert "2 runs, at most 12 credits, 4 of them more than was agreed to at first." in text
+    assert "More than agreed at first" in text
+
+
 def test_it_says_what_is_left_out_and_why(
     operator: FlaskClient, session: Session, people: People, failed: list[ScheduledTask]
 ) -> None:

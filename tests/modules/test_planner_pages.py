@@ -71,8 +71,10 @@ def test_an_owner_adds_a_site_and_others_may_not(app: Flask, session: Session, p
         "language": "en",
         "status": "active",
     }
-    assert owner.post("/sites/new", data=fields).status_code == 303
+    added = owner.post("/sites/new", data=fields)
     site = session.scalars(select(Site)).one()
+    assert (added.status_code, added.location) == (303, f"/sites/{site.id}")
+    assert 'class="button is-primary" href="/keywords/import"' in owner.get(added.location).text
     assert (site.name, site.account_id) == ("Tea", people.account.id)
     assert owner.post(f"/sites/{site.id}/edit", data=fields | {"status": "paused"}).status_code == 303
     editor = browser_of(app, session, people.editor)

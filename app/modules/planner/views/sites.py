@@ -97,14 +97,16 @@ def index() -> str:
 @allow(Role.OWNER, whole_account=True)
 def add() -> ResponseReturnValue:
     form, person = SiteForm(timezone=current_person().account.timezone), current_person()
-    if form.validate_on_submit() and form.taken(
-        lambda: site_service.create_site(
-            db.session(), person.account.id, form.values(), actor=person.actor, now=datetime.now(UTC)
-        )
-    ):
+    made: list[Site] = []
+
+    def create() -> None:
+        session, account_id, now = db.session(), person.account.id, datetime.now(UTC)
+        made.append(site_service.create_site(session, account_id, form.values(), actor=person.actor, now=now))
+
+    if form.validate_on_submit() and form.taken(create):
         db.session.commit()
         flash(f"The site “{form.name.data}” is here. Import its keywords next.", "success")
-        return see_other(url_for("planner.sites"))
+        return see_other(url_for("planner.site", id=made[0].id))
     return form_page(SITE, form, url_for("planner.new_site"))
 
 
