@@ -31,11 +31,11 @@ UNREADABLE = [
     "notify",
 ]
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
-    ({}, ".type", "unknown type 'None'."),
-    ({"params": {}}, ".type", "unknown type 'None'."),
-    ({"type": "gone"}, ".type", "unknown type 'gone'."),
-    ({"type": 5}, ".type", "unknown type '5'."),
-    (NOTIFY | {"else": 1}, "", "unknown key 'else'."),
+    ({}, ".type", "there is no action “None”."),
+    ({"params": {}}, ".type", "there is no action “None”."),
+    ({"type": "gone"}, ".type", "there is no action “gone”."),
+    ({"type": 5}, ".type", "there is no action “5”."),
+    (NOTIFY | {"else": 1}, "", "There is no “else” here: leave it out."),
     (NOTIFY | {"on_error": "x"}, ".on_error", "on_error is stop or continue."),
     (NOTIFY | {"params": []}, ".params", "params is an object."),
 ]

@@ -146,7 +146,7 @@ def test_an_unknown_action_is_refused_and_never_a_success(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     make_keyword(session, sector)
-    with pytest.raises(Invalid, match="unknown type 'publish_everything'"):
+    with pytest.raises(Invalid, match="there is no action “publish_everything”"):
         machine.make_rule(account, actions=[LABEL, {"type": "publish_everything"}])
 
 

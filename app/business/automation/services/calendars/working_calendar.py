@@ -15,6 +15,7 @@ from app.business.automation.services.calendars.public_holidays import (
 from app.business.automation.services.rule_parts import JsonObject, Stored
 from app.business.errors import Invalid
 from app.business.plain_characters import fault_of_line
+from app.business.schema_sentences import sentence_of
 
 MOST_PAUSES = 200
 NAME_LIMIT = 100
@@ -176,10 +177,8 @@ def _errors(error: ValidationError) -> dict[str, list[str]]:
 
 
 def _sentence(fault: ErrorDetails) -> str:
-    if fault["type"] == "extra_forbidden":
-        return f"Unknown key '{fault['loc'][-1]}'."
     if fault["type"] == "string_pattern_mismatch":
         return "Write a time of day such as 09:00 or 24:00."
     if fault["type"].startswith("date"):
         return "Write a date such as 2026-12-25."
-    return f"{fault['msg'].removeprefix('Value error, ').removesuffix('.')}."
+    return sentence_of(fault)

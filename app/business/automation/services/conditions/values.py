@@ -144,7 +144,7 @@ def _age(field: Field, value: Json) -> timedelta:
 
 def _values(field: Field, value: Json, ignore_case: bool) -> tuple[FieldValue, ...]:
     if not isinstance(value, list) or not value:
-        raise WrongValueError(f"'in' needs a list of at least one value; {shown(value)} is none.")
+        raise WrongValueError(f"It needs a list of at least one value; {shown(value)} is none.")
     if len(value) > MOST_VALUES:
         raise WrongValueError(f"A list holds at most {MOST_VALUES} values; this one has {len(value):,}.")
     return tuple(None if item is None else _scalar(field, item, ignore_case) for item in value)
@@ -152,11 +152,11 @@ def _values(field: Field, value: Json, ignore_case: bool) -> tuple[FieldValue, .
 
 def _range(field: Field, value: Json) -> tuple[FieldValue, FieldValue]:
     if not isinstance(value, list) or len(value) != 2:
-        raise WrongValueError("'between' needs a list of two values, the lower one first.")
+        raise WrongValueError("It needs a list of two values, the lower one first.")
     low, high = (_scalar(field, item, False) for item in value)
     if COMPARISONS[O.GT](low, high):
         raise WrongValueError(
-            f"'between' needs the lower value first; {shown(value[0])} is more than {shown(value[1])}."
+            f"The lower value comes first: {shown(value[0])} is more than {shown(value[1])}."
         )
     return low, high
 

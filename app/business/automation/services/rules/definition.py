@@ -44,6 +44,7 @@ from app.business.automation.services.rules.options import Value, idle_options
 from app.business.automation.services.rules.texts import character_errors, text_errors
 from app.business.automation.services.schedules.calendar import Schedule, parse_schedule
 from app.business.errors import Invalid
+from app.business.schema_sentences import unknown_name
 
 NO_SCHEDULE = "Only rules that run on a schedule have one. Leave it empty."
 
@@ -217,9 +218,9 @@ def _checked_actions(given: list[JsonObject]) -> list[Action]:
 def _not_in_catalogue(data: JsonObject) -> dict[str, list[str]]:
     """Errors that prevent choosing the action's model, by path within the action."""
     if unknown := data.keys() - Action.model_fields.keys():
-        return {"": [f"unknown key '{min(unknown)}'."]}
+        return {"": [unknown_name(min(unknown))]}
     if str(data.get("type")) not in CATALOGUE:
-        return {".type": [f"unknown type '{data.get('type')}'."]}
+        return {".type": [f"there is no action “{data.get('type')}”."]}
     return {}
 
 
@@ -230,7 +231,7 @@ def _check_conditions(rule: RuleDefinition) -> None:
         raise Invalid(
             {
                 "conditions": [
-                    "'of': 'site' counts what is on one site, but this rule has no site. "
+                    "A condition counts what is on one site, but this rule has no site. "
                     "Choose a site, let it run once for each site, or count the whole account."
                 ]
             }

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from app.business.automation.services.rule_parts import part_errors
+from app.business.schema_sentences import sentence_of
 
 STARTING = ("trigger", "record_type", "trigger_options")
 """Fields that together define what starts the rule, in the order of their checks."""
@@ -23,7 +24,7 @@ def field_errors(error: ValidationError) -> dict[str, list[str]]:
         return _parts(faults)
     for item in plain:
         path = _path(item["loc"])
-        errors.setdefault(path, []).append(_said(item))
+        errors.setdefault(path, []).append(sentence_of(item))
     return errors
 
 
@@ -42,16 +43,6 @@ def action_errors(error: ValidationError) -> dict[str, list[str]]:
     if ("params",) in faults:
         return {".params": ["params is an object."]}
     return {f".{path}": texts for path, texts in field_errors(error).items()}
-
-
-def _said(fault: ErrorDetails) -> str:
-    """Its sentence, which ends with a period as ours do."""
-    match fault["type"]:
-        case "extra_forbidden":
-            return f"Unknown key '{fault['loc'][-1]}'."
-        case "missing":
-            return "This is missing."
-    return f"{fault['msg'].removeprefix('Value error, ').removesuffix('.')}."
 
 
 def _path(location: tuple[int | str, ...]) -> str:

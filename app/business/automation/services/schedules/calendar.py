@@ -30,6 +30,7 @@ from app.business.automation.services.schedules.wall_clock import (
     wall_times,
 )
 from app.business.errors import Invalid
+from app.business.schema_sentences import unknown_name
 from app.business.time_zones import check_time_zone
 
 DAYLIGHT_SAVING_LIMIT = timedelta(hours=3)
@@ -129,7 +130,7 @@ def _errors(error: ValidationError, given: list[str]) -> dict[str, list[str]]:
     """Unknown keys first, then errors in the order of the input."""
     faults = {str(fault["loc"][0]) if fault["loc"] else "": fault for fault in error.errors()}
     unknown = [key for key in given if key not in Schedule.model_fields]
-    errors = {f"schedule.{key}": [f"Unknown key '{key}'."] for key in unknown}
+    errors = {f"schedule.{key}": [unknown_name(key)] for key in unknown}
     for key in [*given, ""]:
         errors |= part_errors(faults[key]) or {} if key in faults else {}
     return errors
