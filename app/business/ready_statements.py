@@ -58,7 +58,7 @@ class ReadyStatement:
             else:
                 execute(cursor, self.text, given)
             found = cursor.fetchall()
-        except Exception as error:
+        except BaseException as error:
             connection._handle_dbapi_exception(error, self.text, given, cursor, None)
         cursor.close()
         return IteratorResult(self.columns, iter(found)).all()

@@ -123,7 +123,7 @@ def _next_first(day: date) -> date:
 
 def _paid_rules(session: Session, account_id: int) -> list[ListedRule]:
     rules = listed_rules(session, _live(), {"account_id": account_id})
-    return [rule for rule in rules if is_paid(rule.definition.actions) and not rule.known.errors][:MOST_RULES]
+    return [rule for rule in rules if rule.known.is_paid and not rule.known.errors][:MOST_RULES]
 
 
 @kept_queries(1)

@@ -21,7 +21,6 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.calendars.applied_calendars import ClosedRules, RulePlace, closed_rules
 from app.business.automation.services.calendars.closed_times import ClosedRule
-from app.business.automation.services.catalogue.actions.registry import is_paid
 from app.business.automation.services.forecast.spend_history import used_by_rule
 from app.business.automation.services.rules.cost import most_per_run
 from app.business.automation.services.rules.known_rules import LISTED, ListedRule, RulesRead
@@ -142,7 +141,7 @@ def run_prices(
     paid = [
         rule
         for rule in rules.of(rule_ids)
-        if is_paid(rule.definition.actions) and rule.definition.mode == "live" and not rule.known.errors
+        if rule.known.is_paid and rule.definition.mode == "live" and not rule.known.errors
     ]
     if not paid:
         return {}

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import Cause
-from app.business.automation.services.history.credit_days import used_by
+from app.business.automation.services.history.credit_days import used_by, used_each_day
 from app.business.automation.services.rule_parts import Stored
 from app.business.base import Id, UtcDateTime
 from app.business.kept_queries import kept_queries
@@ -108,7 +108,7 @@ def spending(session: Session, account_id: int, dates: Sequence[date], zone: str
 
 @kept_queries(KEPT)
 def _by_source(account_id: int, zone: str, dates: tuple[date, ...]) -> AnyUnion:
-    return words_as_text(used_by(("rule_id", "site_id", "cause", "on"), account_id, zone, dates))
+    return words_as_text(used_each_day(account_id, zone, dates))
 
 
 def used_by_rule(session: Session, account_id: int, period: Period, zone: str) -> dict[int, tuple[int, int]]:

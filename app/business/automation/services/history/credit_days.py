@@ -115,6 +115,16 @@ def used_by(
     )
 
 
+def used_each_day(account_id: int, zone: str, days: Sequence[date]) -> AnyUnion:
+    """The same by rule_id, site_id, cause and on. Daily sums come as they are: hardly two of them have all these."""
+    summed, rest = (part.subquery().c for part in _parts(account_id, zone, days))
+    after = (rest.rule_id, rest.site_id, rest.cause, rest.on)
+    return union_all(
+        select(summed.rule_id, summed.site_id, summed.cause, summed.on, summed.used, summed.runs),
+        select(*after, func.sum(rest.used), func.sum(rest.runs)).group_by(*after),
+    )
+
+
 def _parts(account_id: int, zone: str, days: Sequence[date]) -> Sequence[AnyColumns]:
     """The daily sums, and the entries after their mark."""
     of = CreditDay

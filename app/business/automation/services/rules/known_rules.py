@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
+from app.business.automation.services.catalogue.actions.registry import is_paid
 from app.business.automation.services.rule_parts import Stored
 from app.business.automation.services.rules.definition import RuleDefinition, definition_from
 from app.business.automation.services.rules.references import (
@@ -47,6 +48,11 @@ class KnownRule:
     def definition(self) -> RuleDefinition:
         """Parts that are not valid any more are kept as stored."""
         return definition_from(self.stored)
+
+    @cached_property
+    def is_paid(self) -> bool:
+        """Whether any of its actions can cost credits."""
+        return is_paid(self.definition.actions)
 
     @cached_property
     def errors(self) -> Errors:
