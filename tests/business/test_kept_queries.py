@@ -51,8 +51,8 @@ def test_each_finds_what_it_would_find_by_itself(session: Session) -> None:
                 assert found == list(map(tuple, alone))
                 some = some or bool(found)
     assert some
-    # Of all sites of an account, and of some.
-    assert len(forms) == 2
+    # Of all sites of an account, of one, and of some.
+    assert len(forms) == 3
 
 
 def test_entities_come_with_what_is_loaded_with_them(session: Session) -> None:

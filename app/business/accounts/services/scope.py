@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, false, select
+from sqlalchemy import ColumnElement, Select, and_, false, select, true
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import User
@@ -36,7 +36,14 @@ class Scope:
         if self.sites is None:
             return mine
         site = model.site_column()
-        return and_(mine, false() if site is None else site.in_(sorted(self.sites)))
+        return and_(mine, false() if site is None else self.is_seen(site))
+
+    def is_seen(self, site: ColumnElement[int]) -> ColumnElement[bool]:
+        """Clause: the site is one of those that are seen. Of a single one it is its number, by which a query is kept
+        ready, as one with a list is not."""
+        if self.sites is None:
+            return true()
+        return site == next(iter(self.sites)) if len(self.sites) == 1 else site.in_(sorted(self.sites))
 
     def within(self, site_ids: Sequence[int] | None) -> "Scope":
         """The same limited to these sites as well; None: no further limit."""

@@ -1,9 +1,10 @@
 """Whether every planned time and every event has a row that records its result."""
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from sqlalchemy import (
@@ -11,8 +12,10 @@ from sqlalchemy import (
     CompoundSelect,
     Row,
     Select,
+    String,
     and_,
     bindparam,
+    cast,
     func,
     or_,
     select,
@@ -36,6 +39,8 @@ from app.business.likelihood import usually
 from app.business.plain_rows import plain_rows
 from app.business.words_as_text import words_as_text
 
+KEPT = 1_000
+"""Definitions of which a process remembers the times."""
 WITHIN = timedelta(hours=24)
 GRACE = timedelta(seconds=120)
 """Planned times and batches newer than this may still be in progress."""
@@ -44,18 +49,24 @@ SINCE, UNTIL = (bindparam(name, type_=UtcDateTime()) for name in ("since", "unti
 
 
 class PlannedSpan(NamedTuple):
-    """A schedule in force: of which rule, from when to when, on which sites, by which definition."""
+    """A schedule in force: of which rule, from when to when, on which sites, by which definition, as it is stored."""
 
     rule_id: int
     from_at: datetime
     to_at: datetime | None
     zones: dict[str, str]
-    definition: JsonObject
+    definition: str
 
     @property
     def times(self) -> StoredTimes:
-        split_by, schedule = self.definition.get("split_by"), self.definition.get("schedule")
-        return StoredTimes(str(split_by), schedule if isinstance(schedule, dict) else {})
+        return _times_in(self.definition)
+
+
+@lru_cache(maxsize=KEPT)
+def _times_in(definition: str) -> StoredTimes:
+    said: JsonObject = json.loads(definition)
+    split_by, schedule = said.get("split_by"), said.get("schedule")
+    return StoredTimes(str(split_by), schedule if isinstance(schedule, dict) else {})
 
 
 Stretch = tuple[datetime, datetime]
@@ -85,7 +96,7 @@ def times_without_run(session: Session, account_id: int, now: datetime) -> int:
 
 
 @kept_queries(1)
-def _spans() -> Select[int, datetime, datetime | None, dict[str, str], JsonObject]:
+def _spans() -> Select[int, datetime, datetime | None, dict[str, str], str]:
     """Which schedule was in force at which time, and on which sites. Kept, as are those below: many pages ask them."""
     version = and_(
         RuleVersion.rule_id == RuleActivation.rule_id, RuleVersion.version == RuleActivation.version
@@ -96,7 +107,7 @@ def _spans() -> Select[int, datetime, datetime | None, dict[str, str], JsonObjec
             RuleActivation.from_at,
             RuleActivation.to_at,
             RuleActivation.zones,
-            RuleVersion.definition,
+            cast(RuleVersion.definition, String),
         )
         .join(RuleVersion, version)
         .where(

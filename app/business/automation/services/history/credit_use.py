@@ -51,8 +51,9 @@ def _use(scope: Scope, zone: str, dates: tuple[date, ...]) -> AnyUnion:
     names = ("rule_id", "site_id", "action")
     if scope.sites is None:
         return words_as_text(used_by(names, scope.account_id, zone, dates))
-    sites = sorted(scope.sites)
-    return words_as_text(used_by(names, scope.account_id, zone, dates, lambda of: [of.site_id.in_(sites)]))
+    return words_as_text(
+        used_by(names, scope.account_id, zone, dates, lambda of: [scope.is_seen(of.site_id)])
+    )
 
 
 def _highest_first(used: Counter[Key]) -> dict[Key, int]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import lru_cache
 
-from sqlalchemy import String, bindparam, cast, select, tuple_
+from sqlalchemy import Select, String, bindparam, cast, literal_column, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import RuleVersion
@@ -14,9 +14,14 @@ from app.business.automation.run_documents import ExhaustedBudget, RunResult
 from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.rules.sentence import summary_of
+from app.business.base import Id
+from app.business.kept_queries import kept_queries
 from app.business.plain_rows import AnyQuery, plain_rows
 from app.business.ready_statements import Values
+from app.business.sql_functions import is_among
 
+MOST_VERSIONS = 2**20
+"""Of a rule."""
 SENTENCES = 2000
 """Definitions of which a process remembers the sentence."""
 
@@ -73,15 +78,25 @@ def listed_runs(session: Session, query: AnyQuery, values: Values) -> list[Liste
 def sentences_of(session: Session, account_id: int, runs: Sequence[AnyRun]) -> dict[tuple[int, int], str]:
     """(rule, version) -> the rule in words when these runs were opened; one query."""
     pairs = {(run.automation_rule_id, run.rule_version) for run in runs}
-    wanted = {"account_id": account_id, "pairs": list(pairs)}
-    rows = plain_rows(session, _DEFINITIONS, wanted) if pairs else ()
+    wanted = {
+        "account_id": account_id,
+        "rules": [rule_id for rule_id, _ in pairs],
+        "pairs": [rule_id * MOST_VERSIONS + number for rule_id, number in pairs],
+    }
+    rows = plain_rows(session, _definitions(), wanted) if pairs else ()
     return {(rule_id, number): _sentence(said) for rule_id, number, said in rows}
 
 
-_DEFINITIONS = select(RuleVersion.rule_id, RuleVersion.version, cast(RuleVersion.definition, String)).where(
-    RuleVersion.account_id == bindparam("account_id"),
-    tuple_(RuleVersion.rule_id, RuleVersion.version).in_(bindparam("pairs", expanding=True)),
-)
+@kept_queries(1)
+def _definitions() -> Select[int, int, str]:
+    """Pairs of rule and version as one number each: of a list of pairs no query is kept ready."""
+    of = RuleVersion
+    pair = of.rule_id * literal_column(str(MOST_VERSIONS)) + of.version
+    return select(of.rule_id, of.version, cast(of.definition, String)).where(
+        of.account_id == bindparam("account_id", type_=Id),
+        is_among(of.rule_id, "rules"),
+        is_among(pair, "pairs"),
+    )
 
 
 @lru_cache(maxsize=SENTENCES)
