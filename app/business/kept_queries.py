@@ -8,7 +8,6 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, MutableMappin
 from dataclasses import dataclass
 from functools import lru_cache, wraps
 from typing import Any, Generic, ParamSpec, TypeVar, cast
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import CompoundSelect, Connection, Dialect, Result, Select
 from sqlalchemy.engine.interfaces import Compiled
@@ -87,6 +86,8 @@ class KeptQuery(Generic[Query]):
             return ready.rows(connection, values)
         result = connection.execute(form.query, values, execution_options=form.options)
         if dialect not in form.ready:
+            if len(form.ready) == DATABASES:
+                form.ready.clear()
             form.ready[dialect] = ready_statement(form.query, values, result)
         return result.all()
 
@@ -129,6 +130,6 @@ def kept(query: Query) -> KeptQuery[Query]:
     if form is None:
         places = [place.key for place in key.bindparams]
         options = {"compiled_cache": _CompiledOnce(), KEEPS_PLAN: True}
-        form = _forms[key.key] = _Form(query, places, options, WeakKeyDictionary())
+        form = _forms[key.key] = _Form(query, places, options, {})
     pairs = zip(form.places, key.bindparams, strict=True)
     return KeptQuery(form, {name: place.effective_value for name, place in pairs if not place.required})

@@ -64,13 +64,13 @@ class ConsoleContext(Context):
     def call(self, called: Any, /, *values: Any, **named: Any) -> Any:
         """`called` with the values; where it is neither, as Jinja does."""
         kind = type(called)
-        is_macro = kind is Macro
-        if not is_macro and (kind not in PLAIN or hasattr(called, "jinja_pass_arg")):
+        if kind is not Macro and (kind not in PLAIN or hasattr(called, "jinja_pass_arg")):
             return super().call(called, *values, **named)
-        # Of the compiler, for functions that are given the context.
-        named.pop("_block_vars", None)
-        named.pop("_loop_vars", None)
-        return called(self.eval_ctx, *values, **named) if is_macro else called(*values, **named)
+        if named:
+            # Of the compiler, for functions that are given the context.
+            named.pop("_block_vars", None)
+            named.pop("_loop_vars", None)
+        return called(self.eval_ctx, *values, **named) if kind is Macro else called(*values, **named)
 
 
 class ConsoleTemplate(Template):
