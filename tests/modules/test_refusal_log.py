@@ -42,7 +42,10 @@ class Callers:
 
 
 REFUSALS: dict[str, tuple[Callable[[Callers], Any], int, str]] = {
-    "role": (lambda c: c.viewer.get("/team"), 403, "not allowed: GET /team, user {viewer} from 127.0.0.1, This is open"),
+    "role": (
+        lambda c: c.viewer.get("/team"), 403,
+        "not allowed: GET /team, user {viewer} from 127.0.0.1, This is open",
+    ),
     "forged form": (
         lambda c: c.owner.post("/team", headers={"X-CSRFToken": TYPED}, data={"email": TYPED}), 400,
         "token missing or wrong: POST /team, user {owner} from 127.0.0.1"),
