@@ -180,7 +180,8 @@ def test_the_funnel_reads_as_little_of_many_records(
         return sum(read(session, *statement) for statement in statements)
 
     few = taken(100)
-    assert taken(9_900) <= few
+    # SQLite counts its instructions by hundreds.
+    assert taken(9_900) <= few + 100
 
 
 def _import(session: Session, sector: Sector, number: int, now: datetime) -> None:
