@@ -77,6 +77,7 @@ OVERRIDDEN = {
     HtmxAwareRequest: {"__init__": "self, *args, **kwargs"},
     CodeGenerator: {
         "visit_Template": "self, node, frame=",
+        "visit_Getattr": "self, node, frame",
         "_output_child_pre": "self, node, frame, finalize",
     },
     Template: {"_get_default_module": "self, ctx="},

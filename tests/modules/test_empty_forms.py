@@ -17,6 +17,7 @@ IN_ANOTHER_STATE = {
     "automation.do_left_over": "nothing is left over",
     "automation.end_practice": "the rule does not practise",
     "automation.go_on": "the run does not wait for a person",
+    "automation.take_existing": "the rule is off",
     "automation.undo": "the run made nothing",
 }
 """409 belongs to these alone: nothing that somebody could enter makes a difference."""

@@ -1,6 +1,6 @@
 """The data of a credit forecast: every paid rule with its recent use; forecasts for any change are computed from it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -122,30 +122,30 @@ def _next_first(day: date) -> date:
 
 
 def _paid_rules(session: Session, account_id: int) -> list[ListedRule]:
-    rules = listed_rules(session, _live(), {"account_id": account_id})
+    paid = tuple(entry.key for entry in CATALOGUE.values() if entry.is_paid)
+    rules = listed_rules(session, _live(paid), {"account_id": account_id})
     return [rule for rule in rules if rule.known.is_paid and not rule.known.errors][:MOST_RULES]
 
 
 @kept_queries(1)
-def _live() -> AnyColumns:
+def _live(actions: tuple[str, ...]) -> AnyColumns:
     return (
         select(*LISTED)
         .where(
             AutomationRule.account_id == bindparam("account_id"),
             AutomationRule.archived_at.is_(None),
             AutomationRule.mode == "live",
-            _names_paid_action(),
+            _names_one_of(actions),
         )
         .order_by(AutomationRule.is_active.desc(), AutomationRule.id)
     )
 
 
-def _names_paid_action() -> ColumnElement[bool]:
-    """Clause: the rule may cost credits. It has others as well, which only name an action, and none that cost some are
+def _names_one_of(actions: Iterable[str]) -> ColumnElement[bool]:
+    """Clause: the rule names one of these actions. It has rules as well that only mention one, and none that has one is
     missing: of an account with many free rules these are not read."""
     said = cast(AutomationRule.actions, String)
-    paid = (entry.key for entry in CATALOGUE.values() if entry.is_paid)
-    return or_(*(position(said, literal_column(f"'\"{key}\"'")) > 0 for key in paid))
+    return or_(*(position(said, literal_column(f"'\"{key}\"'")) > 0 for key in actions))
 
 
 def _funds(
