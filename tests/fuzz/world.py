@@ -37,8 +37,8 @@ SEEDS = {"sqlite": 14, "postgresql": 15}
 
 
 def share(session: Session) -> tuple[int, int]:
-    """Requests that this database takes, and their seed: 120 on both together, 5,000 on each in long trials."""
-    return 5000 if FULL else 60, SEEDS[session.get_bind().dialect.name]
+    """Requests that this database takes, and their seed: 80 on both together, 5,000 on each in long trials."""
+    return 5000 if FULL else 40, SEEDS[session.get_bind().dialect.name]
 
 
 MOST_SECONDS = 2

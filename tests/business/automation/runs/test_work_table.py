@@ -17,7 +17,7 @@ from app.business.automation.run_models import Status
 from tests.business.automation.runs.work_table import BreakingMachine, Case, Outcome, rules_of, tried, ways_of
 
 AT_ONCE = 12
-EVERY = 7
+EVERY = 11
 """One in this number of pairs is tested; together they cover each way of ending, step, and way of continuing."""
 
 
