@@ -36,12 +36,6 @@ from app.settings import Settings
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 MEGABYTE = 2**20
-OPEN_TO = {
-    Role.VIEWER: "everybody",
-    Role.OPERATOR: "operators, editors and owners",
-    Role.EDITOR: "editors and owners",
-    Role.OWNER: "owners",
-}
 JUST_USED_SECONDS = 1.0
 View = TypeVar("View", bound=Callable[..., Any])
 Owned = TypeVar("Owned", bound=AccountOwned)
@@ -305,10 +299,9 @@ def _note_use(person: Person, now: datetime) -> None:
 
 
 def _check(person: Person, permission: Permission) -> None:
-    role = permission.role
-    if role and not person.can(role):
+    if (role := permission.role) and not person.can(role):
         raise Forbidden(
-            f"This is open to {OPEN_TO[role]}; your role is {person.role}. An owner of the account can change that."
+            f"This is open to {role.holders}; your role is {person.role}. An owner of the account can change that."
         )
     if person.key and not person.key.may(permission.scope):
         raise Forbidden(_beyond(person.key, permission.scope))

@@ -41,6 +41,14 @@ class Role(StrEnum):
         order = list(Role)
         return order.index(self) >= order.index(needed)
 
+    @property
+    def holders(self) -> str:
+        """Those who have it, or one above it: `editors and owners`."""
+        *others, last = [f"{role}s" for role in Role if role.allows(self)]
+        if self is Role.VIEWER:
+            return "everybody of the account"
+        return f"{', '.join(others)} and {last}" if others else last
+
 
 class KeyScope(StrEnum):
     """What an API key may be limited to. Each call needs exactly one of them; none contains another."""

@@ -7,17 +7,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
+from app.business.accounts.models import Role
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.writer.models import TASK_TYPES
 
 IDS_NAMED = 5
 LONGEST_QUOTE = 80
-ROLES = {
-    "viewer": "everybody of the account",
-    "operator": "operators, editors and owners",
-    "editor": "editors and owners",
-    "owner": "owners",
-}
+ROLES = {role.value: role.holders for role in Role}
 
 Names = Mapping[int, str]
 Said = Any
