@@ -164,7 +164,7 @@ def test_what_the_driver_refuses_is_refused_as_by_sqlalchemy(session: Session) -
     table = Table("refusing", MetaData(), Column("id", Integer))
     table.create(session.connection())
     session.commit()
-    asked, heard = kept(select(table.c.id)), list[BaseException | None]()
+    asked, errors = kept(select(table.c.id)), list[BaseException | None]()
     assert plain_rows(session, asked) == []
     assert [*asked.form.ready.values()] != [None]
     table.drop(session.connection())
@@ -172,7 +172,7 @@ def test_what_the_driver_refuses_is_refused_as_by_sqlalchemy(session: Session) -
     engine = session.get_bind()
 
     def note(context: ExceptionContext) -> None:
-        heard.append(context.sqlalchemy_exception)
+        errors.append(context.sqlalchemy_exception)
 
     event.listen(engine, "handle_error", note)
     try:
@@ -184,7 +184,7 @@ def test_what_the_driver_refuses_is_refused_as_by_sqlalchemy(session: Session) -
     with pytest.raises(type(refused.value)):
         session.connection().execute(select(table.c.id))
     session.rollback()
-    assert heard == [refused.value]
+    assert errors == [refused.value]
 
 
 def test_who_watches_statements_sees_all_of_them(session: Session) -> None:
