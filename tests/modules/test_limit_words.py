@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from bs4 import BeautifulSoup
@@ -89,7 +90,9 @@ def test_a_wait_for_credits_names_how_many_and_when_the_next_come(
     run = Machine(session, now=datetime.now(UTC)).run_now(rule)
     assert run.waiting_for == Waiting.CREDITS
     page = browser_of(app, session, people.viewer).get(f"/runs/{run.id}").text
-    first_of_next = (datetime.now(UTC).replace(day=1) + timedelta(days=32)).strftime("1 %b %Y")
+    # The month is the account's: in Madrid the next one begins an hour or two before it does in UTC.
+    today = datetime.now(ZoneInfo(people.account.timezone))
+    first_of_next = (today.replace(day=1) + timedelta(days=32)).strftime("1 %b %Y")
     assert f"Waits for 5 credits of the account, next grant on {first_of_next}" in page
 
 
