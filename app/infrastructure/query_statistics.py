@@ -48,6 +48,7 @@ PARTS = {
     "ix_automation_rule_unplanned": 500_000,
     "ix_scheduled_task_charged": 100_000,
     "ix_scheduled_task_charged_status": 100_000,
+    "ix_scheduled_task_to_audit": 100_000,
     "ix_scheduled_task_user": 100_000,
     "ix_scheduled_task_reason": 200_000,
     "ix_scheduled_task_rule_cause": 200_000,

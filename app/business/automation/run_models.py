@@ -38,6 +38,8 @@ class Status(StrEnum):
 
 
 CLOSED = (Status.COMPLETED, Status.FAILED, Status.SKIPPED)
+TO_AUDIT = text("credits_used <> 0 OR promised IS NOT NULL OR max_credits IS NOT NULL")
+"""Runs that the audit compares with rows of other tables: they have used credits, or were promised something."""
 
 
 class Waiting(StrEnum):
@@ -300,6 +302,7 @@ class ScheduledTask(AccountOwned, Base):
             sqlite_where=text("user_id IS NOT NULL"),
             postgresql_where=text("user_id IS NOT NULL"),
         ),
+        Index("ix_scheduled_task_to_audit", "id", sqlite_where=TO_AUDIT, postgresql_where=TO_AUDIT),
         CheckConstraint("credits_used >= 0", name="credits_not_negative"),
     )
 

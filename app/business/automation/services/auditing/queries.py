@@ -123,10 +123,10 @@ QUERIES: dict[str, tuple[str, str]] = {
     ),
     "ended_runs": (
         "A run that has ended says when, and why if it was not completed.",
-        "SELECT account_id, id FROM scheduled_task WHERE id BETWEEN :from_id AND :to_id AND ("
-        "(status IN ('completed', 'failed', 'skipped') AND finished_at IS NULL) "
-        "OR (status IN ('failed', 'skipped') AND (reason IS NULL OR error_message = '')) "
-        "OR (status = 'completed' AND reason IS NOT NULL))",
+        "SELECT account_id, id FROM scheduled_task WHERE id BETWEEN :from_id AND :to_id AND CASE "
+        "WHEN status = 'completed' THEN finished_at IS NULL OR reason IS NOT NULL "
+        "WHEN status IN ('failed', 'skipped') THEN finished_at IS NULL OR reason IS NULL OR error_message = '' "
+        "ELSE FALSE END",
     ),
     "attempts": (
         "A run's attempts are numbered from 1 without a gap.",
