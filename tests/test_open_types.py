@@ -34,7 +34,7 @@ REASONS: dict[str, tuple[int, str]] = {
     "services/catalogue/actions/registry.py": (4, SENT),
     "services/catalogue/field_types.py": (2, ROW),
     "services/catalogue/triggers.py": (3, SENT),
-    "services/conditions/condition_evaluator.py": (1, OWN),
+    "services/conditions/compiled.py": (2, OWN),
     "services/conditions/nodes.py": (2, OWN),
     "services/conditions/sql_functions.py": (1, LIBRARY),
     "services/draining/plain_runs.py": (1, ROW),

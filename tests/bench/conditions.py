@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import Engine
 
-from app.business.automation.services.conditions.condition_evaluator import compile_node, compile_trace
+from app.business.automation.services.conditions.compiled import compile_node, compile_trace
 from app.business.automation.services.conditions.facts import Facts
 from app.business.automation.services.conditions.parser import parse_conditions
 from tests.bench import references

@@ -104,4 +104,4 @@ def _holds(operator: Operator, value: FieldValue, operand: Operand) -> bool:
     if operator in RELATIONS:
         return RELATIONS[operator](value, operand)
     facts = Facts({FIELD: value}, now=NOON, today=NOON.date())
-    return age_check(operator, FIELD, operand)(facts)
+    return age_check(operator, operand)(value, facts)

@@ -22,7 +22,7 @@ from app.business.automation.services.conditions.analysis.satisfiability import 
     kept,
     possible,
 )
-from app.business.automation.services.conditions.condition_evaluator import compile_node
+from app.business.automation.services.conditions.compiled import compile_node
 from app.business.automation.services.conditions.facts import Facts
 from app.business.automation.services.conditions.nodes import (
     OPERATORS,

@@ -117,14 +117,13 @@ RELATIONS: dict[Operator, Relation] = {
 """Operators on a value and an operand. The others depend on the time as well: `age_check`."""
 
 
-def age_check(operator: Operator, field: str, operand: Operand) -> Check:
-    """Check of older_than, newer_than and not_handled_within."""
+def age_check(operator: Operator, operand: Operand) -> Callable[[FieldValue, Facts], bool]:
+    """Check of older_than, newer_than and not_handled_within: of a time and the facts that say what is now."""
 
     after = RELATIONS[O.GT]
     age = operand if isinstance(operand, timedelta) else None
 
-    def check(facts: Facts) -> bool:
-        at = facts.get(field)
+    def check(at: FieldValue, facts: Facts) -> bool:
         if at is None or age is None:
             return age is not None and operator is O.NOT_HANDLED_WITHIN
         at = instant_of(at) if isinstance(at, str) else at

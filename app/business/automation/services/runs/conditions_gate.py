@@ -80,9 +80,9 @@ def _check_account_figures(session: Session, context: RunContext) -> str | Stop:
 
 
 def _check_facts(context: RunContext, facts: Facts) -> str | Stop:
-    evaluator = ConditionEvaluator()
-    context.detail.trace = {"records": [{"id": None, "trace": evaluator.trace(context.conditions, facts)}]}
-    if evaluator.evaluate(context.conditions, facts):
+    trace = ConditionEvaluator().trace(context.conditions, facts)
+    context.detail.trace = {"records": [{"id": None, "trace": trace}]}
+    if trace["result"]:
         return "The conditions are met."
     return Stop(Reason.CONDITIONS, "The conditions are not met.")
 

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from itertools import islice, product
 
 from app.business.automation.services.catalogue.field_types import FieldType, FieldValue
-from app.business.automation.services.conditions.condition_evaluator import compile_node
+from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
 from app.business.automation.services.conditions.facts import Facts
 from app.business.automation.services.conditions.nodes import AGE, Count, Group, Leaf, Node, O
 from app.business.automation.services.conditions.operators import RELATIONS
@@ -144,7 +144,7 @@ class _Search:
         if question.other:
             return bool(value)
         facts = Facts({question.field: value}, now=self.now, today=self.today)
-        return compile_node(question)(facts)
+        return ConditionEvaluator().evaluate(question, facts)
 
 
 def _verdict(node: Node, answers: Mapping[int, bool]) -> bool:

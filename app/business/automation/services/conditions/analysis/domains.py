@@ -16,7 +16,7 @@ from app.business.automation.services.catalogue.field_types import FieldType, Fi
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.record_models import MODELS, columns_of
 from app.business.automation.services.conditions.analysis.text_domain import texts_can
-from app.business.automation.services.conditions.condition_evaluator import compile_node
+from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
 from app.business.automation.services.conditions.facts import Facts
 from app.business.automation.services.conditions.nodes import NEGATED, Count, Leaf, O
 from app.business.folding import fold
@@ -67,7 +67,7 @@ class Literal:
     def suits(self, value: FieldValue) -> bool:
         """Whether this value gives the wanted result. Not for counts and comparisons of two fields."""
         facts = Facts({self.leaf.field: value}, now=_NOW, today=_NOW.date())
-        return compile_node(self.leaf)(facts) is self.wanted
+        return ConditionEvaluator().evaluate(self.leaf, facts) is self.wanted
 
 
 def can_hold(literals: Sequence[Literal], record_type: str | None) -> bool:
@@ -163,7 +163,7 @@ def _number_check(count: Leaf | Count) -> Callable[[int], bool]:
     assert isinstance(count, Count)
     operand = tuple(count.value) if isinstance(count.value, list) else count.value
     leaf = Leaf("count", count.operator, count.value, operand, None, FieldType.NUMBER, False, count.number)
-    check = compile_node(leaf)
+    check = ConditionEvaluator().compiled(leaf)
     return lambda number: check(Facts({"count": number}, now=_NOW, today=_NOW.date()))
 
 
