@@ -36,8 +36,9 @@ from app.business.events import close_batches_of_run
 Answer = TypeVar("Answer")
 
 FAULTS_IN_A_ROW_TO_STOP = 3
-LOCAL_CHUNK, SET_CHUNK = 20, 100
-"""Units of one transaction, and of one that does them by common statements: other writers wait until it ends."""
+LOCAL_CHUNK, SET_CHUNK = 20, 250
+"""Units of one transaction, and of one that does them by common statements: other writers wait until it ends. On SQLite
+these have its lock for 4 ms, and for 20 at most."""
 FEWEST_TOGETHER = 2
 
 
