@@ -43,6 +43,8 @@ class Machine:
     """Runs that the first set of a drain has at most."""
     as_set: int = 0
     singly: int = 0
+    causes: list[Exception] = field(default_factory=list)
+    """Why transactions of several runs failed."""
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -86,6 +88,7 @@ class Machine:
         )
         self.as_set += drained.as_set
         self.singly += drained.singly
+        self.causes += [drained.cause] if drained.cause else []
         return drained.executed
 
     def settle(self, rounds: int = 50) -> None:

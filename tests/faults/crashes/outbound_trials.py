@@ -198,7 +198,7 @@ class PostSending(Sending):
     """One article, published by a person."""
 
     outside: WordPress
-    commits = 14
+    commits = 12
 
     @staticmethod
     @contextmanager

@@ -105,7 +105,9 @@ class SetExecution:
         admissions = {run.id: self._admission(run) for run in matching}
         self.require_time()
         if matching:
-            handled = [self._handled(run, record_id) for run in matching for record_id in run.records]
+            handled = [
+                self._handled(run, record_id) for run in matching for record_id in self.choices[run.id].ids
+            ]
             taken = record_claims.claim_as_handled(self.session, handled, self.now)
             expect(len(handled), taken)
             self.require_time()
@@ -221,18 +223,19 @@ class SetExecution:
         if key not in self.lines:
             stop = "conditions", Stop(Reason.CONDITIONS, message)
             self.lines[key] = self._lines(run, Admission(), {"conditions"}, stop)
-        trace = self._trace(run, conditions_gate.SAMPLE)
+        trace = self._trace(run.kind, run.records[: conditions_gate.SAMPLE])
         return EndedRun(run, message=message, gates=self.lines[key], trace=trace)
 
-    def _trace(self, run: PlainRun, most: int) -> ConditionTrace | None:
-        has_conditions = bool(run.kind.context.definition.conditions)
-        return {"records": self.records.traces(run, most)} if has_conditions else None
+    def _trace(self, kind: RunKind, ids: Sequence[int]) -> ConditionTrace | None:
+        has_conditions = bool(kind.context.definition.conditions)
+        return {"records": self.records.traces(kind, ids)} if has_conditions else None
 
     def _execute_steps(self, runs: Sequence[PlainRun]) -> None:
         records = labelled(self.records.seen)
         for run in runs:
             for step in run.kind.steps:
-                excluded = [key for key in run.records if not self._execute_unit(run, step, key, records)]
+                ids = self.choices[run.id].ids
+                excluded = [key for key in ids if not self._execute_unit(run, step, key, records)]
                 if excluded:
                     skipped = receipts_of_skipped(run.kind.scope.account_id, run.id, step, excluded, self.now)
                     self.receipts[run.id][step.index] += skipped
@@ -262,7 +265,8 @@ class SetExecution:
 
     def _completed(self, run: PlainRun, admission: Admission) -> EndedRun:
         result = self._result(run, admission)
-        return EndedRun(run, admission, gates=admission.gates, trace=self._trace(run, 1), result=result)
+        trace = self._trace(run.kind, admission.records[:1])
+        return EndedRun(run, admission, gates=admission.gates, trace=trace, result=result)
 
     def _result(self, run: PlainRun, admission: Admission) -> RunResult:
         records = admission.records

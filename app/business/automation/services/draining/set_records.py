@@ -71,10 +71,10 @@ class SetRecords:
         found = (self.seen.get((run.kind.record_type, key)) for key in run.records)
         return sum(1 for row in found if row is not None and _is_in_scope(run.kind, row))
 
-    def traces(self, run: PlainRun, most: int) -> list[ConditionSample]:
-        """The evaluation of the rule's conditions on the run's first records, leaf by leaf."""
-        kind, node = run.kind, run.kind.context.conditions
-        rows = ((key, self.seen.get((kind.record_type, key))) for key in run.records[:most])
+    def traces(self, kind: RunKind, ids: Iterable[int]) -> list[ConditionSample]:
+        """The evaluation of the rule's conditions on these records, leaf by leaf."""
+        node = kind.context.conditions
+        rows = ((key, self.seen.get((kind.record_type, key))) for key in ids)
         return [
             {"id": key, "trace": _EVALUATOR.trace(node, _facts(node, row, kind))}
             for key, row in rows
