@@ -12,13 +12,19 @@ down_revision = "0073"
 branch_labels = None
 depends_on = None
 
-INDEX, TABLE = "ix_scheduled_task_to_audit", "scheduled_task"
+TABLE = "scheduled_task"
+INDEXES = {
+    "ix_scheduled_task_used_credits": "credits_used <> 0",
+    "ix_scheduled_task_promised": "promised IS NOT NULL OR max_credits IS NOT NULL",
+}
 
 
 def upgrade() -> None:
-    where = sa.text("credits_used <> 0 OR promised IS NOT NULL OR max_credits IS NOT NULL")
-    op.create_index(INDEX, TABLE, ["id"], sqlite_where=where, postgresql_where=where)
+    for name, condition in INDEXES.items():
+        where = sa.text(condition)
+        op.create_index(name, TABLE, ["id"], sqlite_where=where, postgresql_where=where)
 
 
 def downgrade() -> None:
-    op.drop_index(INDEX, TABLE)
+    for name in INDEXES:
+        op.drop_index(name, TABLE)

@@ -293,7 +293,7 @@ def in_order(indexes: Iterable[Index]) -> list[Index]:
     """As an installation has made them: without statistics SQLite chooses by it among those that seem alike."""
     names = (
         "of_rule", "cause", "site", "user", "status", "charged", "charged_status", "rule_cause", "site_cause",
-        "to_audit",
+        "used_credits", "promised",
     )  # fmt: skip
     latest = [f"ix_scheduled_task_{name}" for name in names]
 

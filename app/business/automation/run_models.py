@@ -38,8 +38,9 @@ class Status(StrEnum):
 
 
 CLOSED = (Status.COMPLETED, Status.FAILED, Status.SKIPPED)
-TO_AUDIT = text("credits_used <> 0 OR promised IS NOT NULL OR max_credits IS NOT NULL")
-"""Runs that the audit compares with rows of other tables: they have used credits, or were promised something."""
+USED_CREDITS = text("credits_used <> 0")
+PROMISED = text("promised IS NOT NULL OR max_credits IS NOT NULL")
+"""What the audit compares with rows of other tables; few runs have either."""
 
 
 class Waiting(StrEnum):
@@ -302,7 +303,10 @@ class ScheduledTask(AccountOwned, Base):
             sqlite_where=text("user_id IS NOT NULL"),
             postgresql_where=text("user_id IS NOT NULL"),
         ),
-        Index("ix_scheduled_task_to_audit", "id", sqlite_where=TO_AUDIT, postgresql_where=TO_AUDIT),
+        Index(
+            "ix_scheduled_task_used_credits", "id", sqlite_where=USED_CREDITS, postgresql_where=USED_CREDITS
+        ),
+        Index("ix_scheduled_task_promised", "id", sqlite_where=PROMISED, postgresql_where=PROMISED),
         CheckConstraint("credits_used >= 0", name="credits_not_negative"),
     )
 

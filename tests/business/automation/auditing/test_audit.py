@@ -92,6 +92,19 @@ def test_damage_is_found_and_named(worked: Machine, session: Session) -> None:
     assert worked.breaches() == []
 
 
+def test_credits_of_a_run_are_compared_with_its_entries_both_ways(worked: Machine, session: Session) -> None:
+    (run_id,) = session.scalars(select(ScheduledTask.id).where(PAID))
+    (free_id,) = session.scalars(select(ScheduledTask.id).where(~PAID, ScheduledTask.status == "completed"))
+    for damaged_id, used in ((run_id, 0), (free_id, 5)):
+        session.execute(update(ScheduledTask).where(ScheduledTask.id == damaged_id).values(credits_used=used))
+        found = {breach.name: breach.rows for breach in invariants.audit(session, worked.now)}
+        assert found["run_credits"] == (f"{damaged_id}, {used}",)
+        # What has not ended may be charged later.
+        session.execute(update(ScheduledTask).where(ScheduledTask.id == damaged_id).values(status="running"))
+        assert "run_credits" not in {breach.name for breach in invariants.audit(session, worked.now)}
+        session.rollback()
+
+
 @contextmanager
 def unprotected(session: Session) -> Iterator[None]:
     """The database's own checks and triggers are off, as after a manual change; everything is undone at the end."""

@@ -22,15 +22,13 @@ QUERIES: dict[str, tuple[str, str]] = {
     ),
     "run_credits": (
         "A run's credits are the sum of its credit entries.",
-        "SELECT t.account_id, t.id, t.credits_used FROM scheduled_task t WHERE t.id BETWEEN :from_id AND :to_id "
-        "AND t.credits_used <> 0 AND t.status IN ('completed', 'failed', 'skipped') "
-        "AND t.credits_used <> COALESCE((SELECT -SUM(e.amount) FROM credit_entry e "
-        "WHERE e.account_id = t.account_id AND e.run_id = t.id), 0) "
-        # Most runs use none: those that have entries are found by them, for each account by its index.
-        "UNION ALL SELECT t.account_id, t.id, 0 FROM account a JOIN credit_entry e ON e.account_id = a.id "
-        "AND e.run_id BETWEEN :from_id AND :to_id JOIN scheduled_task t ON t.id = e.run_id "
-        "AND t.account_id = e.account_id WHERE t.credits_used = 0 AND t.status IN ('completed', 'failed', 'skipped') "
-        "GROUP BY t.account_id, t.id HAVING SUM(e.amount) <> 0",
+        # Most runs use none: those that do, and those that have entries, are found by indexes.
+        "SELECT t.account_id, t.id, t.credits_used FROM (SELECT account_id, run_id FROM (SELECT account_id, "
+        "id AS run_id, credits_used AS amount FROM scheduled_task WHERE id BETWEEN :from_id AND :to_id "
+        "AND credits_used <> 0 UNION ALL SELECT e.account_id, e.run_id, e.amount FROM account a JOIN credit_entry e "
+        "ON e.account_id = a.id AND e.run_id BETWEEN :from_id AND :to_id) b "
+        "GROUP BY account_id, run_id HAVING SUM(amount) <> 0) s JOIN scheduled_task t ON t.id = s.run_id "
+        "AND t.account_id = s.account_id WHERE t.status IN ('completed', 'failed', 'skipped')",
     ),
     "holds_closed": (
         "A run that has ended holds no credits.",
