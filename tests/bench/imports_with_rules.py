@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.business.accounts.models import Account
 from app.business.automation.delivery_models import BatchDelivery, Delivery
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import CLOSED, ScheduledTask
+from app.business.automation.run_models import ScheduledTask, Status
 from app.business.base import RowValues
 from app.business.events import EVENTS_QUEUE, Event
 from app.business.planner.models import Keyword
@@ -30,6 +30,7 @@ ROWS, RULES = 10_000, 5
 TO_BARE = 3
 DISPATCH_SECONDS, RUN_SECONDS = 1.5, 15.0
 LONGEST_SECONDS = 300
+OPEN = (Status.PENDING, Status.RUNNING)
 
 
 def lines(engine: Engine) -> Iterator[Line]:
@@ -141,5 +142,6 @@ class Trial:
 
     def _has_ended(self, session: Session) -> bool:
         run = ScheduledTask
-        open_one = select(run.id).where(run.account_id == self.account_id, run.status.not_in(CLOSED))
+        # By the statuses that an index leads to: to look at every ended run takes a twentieth of what is measured.
+        open_one = select(run.id).where(run.account_id == self.account_id, run.status.in_(OPEN))
         return session.scalar(open_one.limit(1)) is None
