@@ -127,6 +127,10 @@ def test_a_tree_says_what_an_interpreter_says(tree: Any, values: Any, rows: Any)
     require_agreement(parse_free(tree), [facts_of(values, rows)])
 
 
+KEYS = {"all", "any", "not", "field", "count", "where", "operator", "value", "actual", "result"}
+"""Of traces."""
+
+
 def test_nothing_that_somebody_wrote_is_part_of_the_code() -> None:
     leaf = {"field": HOSTILE, "operator": "eq", "value": HOSTILE}
     more = {"field": "b", "operator": "gt", "value": 987}
@@ -137,4 +141,5 @@ def test_nothing_that_somebody_wrote_is_part_of_the_code() -> None:
         ours = re.compile(r"(value|variable)_\d+|get|facts|type|text|numbers")
         assert all(ours.fullmatch(name) for name in (*code.co_names, *code.co_varnames))
         assert not code.co_freevars
-        assert set(code.co_consts) <= {None, ""}
+        said = [one for const in code.co_consts for one in (const if isinstance(const, tuple) else [const])]
+        assert {*said} <= {None, "", *KEYS}

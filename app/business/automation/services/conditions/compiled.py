@@ -50,6 +50,7 @@ _Attribute = _placed(ast.Attribute)
 _BoolOp = _placed(ast.BoolOp)
 _Call = _placed(ast.Call)
 _Compare = _placed(ast.Compare)
+_Constant = _placed(ast.Constant)
 _Dict = _placed(ast.Dict)
 _IfExp = _placed(ast.IfExp)
 _Lambda = _placed(ast.Lambda)
@@ -127,7 +128,7 @@ class _Code:
             said = {key: self._value(value) for key, value in _asked(node).items()} | {"actual": actual}
             met = self._met(node, again)
         said["result"] = _kept(result, met)
-        return _Dict([*map(self._value, said)], [*said.values()]), result
+        return _Dict([*map(_Constant, said)], [*said.values()]), result
 
     def _value(self, value: object) -> ast.expr:
         name = f"value_{len(self.names)}"
