@@ -59,7 +59,7 @@ class Prompt:
     `background`: what the offline provider needs beyond `facts`; never sent to a service.
     """
 
-    kind: Literal["ideas", "content"]
+    kind: Literal["ideas", "content", "rule"]
     facts: PromptFacts
     answer: type[BaseModel] | None
     instructions: str

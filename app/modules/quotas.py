@@ -52,6 +52,7 @@ INCOMING = Quota("incoming messages", 600, MINUTE)
 """Of one account."""
 IMPORTS = Quota("imports", 60, HOUR)
 EXPORTS = Quota("exports", 60, HOUR)
+DESCRIPTIONS = Quota("descriptions of rules", 60, HOUR)
 AI_TESTS = Quota("tests of the AI service", 60, HOUR)
 SITE_TESTS = Quota("tests of WordPress connections", 60, HOUR)
 WEBHOOK_TESTS = Quota("tests of webhooks", 60, HOUR)

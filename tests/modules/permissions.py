@@ -123,6 +123,7 @@ TABLE = {
         automation.end_practice automation.restore_version automation.copy_rule automation.export_rule
         automation.export_rules automation.import_rules automation.look_at_import automation.take_import
         automation.use_template automation.new_rule automation.begin_rule automation.edit_rule
+        automation.describe_rule automation.draft_described
         automation.try_draft automation.begin_draft_past automation.wizard automation.keep automation.preview
         automation.save automation.discard automation.go_on automation.mute_incident automation.unmute_incident
         automation_api.mute_incident automation_api.unmute_incident

@@ -43,6 +43,7 @@ IN_PLAIN_SIGHT = """
     automation.use_template automation.history_columns
     automation.save_filter automation.remove_filter
     automation.begin_rule automation.edit_rule automation.keep automation.preview automation.import_rules
+    automation.draft_described
     automation.begin_past automation.begin_draft_past automation.retry automation.answer
     planner.new_site planner.edit_site planner.add_sector planner.edit_sector planner.new_keyword
     planner.edit_keyword planner.new_cluster planner.edit_cluster planner.regroup_keywords planner.new_idea

@@ -328,7 +328,8 @@ FORMS: list[tuple[str, str, dict[str, Any]]] = [
     ("automation.decide_work", "/my-work/decide", {"ids": "content", "action": "approve"}),
 ]
 NAMES_NO_ROW = {
-    "automation.import_rules", "automation.use_template", "automation.begin_rule", "automation_api.show_preview",
+    "automation.import_rules", "automation.use_template", "automation.begin_rule", "automation.draft_described",
+    "automation_api.show_preview",
     # Its tools are calls that are tried here, and answer with a sentence instead of 404: tests/modules/test_mcp.py.
     "mcp_api.ask_assistant",
 }  # fmt: skip

@@ -28,9 +28,9 @@ STARTS = {
     "automation.run_now", "automation.switch", "automation.take_existing", "automation.end_practice",
     "automation.retry", "automation.retry_all",
     "automation.go_on", "automation.do_left_over", "automation.save", "automation.resume_all_now",
-    "automation.begin_past", "automation.begin_draft_past", "automation.undo",
+    "automation.begin_past", "automation.begin_draft_past", "automation.undo", "automation.draft_described",
 }  # fmt: skip
-"""Forms that start runs or operations."""
+"""Forms that start runs or operations, or spend money on an AI service."""
 
 STARTS_NOTHING = {
     "automation.answer", "automation.archive", "automation.begin_rule", "automation.cancel",

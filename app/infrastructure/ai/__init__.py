@@ -1,20 +1,28 @@
 """The AI provider of this installation: the configured one, else the offline one; an account may have its own."""
 
+from typing import TYPE_CHECKING
+
 from app.business.language_model import LanguageModel
 from app.infrastructure.ai.connected import ConnectedModels, policy_for
 from app.infrastructure.ai.endpoint import Endpoint
 from app.infrastructure.ai.offline import OfflineModel
 from app.settings import Settings, SettingsError
 
+if TYPE_CHECKING:
+    from app.infrastructure.outbound.transport import Bounds
+
 OPENAI = "https://api.openai.com/v1"
 
 
-def make_language_model(settings: Settings) -> LanguageModel:
-    """Raises SettingsError when a provider is named but not its model."""
-    return ConnectedModels(settings, make_own_model(settings))
+def make_language_model(settings: Settings, bounds: "Bounds | None" = None) -> LanguageModel:
+    """`bounds`: of each call; by default those of work that nobody waits for.
+
+    Raises SettingsError when a provider is named but not its model.
+    """
+    return ConnectedModels(settings, make_own_model(settings, bounds), bounds)
 
 
-def make_own_model(settings: Settings) -> LanguageModel:
+def make_own_model(settings: Settings, bounds: "Bounds | None" = None) -> LanguageModel:
     """The provider of accounts without a connection of their own. Raises SettingsError."""
     if not names_provider(settings):
         return OfflineModel()
@@ -26,7 +34,7 @@ def make_own_model(settings: Settings) -> LanguageModel:
     endpoint = Endpoint(
         settings.ai_base_url or OPENAI, settings.ai_api_key.get_secret_value(), settings.ai_model
     )
-    return OpenAICompatible(endpoint, policy_for(settings))
+    return OpenAICompatible(endpoint, policy_for(settings), bounds)
 
 
 def load_client(settings: Settings) -> None:

@@ -19,6 +19,7 @@ from app.settings import Settings
 
 if TYPE_CHECKING:
     from app.infrastructure.ai.openai_compatible import OpenAICompatible
+    from app.infrastructure.outbound.transport import Bounds
 
 MOST_KEPT = 100
 ON_THE_PAGE = "An owner must check it on the page AI service."
@@ -27,8 +28,8 @@ ON_THE_PAGE = "An owner must check it on the page AI service."
 class ConnectedModels:
     """A LanguageModel that chooses the account's service. It caches clients, because creating one takes time."""
 
-    def __init__(self, settings: Settings, own: LanguageModel) -> None:
-        self.settings, self.own = settings, own
+    def __init__(self, settings: Settings, own: LanguageModel, bounds: "Bounds | None" = None) -> None:
+        self.settings, self.own, self.bounds = settings, own, bounds
         self._kept: dict[tuple[int, int], OpenAICompatible] = {}
 
     @property
@@ -55,7 +56,7 @@ class ConnectedModels:
             if len(self._kept) >= MOST_KEPT:
                 self._kept.clear()
             endpoint = endpoint_of(connection, SecretBox.of(self.settings))
-            self._kept[named] = OpenAICompatible(endpoint, policy_for(self.settings))
+            self._kept[named] = OpenAICompatible(endpoint, policy_for(self.settings), self.bounds)
         return self._kept[named]
 
 

@@ -48,8 +48,13 @@ class OpenAICompatible:
     """
 
     def __init__(
-        self, endpoint: Endpoint, policy: OutboundPolicy, bounds: Bounds = BOUNDS, longest: int = LONGEST
+        self,
+        endpoint: Endpoint,
+        policy: OutboundPolicy,
+        bounds: Bounds | None = None,
+        longest: int = LONGEST,
     ) -> None:
+        bounds = bounds or BOUNDS
         self.endpoint, self.mode, self._faults = endpoint, endpoint.mode, FaultReader(endpoint)
         self.longest = longest
         self._stream: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}

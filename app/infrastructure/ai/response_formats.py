@@ -38,10 +38,16 @@ def _strict(schema: Mapping[str, Any]) -> dict[str, Any]:
         if name in ("properties", "$defs"):
             strict[name] = {key: _strict(part) for key, part in value.items()}
         elif name not in _NOT_ENFORCED_EVERYWHERE:
-            strict[name] = _strict(value) if isinstance(value, dict) else value
+            strict[name] = _strict_part(value)
     if "properties" in strict:
         strict |= {"required": list(strict["properties"]), "additionalProperties": False}
     return strict
+
+
+def _strict_part(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_strict_part(part) for part in value]
+    return _strict(value) if isinstance(value, dict) else value
 
 
 def mode_named(name: str | None) -> Mode:

@@ -27,6 +27,7 @@ from app.modules.automation.views import (
     calendar,
     copies,
     dashboard,
+    description,
     help,
     history,
     incidents,
@@ -87,6 +88,8 @@ add("/rules/import/<name>", "look_at_import", transfer.look)
 add("/rules/import/<name>", "take_import", transfer.take, methods=["POST"])
 add("/rules/templates", "templates", templates.index)
 add("/rules/templates/<key>", "use_template", templates.use, methods=["POST"])
+add("/rules/describe", "describe_rule", description.ask)
+add("/rules/describe", "draft_described", description.draft, methods=["POST"])
 add("/rules/new", "new_rule", rule_form.new)
 add("/rules/new", "begin_rule", rule_form.begin, methods=["POST"])
 add("/rules/<int:id>/edit", "edit_rule", rule_form.edit, methods=["POST"])

@@ -1,39 +1,23 @@
-"""Vectors of a preview's keywords by the account's AI service: counted against the month's limit like every call."""
-
-import secrets
-from datetime import UTC, datetime
+"""Vectors of a preview's keywords by the account's AI service."""
 
 from flask import current_app
 
 from app.business.accounts.models import Account
-from app.business.language_model import Embeddings, ModelConnection, ModelUse, ProviderFault
-from app.business.outlets.services import ai_spending
+from app.business.language_model import Embeddings, ModelConnection, ModelUse
 from app.business.planner.services.clustering_service import VECTORS_VERSION
 from app.infrastructure.ai.connected import endpoint_of, policy_for
 from app.infrastructure.ai.probe import BOUNDS
-from app.infrastructure.database import db
 from app.infrastructure.secret_box import SecretBox
+from app.modules.counted_call import counted_call
 
 
 def vectors_by_service(account: Account, connection: ModelConnection, texts: list[str]) -> list[list[float]]:
     """One for each text. No transaction is open during the calls. Raises ProviderFault."""
-    session, key = db.session(), f"preview-{connection.id}-{secrets.token_hex(8)}"
     most = sum(len(text) + 2 for text in texts)
-    refusal = ai_spending.reserve(session, account, connection, key, (most, 0), datetime.now(UTC))
-    session.commit()
-    if refusal:
-        raise ProviderFault("over_limit", refusal)
-    use, unused = None, False
-    try:
-        found = _embed(connection, texts, key)
+    with counted_call(account, connection, f"preview-{connection.id}", (most, 0)) as call:
+        found = _embed(connection, texts, call.key)
         cost = connection.cost(found.tokens, 0) if found.tokens else None
-        use = ModelUse(connection.embedding_model, VECTORS_VERSION, found.tokens, 0, cost)
-    except ProviderFault as fault:
-        use, unused = fault.use, not fault.may_have_worked
-        raise
-    finally:
-        ai_spending.settle(session, account, key, use, unused=unused, now=datetime.now(UTC))
-        session.commit()
+        call.use = ModelUse(connection.embedding_model, VECTORS_VERSION, found.tokens, 0, cost)
     return found.vectors
 
 

@@ -15,6 +15,7 @@ from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.known_rules import known_rule
 from app.business.automation.services.rules.versions import definition_of
 from app.business.errors import Blocked, Conflict, NotFound, Refusal, Stale, TooLarge
+from app.business.outlets.services.ai_connections import is_connected
 from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.automation import activation_preview
@@ -58,7 +59,12 @@ def new() -> ResponseReturnValue:
     """The first question; nothing is stored before it is answered."""
     person = current_person()
     drafts = rule_drafts.open_drafts(db.session(), account_id=person.account.id, user_id=person.user.id)
-    return _page(_rule_form(), "name", drafts=[(draft, _draft_name(draft)) for draft in drafts])
+    return _page(
+        _rule_form(),
+        "name",
+        drafts=[(draft, _draft_name(draft)) for draft in drafts],
+        connected=is_connected(db.session(), person.account.id),
+    )
 
 
 @allow(Role.EDITOR)

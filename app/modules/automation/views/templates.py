@@ -63,7 +63,7 @@ def index() -> str:
         (title, [_card(entry, entry.definition(account.timezone), connected) for entry in found])
         for title, found in templates.by_stage()
     ]
-    return render_template("pages/automation/templates.html", stages=stages)
+    return render_template("pages/automation/templates.html", stages=stages, connected=connected)
 
 
 @allow(Role.EDITOR)

@@ -11,7 +11,9 @@ def action_words(action: Action, record_type: str | None, rules: Names, *, in_fu
     """`generate content ideas (at most 3 for each cluster)`; the action's own condition is not included."""
     said = list(_said(action, record_type, rules, in_full))
     details = f" ({', '.join(said)})" if said else ""
-    return f"{CATALOGUE[action.type].phrase(action.params)}{details}"
+    entry = CATALOGUE[action.type]
+    phrase = entry.phrase(action.params) if action.is_readable else entry.label[0].lower() + entry.label[1:]
+    return f"{phrase}{details}"
 
 
 def _said(action: Action, record_type: str | None, rules: Names, in_full: bool) -> Iterator[str]:
@@ -24,7 +26,13 @@ def _said(action: Action, record_type: str | None, rules: Names, in_full: bool) 
         if input.phrase is None or (input.only_in_full and not in_full):
             continue
         if input.always or value != info.get_default(call_default_factory=True):
-            yield input.phrase(_name_of(value) if input.names == "action" else value, record_type, rules)
+            said = _name_of(value) if input.names == "action" else value
+            yield input.phrase(said, record_type, rules) if action.is_readable else _as_it_stands(name, value)
+
+
+def _as_it_stands(name: str, value: Said) -> str:
+    """A parameter of an action that needs repair: its own phrase takes only values of its type."""
+    return f"{name.replace('_', ' ')} {value}"
 
 
 def _name_of(action_type: Said) -> Said:

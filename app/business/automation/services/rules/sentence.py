@@ -7,6 +7,7 @@ from app.business.automation.services.catalogue.actions.parameters import Names
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE, is_paid
 from app.business.automation.services.catalogue.fields import choices_of
 from app.business.automation.services.catalogue.nouns import noun, one, plural
+from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 from app.business.automation.services.catalogue.record_order import OLDEST, order_words
 from app.business.automation.services.catalogue.triggers import (
     TRIGGERS,
@@ -72,6 +73,9 @@ def actions_of(rule: RuleDefinition, rules: Names | None = None, *, in_full: boo
 
 
 def _status_change(options: StatusChangedOptions) -> str:
+    # Of a rule that is not saved yet the type may be none that there is.
+    if options.record_type not in RECORD_TYPES:
+        return "When a status changes"
     words = dict(choices_of(options.record_type, "status"))
     wanted = [f"“{words.get(status, status)}”" for status in options.statuses]
     becomes = f"becomes {' or '.join(wanted)}" if wanted else "changes"
