@@ -7,8 +7,10 @@ from typing import ParamSpec, TypeVar
 import click
 from sqlalchemy.exc import DBAPIError
 
-from app.business.database_faults import fault_of, first_line
+from app.business.database_faults import WITHOUT_TABLES, fault_of, first_line
 from app.business.errors import Refusal
+
+SET_UP = "Run “flask --app wsgi db upgrade” first; if a console runs, stop it before that."
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -27,8 +29,10 @@ def plain_refusals(command: Callable[Given, Result]) -> Callable[Given, Result]:
             fault = fault_of(error)
             if fault is None:
                 raise
+            # Nothing may run yet: the advice of the pages would say to stop it.
+            advice = SET_UP if fault is WITHOUT_TABLES else fault.advice
             raise click.ClickException(
-                f"The database cannot be used: {first_line(error)}. {fault.advice}"
+                f"The database cannot be used: {first_line(error)}. {advice}"
             ) from None
 
     return run

@@ -89,6 +89,14 @@ def test_a_command_whose_database_does_not_answer(tmp_path: Path) -> None:
     assert said.endswith(RUNS)
 
 
+def test_a_command_before_the_first_start_says_how_the_database_is_set_up(tmp_path: Path) -> None:
+    said = ends_with_one_line(tmp_path, "audit", 1)
+    assert said == (
+        "Error: The database cannot be used: no such table: account. "
+        "Run “flask --app wsgi db upgrade” first; if a console runs, stop it before that."
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
