@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
+from app.business.automation.record_total_models import RecordChange
 from app.business.automation.run_models import CLOSED, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.draining.at_once import AtOnce
@@ -76,6 +77,7 @@ UNNAMED = frozenset(
         "action_run",
         "run_attempt",
         "event",
+        "record_change",
         "run_change",
         "rule_record",
         "rule_day",
@@ -85,6 +87,8 @@ UNNAMED = frozenset(
     | {"notice", "credit_entry", "credit_hold", "credit_hold_part", "spend_counter", "batch_delivery"}
 )
 """Tables whose ids nothing refers to."""
+COUNTED = {RunChange.__tablename__: ("runs",), RecordChange.__tablename__: ("records", "by_rules")}
+"""Changes that are alike may be noted as one."""
 
 
 @dataclass(kw_only=True)
@@ -246,10 +250,10 @@ def everything(session: Session) -> dict[str, list[str]]:
     for table in Base.metadata.sorted_tables:
         columns = [column for column in table.columns if table.name not in UNNAMED or column.name != "id"]
         query = select(*columns)
-        if table.name == RunChange.__tablename__:
-            # Changes that are alike may be noted as one.
-            *key, runs = columns
-            query = select(*key, func.sum(runs)).group_by(*key).having(func.sum(runs) != 0)
+        if counted := COUNTED.get(table.name):
+            key = [column for column in columns if column.name not in counted]
+            sums = [func.sum(column) for column in columns if column.name in counted]
+            query = select(*key, *sums).group_by(*key).having(or_(*(total != 0 for total in sums)))
         rows = [repr(tuple(row)) for row in session.execute(query)]
         found[table.name] = sorted(rows)
     return found
