@@ -71,7 +71,7 @@ def _lines(engine: Engine, connection: Redis, size: int, may_install: bool) -> I
     yield from _on_calendars(sessions, connection, account_id, size, limit)
     if size <= SEED_AT:
         again()
-        seed = _seconds(lambda: seed_loop(sessions, connection))
+        seed = _seconds(lambda: seed_loop(engine, connection))
         yield Line(f"{name}, to the seed's loop", ours * 1000, seed * 1000, "ms", TO_SEED)
         others = references.measured("apscheduler_jobs.py", size, size // DUE, may_install=may_install)
         yield Line(f"{name}, to APScheduler", ours * 1000, others and others * 1000, "ms", TO_APSCHEDULER)
@@ -220,10 +220,11 @@ def _next(schedule: dict[str, str], at: datetime) -> datetime:
     return following
 
 
-def seed_loop(sessions: sessionmaker[Session], connection: Redis) -> None:
-    """Load every rule, parse its line, and commit for each that is due."""
+def seed_loop(engine: Engine, connection: Redis) -> None:
+    """Load every rule, parse its line, and commit for each that is due: by a session as it is by default, which reads
+    a rule again after a commit."""
     queue = Queue("bench", connection)
-    with sessions() as session:
+    with Session(engine) as session:
         for rule in session.scalars(select(AutomationRule).where(AutomationRule.is_active)).all():
             _next(rule.schedule | {"timezone": rule.schedule.get("timezone", "UTC")}, NOW)
             at = rule.unplanned_from
