@@ -106,12 +106,12 @@ chromium:
 		|| { echo "The browser tests need Chromium: install it, or set CHROMIUM to its path." >&2; exit 1; }
 
 # Packages and browser come at the same time: one is a matter of the processor, the other of the network.
-# Three at a time on two cores, for trials of processes wait more than they work; each of the three has a PostgreSQL and
+# Four at a time on two cores, for trials of processes wait more than they work; each of the four has a PostgreSQL and
 # a queue server of its own.
 test:
 	@$(MAKE) --no-print-directory -j 2 $(VENV)/.tested chromium
 	@$(MAKE) --no-print-directory check bench-quick
-	$(BIN)/python -m pytest tests -n 3 --dist worksteal
+	$(BIN)/python -m pytest tests -n 4 --dist worksteal
 
 # For the inner loop. tests/not_in_test_fast.txt names what of the two folders takes too long for it.
 FAST := tests/business tests/modules --fast -n 2 --dist worksteal
