@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account, Role, User
 from app.business.accounts.services.audit_log import AuditActor
 from app.business.billing.models import CreditEntry, Plan
+from app.business.billing.services.replenishment import grant_key, month_of
 from app.business.outlets.incident_models import Incident, IncidentFailure
 from app.business.outlets.models import AiConnection
 from app.business.outlets.services.webhooks import WebhookValues, create
@@ -31,8 +32,13 @@ def make_plan(session: Session, code: str = "starter", **values: Any) -> Plan:
     return plan
 
 
-def make_account(session: Session, *, credits: int = 1000, **values: Any) -> Account:
-    """An active account with `credits` granted in its ledger."""
+def make_account(
+    session: Session, *, credits: int = 1000, granted_at: datetime = NOW, **values: Any
+) -> Account:
+    """An active account with `credits` granted in its ledger.
+
+    granted_at: in which month; tests by the clock on the wall name the present moment, or the grant would be due.
+    """
     plan = values.pop("plan", None) or make_plan(session)
     stamps = {"created_at": NOW, "updated_at": NOW}
     account = Account(**{"name": f"Account {next(_number)}", "plan_id": plan.id} | stamps | values)
@@ -46,7 +52,7 @@ def make_account(session: Session, *, credits: int = 1000, **values: Any) -> Acc
                 kind="grant",
                 amount=credits,
                 balance_after=credits,
-                key=f"grant-{NOW:%Y-%m}",
+                key=grant_key(month_of(account.timezone or "UTC", granted_at)),
                 reason="Monthly credits",
                 created_at=NOW,
             )

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Role, User
 from app.business.accounts.services import api_keys, sign_in
-from tests.factories import make_account, make_user
+from tests.factories import NOW, make_account, make_user
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,13 @@ class People:
     stranger: User
 
 
-def make_people(session: Session) -> People:
+def make_people(session: Session, granted_at: datetime = NOW) -> People:
     """Everybody, committed: the four roles of one account, and the owner of another."""
-    account = make_account(session)
+    account = make_account(session, granted_at=granted_at)
     roles = {role.value: make_user(session, account, role) for role in Role}
-    people = People(account, stranger=make_user(session, make_account(session)), **roles)
+    people = People(
+        account, stranger=make_user(session, make_account(session, granted_at=granted_at)), **roles
+    )
     session.commit()
     return people
 

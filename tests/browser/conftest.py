@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread, Timer
 from typing import Any, cast
@@ -32,7 +33,7 @@ SERIOUS = """async () => (await axe.run()).violations
 
 @pytest.fixture
 def people(session: Session) -> People:
-    return make_people(session)
+    return make_people(session, granted_at=datetime.now(UTC))
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def outside(
 
 @pytest.fixture
 def account(app: Flask, session: Session, outside: tuple[WordPress, Postbox]) -> Account:
-    account = make_account(session)
+    account = make_account(session, granted_at=datetime.now(UTC))
     make_user(session, account, Role.OWNER, email="owner@example.com")
     sector = make_sector(session, make_site(session, account, name="The Garden"))
     connect(session, sector, outside[0], SecretBox.of(app.extensions["settings"]))

@@ -34,7 +34,7 @@ def processes(
 
 @pytest.fixture
 def account(session: Session) -> Account:
-    return make_account(session, credits=1000)
+    return make_account(session, granted_at=datetime.now(UTC))
 
 
 def due_in(session: Session, account: Account, seconds: float, **values: Any) -> datetime:

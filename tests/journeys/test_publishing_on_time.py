@@ -43,7 +43,7 @@ def wordpress(
 @pytest.fixture
 def account(app: Flask, session: Session, wordpress: WordPress) -> Account:
     """Its site publishes two a day, in a zone where it is about noon."""
-    account = make_account(session)
+    account = make_account(session, granted_at=datetime.now(UTC))
     site = make_site(session, account)
     site.timezone = f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
     sector = make_sector(session, site)

@@ -45,7 +45,7 @@ STAY_AS_READ = {
     ".": ("ask_first",),
 }  # fmt: skip
 NEVER_CHANGE = {
-    "automation": ("help", "help_section", "templates", "version"),
+    "automation": ("describe_rule", "help", "help_section", "templates", "version"),
     "errors": ("error",),
     "openapi": ("call", "docs"),
     "planner": ("import_gone",),

@@ -122,7 +122,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> SurveyWork:
 
 @pytest.fixture
 def people(session: Session) -> People:
-    return make_people(session)
+    return make_people(session, granted_at=datetime.now(UTC))
 
 
 @pytest.fixture

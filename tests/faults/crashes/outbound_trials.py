@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select, update
@@ -47,7 +47,7 @@ class Sending(ABC):
     ) -> None:
         self.session, self.trials, self.box, self.outside = session, trials, box, outside
         self.today, self.ago = today, today - timedelta(minutes=1)
-        self.account = make_account(session)
+        self.account = make_account(session, granted_at=datetime.now(UTC))
         self.sector = make_sector(session, make_site(session, self.account))
         self.run = self.open()
         session.commit()

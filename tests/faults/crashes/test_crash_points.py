@@ -1,6 +1,7 @@
 """The points at which the trials end a process: each is reached there, and none is known to the product."""
 
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from tests.sampling import times
 
 def test_every_point_is_reached(world: Session, trials: Trials, valkey: Redis) -> None:
     """Those of sending: in the trials of what leaves, which fail where a child does not come to its point."""
-    sector = make_sector(world, make_site(world, make_account(world)))
+    sector = make_sector(world, make_site(world, make_account(world, granted_at=datetime.now(UTC))))
     world.commit()
     for point in [point for point in POINTS if point not in OF_SENDING]:
         valkey.flushdb()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -52,7 +52,7 @@ class Place:
 
 def make_place(session: Session, today: datetime, batching: str = "batch") -> Place:
     """A sector whose new keywords a rule labels."""
-    account = make_account(session)
+    account = make_account(session, granted_at=datetime.now(UTC))
     make_rule(
         session, account, today - timedelta(hours=1), trigger="keyword_added", actions=[LABEL],
         max_executions_per_day=1000, batching=batching,
@@ -203,7 +203,8 @@ def test_this_trial_fails_if_a_begun_batch_is_not_continued(
 def later(world: Session, today: datetime) -> datetime:
     """A rule runs every five minutes, and it is a quarter of an hour later: time to plan again."""
     make_rule(
-        world, make_account(world), today, trigger="schedule", record_type=None, schedule=EVERY_FIVE,
+        world, make_account(world, granted_at=datetime.now(UTC)), today,
+        trigger="schedule", record_type=None, schedule=EVERY_FIVE,
         actions=[NOTIFY], overlap="allow", catch_up="all", max_executions_per_day=1000,
     )  # fmt: skip
     return today + timedelta(minutes=15)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select, update
@@ -122,7 +122,7 @@ def chat() -> Iterator[ChatServer]:
 
 def open_run(session: Session, today: datetime) -> ScheduledTask:
     """A run that is due since a minute, and its wake-up job."""
-    account = make_account(session)
+    account = make_account(session, granted_at=datetime.now(UTC))
     sector = make_sector(session, make_site(session, account))
     clusters_with_keywords(session, sector, CLUSTERS)
     ago = today - timedelta(minutes=1)
@@ -201,7 +201,7 @@ def test_a_worker_killed_between_many_runs_executes_each_once(
     for point in times(
         full=[*statements, *commits], sample=["statement:9", "before-commit:3", "after-commit:3"]
     ):
-        account = make_account(world)
+        account = make_account(world, granted_at=datetime.now(UTC))
         sector = make_sector(world, make_site(world, account))
         keywords = [make_keyword(world, sector) for _ in range(3)]
         ago = today - timedelta(minutes=1)

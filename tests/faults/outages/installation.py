@@ -236,7 +236,7 @@ def _in_use(place: Installation) -> Installation:
     app, now = create_app(settings, web=False), datetime.now(UTC)
     with app.app_context():
         with transaction() as session:
-            account = make_account(session)
+            account = make_account(session, granted_at=datetime.now(UTC))
             sector = make_sector(session, make_site(session, account))
             owner = make_user(session, account, Role.OWNER)
             sign_in.set_password(session, owner, PASSWORD, now)

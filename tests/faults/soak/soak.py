@@ -95,7 +95,7 @@ class Soak:
             self.parties.append(party)
 
     def _account(self, session: Session, shape: Shape, now: datetime) -> tuple[Party, str]:
-        account = make_account(session)
+        account = make_account(session, granted_at=datetime.now(UTC))
         sector = make_sector(session, make_site(session, account))
         owner = make_user(session, account, Role.OWNER)
         sign_in.set_password(session, owner, PASSWORD, now)
