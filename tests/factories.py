@@ -1,8 +1,10 @@
 """Plain functions that make rows with sensible defaults; each flushes, none commits."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
+from zoneinfo import ZoneInfoNotFoundError
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -52,13 +54,20 @@ def make_account(
                 kind="grant",
                 amount=credits,
                 balance_after=credits,
-                key=grant_key(month_of(account.timezone or "UTC", granted_at)),
+                key=grant_key(_month(account, granted_at)),
                 reason="Monthly credits",
                 created_at=NOW,
             )
         )
         session.flush()
     return account
+
+
+def _month(account: Account, at: datetime) -> str:
+    """In the account's zone, as far as that is one."""
+    with suppress(ZoneInfoNotFoundError):
+        return month_of(account.timezone or "UTC", at)
+    return month_of("UTC", at)
 
 
 def make_ai_connection(session: Session, account: Account, **values: Any) -> AiConnection:
