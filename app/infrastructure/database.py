@@ -26,6 +26,7 @@ import app.business.automation.operation_models
 import app.business.automation.record_total_models
 import app.business.automation.report_models
 import app.business.automation.rhythm_models
+import app.business.automation.rule_change_models
 import app.business.automation.run_models
 import app.business.automation.total_models
 import app.business.billing.models

@@ -63,7 +63,8 @@ class Account(Stamped, Base):
     """A customer: its zone, plan and credits (balance = sum of its credit entries; held = set aside).
 
     minutes_saved: minutes that a person takes for a record, by its type, where they are not the usual ones ·
-    second_factor_required: of people without it nothing is accepted until they have set it up.
+    second_factor_required: of people without it nothing is accepted until they have set it up ·
+    rule_approval_required: what makes a rule act live, or otherwise than before, is applied by a second person only.
     """
 
     __tablename__ = "account"
@@ -86,6 +87,7 @@ class Account(Stamped, Base):
     chain_notice_credits: Mapped[int | None]
     minutes_saved: Mapped[dict[str, int] | None]
     second_factor_required: Mapped[bool] = mapped_column(default=False, server_default=false())
+    rule_approval_required: Mapped[bool] = mapped_column(default=False, server_default=false())
     paused_at: Mapped[datetime | None]
     paused_by_id: Mapped[int | None] = mapped_column(Id)
     name_folded: Mapped[str] = folded_text("name")

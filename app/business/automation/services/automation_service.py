@@ -18,6 +18,7 @@ from app.business.automation.services.catalogue.record_models import known_ids
 from app.business.automation.services.preflight.check import require_no_worse, require_ready
 from app.business.automation.services.preflight.start import open_backfill, open_start, plan_start
 from app.business.automation.services.rule_parts import JsonObject, Stored
+from app.business.automation.services.rules import approval
 from app.business.automation.services.rules.checking import checked, taken_name
 from app.business.automation.services.rules.definition import RuleDefinition, definition_from
 from app.business.automation.services.rules.fields import OPTIONS
@@ -78,7 +79,7 @@ class AutomationService:
         """Create a rule: validated, and planned immediately when it is on. Raises Invalid, Blocked.
 
         `data`: a definition returned by `checked` in this transaction is not validated again. `origin`: a copy or file,
-        for the audit log.
+        for the audit log. Raises ApprovalNeeded where it is on and the account asks for a second person.
         """
         definition = (
             data
@@ -107,10 +108,12 @@ class AutomationService:
         *,
         expected_version: int | None = None,
         origin: JsonObject | None = None,
+        approved_author: int | None = None,
     ) -> AutomationRule:
         """Replace the rule's definition by `data` as a new version. Raises Invalid, Stale, Conflict, Blocked.
 
-        `data`: a definition returned by `checked` in this transaction is not validated again.
+        `data`: a definition returned by `checked` in this transaction is not validated again. `approved_author`: who
+        has written what `actor` approves; without one a change that needs a second person raises ApprovalNeeded.
         """
         _lock(session, rule)
         if rule.archived_at:
@@ -128,7 +131,8 @@ class AutomationService:
         if before == after:
             return rule
         _check_owner(actor, read_definition(rule), actions)
-        keep_version(session, rule, now, actor.user_id)
+        author = approved_author or actor.user_id
+        keep_version(session, rule, now, author, approved=approved_author is not None)
         replan(session, rule, now)
         if any(option.frees and before[name] != after[name] for name, option in OPTIONS.items()):
             wake_rule(session, rule.id)
@@ -182,7 +186,7 @@ class AutomationService:
         automatic stop, only over those since then).
 
         `max_credits`: the limit for these runs together; by default their present price. Raises Invalid when the rule
-        is not valid any more, Blocked when it could never do anything.
+        is not valid any more, Blocked when it could never do anything, ApprovalNeeded.
         """
         _lock(session, rule)
         if rule.archived_at:
@@ -254,12 +258,14 @@ class AutomationService:
 
         `max_credits`: the limit for it and its follow-ups; by default the present price. Raises NotFound for ids that
         are not the account's, Forbidden for operators above their limit, Invalid when the Idempotency-Key comes with
-        another body.
+        another body, Conflict where a rule that is off would do what no second person has approved.
         """
         if request and (known := _answered(session, rule, request)):
             return known
         if record_ids is not None:
             check_records(session, rule, record_ids)
+        if even_if_off:
+            approval.require_approved(session, rule, definition_of(rule))
         start = plan_start(session, rule, actor.cause, now, record_ids)
         total = start.price.credits_max if max_credits is None else max_credits
         _check_operator(session, rule, actor, total)

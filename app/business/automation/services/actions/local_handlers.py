@@ -21,6 +21,8 @@ from app.business.automation.services.catalogue.actions.update_records import UP
 from app.business.automation.services.catalogue.field_types import FieldValue
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.catalogue.record_models import MODELS, record_type_of
+from app.business.automation.services.rules.approval import may_act
+from app.business.automation.services.rules.versions import definition_of
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.steps import Step
 from app.business.automation.services.runs.unit_receipts import Done, LeftOut, Refused, Unit
@@ -39,6 +41,7 @@ OWN_LABELS = ("keyword", "cluster", "task")
 UPDATED = Done(message="Updated")
 GONE = LeftOut("It was archived or removed before its turn came.")
 SWITCHED = {True: "switched on", False: "switched off"}
+UNAPPROVED = "left off: changed since it was last on, and nobody has approved that"
 
 
 class UpdateRecordsWork(SetWork):
@@ -213,12 +216,16 @@ class SwitchWork(LocalWork):
             for rule in _named_rules(session, context, params)
             if rule.id != context.rule.id or not self.on
         ]
-        changed = [rule for rule in rules if switch(session, rule, self.on, context.now)]
+        allowed = [rule for rule in rules if not self.on or may_act(session, rule, definition_of(rule))]
+        changed = [rule for rule in allowed if switch(session, rule, self.on, context.now, resumed=True)]
         for rule in changed:
             action = "rule.enabled" if self.on else "rule.disabled"
             data = {"run": context.run.id, "reason": fill(session, context, params.reason)}
             record(session, context.account.id, AuditActor(), action, rule, data, context.now)
-        return Done(records=len(changed), message=f"{plural(len(changed), 'rule')} {SWITCHED[self.on]}")
+        left = (
+            f"; {plural(len(rules) - len(allowed), 'rule')} {UNAPPROVED}" if len(allowed) < len(rules) else ""
+        )
+        return Done(records=len(changed), message=f"{plural(len(changed), 'rule')} {SWITCHED[self.on]}{left}")
 
 
 def _named_rules(session: Session, context: RunContext, params: PauseRule) -> list[AutomationRule]:

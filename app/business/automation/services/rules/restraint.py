@@ -1,4 +1,4 @@
-"""Changes that only make a rule do less: renaming, switching off, lowering limits.
+"""Changes that only make a rule do less: renaming, switching off, practising, lowering limits.
 
 They are always accepted, even if the rule is otherwise not valid.
 """
@@ -40,6 +40,8 @@ def restrained(before: Stored, data: Stored) -> JsonObject | None:
 def _restrains(name: str, before: Json, after: Json) -> bool:
     if name == "is_active":
         return not after
+    if name == "mode":
+        return after == "shadow"
     if name in LIMITS:
         lowered = isinstance(after, int) and isinstance(before, int) and after <= before
         return lowered or (before is None and after is not None)

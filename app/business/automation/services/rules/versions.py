@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.services.rule_parts import JsonObject
+from app.business.automation.services.rules import approval
 from app.business.automation.services.rules.definition import RuleDefinition, definition_from
 
 RENAMED = {"site": "site_id", "sector": "sector_id"}
@@ -28,8 +29,24 @@ def read_definition(rule: AutomationRule) -> RuleDefinition:
     return definition_from(definition_of(rule))
 
 
-def keep_version(session: Session, rule: AutomationRule, now: datetime, user_id: int | None) -> None:
-    """Increase the version (a new rule keeps 1) and store the present definition under it."""
+def keep_version(
+    session: Session,
+    rule: AutomationRule,
+    now: datetime,
+    user_id: int | None,
+    *,
+    approved: bool = False,
+    resumed: bool = False,
+) -> None:
+    """Increase the version (a new rule keeps 1) and store the present definition under it.
+
+    approved: a second person has approved exactly this definition · resumed: another rule switches this one on. Raises
+    ApprovalNeeded where neither holds and the account asks for a second person; the caller rolls back what it wrote.
+    """
+    if approval.is_required(session, rule.account_id):
+        if not approved:
+            approval.require_none(session, rule, definition_of(rule), resumed=resumed)
+        approval.outdate(session, rule, now)
     if rule.id is not None:
         rule.version += 1
     rule.updated_at, rule.updated_by_id = now, user_id

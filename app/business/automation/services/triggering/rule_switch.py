@@ -12,15 +12,24 @@ from app.business.automation.services.triggering.planning import replan
 
 
 def switch(
-    session: Session, rule: AutomationRule, on: bool, now: datetime, user_id: int | None = None
+    session: Session,
+    rule: AutomationRule,
+    on: bool,
+    now: datetime,
+    user_id: int | None = None,
+    *,
+    resumed: bool = False,
 ) -> bool:
-    """Switch the rule on or off; no times count while it is off. False if it already was."""
+    """Switch the rule on or off; no times count while it is off. False if it already was.
+
+    resumed: another rule does it. Raises ApprovalNeeded.
+    """
     if rule.is_active == on:
         return False
     rule.is_active = on
     if on:
         forget_failures(session, rule, now)
-    keep_version(session, rule, now, user_id)
+    keep_version(session, rule, now, user_id, resumed=resumed)
     replan(session, rule, now)
     return True
 
