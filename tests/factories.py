@@ -80,8 +80,17 @@ def make_ai_connection(session: Session, account: Account, **values: Any) -> AiC
 
 
 def make_user(session: Session, account: Account, role: Role = Role.OWNER, **values: Any) -> User:
+    user = new_user(account, role, **values)
+    session.add(user)
+    session.flush()
+    return user
+
+
+def new_user(account: Account, role: Role = Role.OWNER, **values: Any) -> User:
+    """One that no session knows yet."""
     defaults = {"email": f"{role}{next(_number)}@example.com", "name": role.title()}
-    return _add(session, User, account, {"role": role} | defaults | values)
+    stamps = {"account_id": account.id, "created_at": NOW, "updated_at": NOW}
+    return User(**{"role": role} | defaults | stamps | values)
 
 
 def make_site(session: Session, account: Account, **values: Any) -> Site:
