@@ -92,10 +92,11 @@ def init_drawings(app: Flask) -> None:
     app.add_template_global(kept)
 
 
-def kept(macro: Macro) -> Callable[..., Markup]:
-    """The macro, which draws the same values once. Only for macros that read nothing but their values."""
+def kept(macro: Macro, most: int = MOST_KEPT) -> Callable[..., Markup]:
+    """The macro, which draws the same values once and keeps so many drawings. Only for macros that read nothing but
+    their values."""
     # Typed: text that is to be escaped and text that is not may be equal.
-    return cast(Callable[..., Markup], lru_cache(maxsize=MOST_KEPT, typed=True)(macro))
+    return cast(Callable[..., Markup], lru_cache(maxsize=most, typed=True)(macro))
 
 
 def drawn(macro: Macro, *values: Any) -> Markup:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from flask import redirect, render_template, url_for
@@ -50,12 +51,22 @@ RECENT = 12
 COMING = 8
 TOP = 6
 MADE = 8
-SERIES = [
+SERIES = (
     ("completed", "Completed", "good"),
     ("failed", "Failed", "bad"),
     ("skipped", "Skipped", "quiet"),
     ("practised", "Practised", "info"),
-]
+)
+
+
+class OutcomeBar(NamedTuple):
+    """An hour or a day, and the outcomes of its runs, as `Outcomes` has them."""
+
+    label: str
+    completed: int
+    failed: int
+    skipped: int
+    practised: int
 
 
 @dataclass(frozen=True)
@@ -131,8 +142,8 @@ def _operated(overview: Overview, now: datetime) -> Context:
         ),
         "morning": _morning(now) if counted.has_report else [],
         "rules": counted.rules,
-        "bars": [{"label": label} | found._asdict() for label, found in outcomes],
-        "series": [line for line in SERIES if line[0] != "practised" or totals.practised],
+        "bars": tuple(OutcomeBar(label, *found) for label, found in outcomes),
+        "series": SERIES if totals.practised else SERIES[:-1],
         "totals": totals,
         "late": figures.lateness(session, scope, _started(overview, now), overview.zone, now),
         "credits_used": used.total,

@@ -2,7 +2,8 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from sqlalchemy import (
     String,
     and_,
     bindparam,
+    case,
     cast,
     func,
     or_,
@@ -69,9 +71,22 @@ def _times_in(definition: str) -> StoredTimes:
     return StoredTimes(str(split_by), schedule if isinstance(schedule, dict) else {})
 
 
-Stretch = tuple[datetime, datetime]
-Times = dict[tuple[int, int], list[Stretch]]
+@dataclass(frozen=True, slots=True)
+class Accounted:
+    """Planned times that have a run; stretches, from the first to the last, of runs for many missed times."""
+
+    times: set[datetime] = field(default_factory=set)
+    stretches: list[tuple[datetime, datetime]] = field(default_factory=list)
+
+    def missing(self, due: Iterable[datetime]) -> int:
+        """How many of these have none."""
+        left = set(due) - self.times
+        return sum(not any(first_at <= at <= last_at for first_at, last_at in self.stretches) for at in left)
+
+
+Times = Mapping[tuple[int, int], Accounted]
 """By rule and site."""
+NONE = Accounted()
 Walk = Callable[[Schedule, datetime, datetime], Sequence[datetime]]
 """Gives the due times of a schedule, walked through once for all rules with equal ones."""
 
@@ -119,13 +134,14 @@ def _spans() -> Select[int, datetime, datetime | None, dict[str, str], str]:
 
 
 @kept_queries(1)
-def _planned_runs() -> CompoundSelect[int, int, datetime, datetime | None, datetime | None]:
+def _planned_runs() -> CompoundSelect[int, int, datetime, datetime | None]:
+    """Of each the time that it stands for; where it stands for several, the first and the last."""
+    first_at = func.coalesce(ScheduledTask.first_at, ScheduledTask.scheduled_at)
     query = select(
         ScheduledTask.automation_rule_id,
         ScheduledTask.split_site_id,
-        ScheduledTask.scheduled_at,
-        ScheduledTask.first_at,
-        ScheduledTask.last_at,
+        first_at,
+        case((ScheduledTask.last_at > first_at, ScheduledTask.last_at)),
     ).where(
         ScheduledTask.account_id == ACCOUNT,
         ScheduledTask.scheduled_at >= SINCE,
@@ -137,12 +153,13 @@ def _planned_runs() -> CompoundSelect[int, int, datetime, datetime | None, datet
     return words_as_text(union_all(*(query.where(ScheduledTask.status == status) for status in Status)))
 
 
-def _times_of(rows: Iterable[Row[int, int, datetime, datetime | None, datetime | None]]) -> Times:
-    """For each rule and site the times its runs stand for, as (from, to); they differ for a row of many missed
-    times."""
-    times: Times = defaultdict(list)
-    for rule_id, site_id, at, first_at, last_at in rows:
-        times[rule_id, site_id].append((first_at or at, last_at or at))
+def _times_of(rows: Iterable[Row[int, int, datetime, datetime | None]]) -> Times:
+    times = defaultdict[tuple[int, int], Accounted](Accounted)
+    for rule_id, site_id, first_at, last_at in rows:
+        accounted = times[rule_id, site_id]
+        accounted.times.add(first_at)
+        if last_at:
+            accounted.stretches.append((first_at, last_at))
     return times
 
 
@@ -157,15 +174,9 @@ def _missing(span: PlannedSpan, runs: Times, since: datetime, until: datetime, w
         return 0  # Its due times are not known; the watch reports the rule.
     start, end = max(span.from_at, since), min(span.to_at or until, until)
     return sum(
-        _without_run(walk(schedule, start, end), runs.get((span.rule_id, site_id), []))
+        runs.get((span.rule_id, site_id), NONE).missing(walk(schedule, start, end))
         for site_id, schedule in schedules.items()
     )
-
-
-def _without_run(due: Iterable[datetime], runs: list[Stretch]) -> int:
-    missing = set(due).difference(first_at for first_at, _ in runs)
-    folded = [(first_at, last_at) for first_at, last_at in runs if first_at < last_at] if missing else []
-    return sum(not any(first_at <= due_at <= last_at for first_at, last_at in folded) for due_at in missing)
 
 
 @kept_queries(1)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal_column, select
 from sqlalchemy.orm import aliased
 
 from app.business.automation.run_models import ScheduledTask
@@ -18,6 +18,8 @@ def entries_of(account_id: int, *columns: Any) -> Select[Any]:
     """Of each entry of the account: these columns, id, created_at, kind and amount, its source, and runs, which is 1
     where it is the first that its run was charged."""
     entry, run, unit = CreditEntry, ScheduledTask, ActionRun
+    # The condition of the index of units, word for word: over a parameter SQLite would plan anew at each execution.
+    cost = unit.credits > literal_column("0")
     return (
         select(
             *columns,
@@ -34,7 +36,7 @@ def entries_of(account_id: int, *columns: Any) -> Select[Any]:
         .outerjoin(run, and_(run.account_id == entry.account_id, run.id == entry.run_id))
         .outerjoin(
             unit,
-            and_(unit.account_id == entry.account_id, unit.provider_key == entry.key, unit.credits > 0),
+            and_(unit.account_id == entry.account_id, unit.provider_key == entry.key, cost),
         )
         .where(entry.account_id == account_id)
     )

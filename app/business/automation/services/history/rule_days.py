@@ -17,6 +17,7 @@ from app.business.periods import Period
 from app.business.plain_rows import plain_rows
 from app.business.sql_functions import in_order, is_among
 from app.business.time_zones import start_of_day
+from app.business.words_as_text import words_as_text
 
 DAYS = 28
 LATEST = 12
@@ -85,9 +86,8 @@ def _latest_of(scope: Scope, each: int) -> Select[int, str | None]:
     last = select(ended.letter, ended.scheduled_at, ended.id).order_by(*order).limit(each).subquery().c
     letters = select(in_order(last.letter, last.scheduled_at.desc(), last.id.desc()))
     rule = AutomationRule
-    return select(rule.id, letters.scalar_subquery()).where(
-        rule.account_id == scope.account_id, is_among(rule.id, "rule_ids")
-    )
+    query = select(rule.id, letters.scalar_subquery())
+    return words_as_text(query.where(rule.account_id == scope.account_id, is_among(rule.id, "rule_ids")))
 
 
 def _latest(scope: Scope, status: Status, each: int) -> Select[str, datetime, int]:

@@ -18,6 +18,7 @@ from app.business.kept_queries import kept_queries
 from app.business.periods import last_days
 from app.business.plain_rows import AnyColumns, plain_rows
 from app.business.sql_functions import is_among
+from app.business.words_as_text import words_as_text
 
 FAILURES_WITHIN = 7
 """Days, including today."""
@@ -120,7 +121,7 @@ _USED_TODAY = select(func.coalesce(func.sum(RuleDay.used), 0)).where(
 @kept_queries(1)
 def _figures() -> AnyColumns:
     """The last columns are `_latest` of each status."""
-    return select(
+    query = select(
         AutomationRule.id,
         AutomationRule.unplanned_from,
         _of_rule(func.count(), *_FAILED).label("failures"),
@@ -132,6 +133,7 @@ def _figures() -> AnyColumns:
         AutomationRule.account_id == _ACCOUNT,
         is_among(AutomationRule.id, "rule_ids"),
     )
+    return words_as_text(query)
 
 
 @kept_queries(1)

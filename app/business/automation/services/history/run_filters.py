@@ -88,7 +88,7 @@ def narrowed(filters: RunFilters) -> Iterator[ColumnElement[bool]]:
         yield ScheduledTask.user_id == filters.user
     if filters.cost_min:
         # The index of runs that used credits.
-        yield ScheduledTask.credits_used > 0
+        yield ScheduledTask.credits_used > literal_column("0")
     if filters.practised is not None:
         # Without a function around it, the reason is looked up in an index.
         is_practised = ScheduledTask.reason == Reason.SHADOW

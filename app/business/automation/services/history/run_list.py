@@ -13,6 +13,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
+    literal_column,
     or_,
     select,
     tuple_,
@@ -45,6 +46,8 @@ SEARCHES = 64
 """Of searches: a text is hardly ever looked for twice."""
 _NOW = bindparam("now", type_=UtcDateTime())
 _LAST = (bindparam("last_at", type_=UtcDateTime()), bindparam("last_id", type_=Id))
+_IS = {status: ScheduledTask.status == literal_column(f"'{status}'") for status in Status}
+"""Word for word, as the indexes have them: over a parameter SQLite would plan anew at each execution."""
 _END = tuple_(bindparam("end_at", type_=UtcDateTime()), bindparam("end_id", type_=Id))
 
 Moment = datetime | BindParameter[datetime]
@@ -258,12 +261,12 @@ def _while_reason_occurs(
 def _in_status(status: str | None, upcoming: bool, now: Moment) -> Iterator[ColumnElement[bool]]:
     is_due = ScheduledTask.scheduled_at <= now
     if status is not None:
-        yield ScheduledTask.status == status
+        yield _IS[Status(status)]
     if status == Status.PENDING and not upcoming:
         yield is_due
     if status is None and not upcoming:
         # In this order, for the index of times has no status: the rows of those that are due are not looked at.
-        yield or_(is_due, ScheduledTask.status != Status.PENDING)
+        yield or_(is_due, ~_IS[Status.PENDING])
 
 
 def _merged(parts: Sequence[Select[Of]], columns: Sequence[Of], limit: int, oldest: bool) -> Select[Of]:
