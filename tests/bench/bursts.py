@@ -93,15 +93,9 @@ def lines(engine: Engine, *, may_install: bool = True) -> Iterator[Line]:
     with TemporaryDirectory(prefix="igny8-bench-") as folder, valkey(Path(folder)) as address:
         place = Place(engine, address, Path(folder))
         name = engine.dialect.name
-        celery = references.measured(
-            "celery_pipeline.py",
-            "measure",
-            RUNS,
-            engine.url.render_as_string(hide_password=False),
-            address,
-            may_install=may_install,
+        of_celery, of_celery_paid = (
+            _of_celery(kind, engine, address, may_install=may_install) for kind in ("free", "paid")
         )
-        of_celery = None if celery is None else celery * 1000 / RUNS
         one = 0.0
         for shape in SHAPES:
             each = place.burst(shape) * 1000 / shape.runs
@@ -110,10 +104,20 @@ def lines(engine: Engine, *, may_install: bool = True) -> Iterator[Line]:
             fallen = f" ({singly:,} one by one)" if (singly := place.one_by_one()) else ""
             what = f"burst of {shape.runs:,}{fallen}, {shape.name}, {name}, to Celery"
             yield Line(what, each, of_celery, "ms", goal)
+            if shape.paid:
+                yield Line(f"{what}'s that pays", each, of_celery_paid, "ms", goal)
         yield Line(f"burst of {RUNS:,}, {name}, to a bare loop", one, bare_loop(engine) * 1000, "ms", TO_LOOP)
         two = place.burst(SHAPES[0], workers=2) * 1000 / RUNS
         yield Line(f"burst of {RUNS:,}, {name}, two workers to one", two, one, "ms", 1 / TWO_TO_ONE[name])
         yield place.saves(SHAPES[0])
+
+
+def _of_celery(kind: str, engine: Engine, address: str, *, may_install: bool) -> float | None:
+    """Milliseconds a run of a pipeline that labels a record, or of one that pays for ideas."""
+    url = engine.url.render_as_string(hide_password=False)
+    arguments = ("measure", kind, RUNS, url, address)
+    celery = references.measured("celery_pipeline.py", *arguments, may_install=may_install)
+    return None if celery is None else celery * 1000 / RUNS
 
 
 @contextmanager

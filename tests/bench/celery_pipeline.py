@@ -1,19 +1,22 @@
-"""Celery, prefork with one process: the straight pipeline, one task an event. Runs in the references' own Python."""
+"""Celery, prefork with one process: a straight pipeline, one task an event. Runs in the references' own Python."""
 
 import json
 import subprocess
 import sys
 import time
 
-import straight_pipeline as pipeline
+import paid_pipeline
+import straight_pipeline
 from celery import Celery
+from straight_pipeline import open_engine, set_up, tear_down, wait_for
 
-MODE, RUNS, URL, BROKER = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
+MODE, KIND, RUNS, URL, BROKER = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4], sys.argv[5]
 WORKER = ["worker", "--pool", "prefork", "--concurrency", "1", "--loglevel", "ERROR", "--without-gossip"]
 
 app = Celery("pipeline", broker=BROKER)
 app.conf.update(task_ignore_result=True, task_default_queue="celery-reference")
-engine = pipeline.open_engine(URL)
+engine = open_engine(URL)
+pipeline = {"free": straight_pipeline, "paid": paid_pipeline}[KIND]
 
 
 @app.task(name="pipeline.execute")
@@ -23,20 +26,20 @@ def execute(record_id: int) -> None:
 
 def measure() -> float:
     """Seconds from the first task that is sent to the last run that is recorded."""
-    pipeline.set_up(engine, RUNS + 1)
+    set_up(engine, pipeline.rows(RUNS + 1))
     worker = subprocess.Popen([sys.executable, __file__, "worker", *sys.argv[2:]])
     try:
         execute.delay(RUNS + 1)
-        pipeline.wait_for(engine, 1, every=0.05)
+        wait_for(engine, pipeline.Run, 1, every=0.05)
         begun = time.perf_counter()
         for number in range(1, RUNS + 1):
             execute.delay(number)
-        pipeline.wait_for(engine, RUNS + 1, every=0.05)
+        wait_for(engine, pipeline.Run, RUNS + 1, every=0.05)
         return time.perf_counter() - begun
     finally:
         worker.terminate()
         worker.wait(20)
-        pipeline.tear_down(engine)
+        tear_down(engine)
 
 
 if __name__ == "__main__":

@@ -22,14 +22,14 @@ def execute(record_id: int) -> None:
 
 def measure() -> float:
     """The median of the milliseconds from sending a job to its recorded run."""
-    pipeline.set_up(engine, EVENTS)
+    pipeline.set_up(engine, pipeline.rows(EVENTS))
     queue, waited = Queue("rq-reference", connection=Redis.from_url(ADDRESS)), []
     worker = subprocess.Popen([sys.executable, __file__, "worker", *sys.argv[2:]])
     try:
         for number in range(1, EVENTS + 1):
             begun = time.perf_counter()
             queue.enqueue("rq_pipeline.execute", number)
-            pipeline.wait_for(engine, number, every=0.001)
+            pipeline.wait_for(engine, pipeline.Run, number, every=0.001)
             waited.append((time.perf_counter() - begun) * 1000)
         return statistics.median(waited[WARMING_UP:])
     finally:

@@ -3,6 +3,7 @@ references of W2 execute as one task of their queues.
 """
 
 import time
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import JSON, Engine, create_engine, event, func, select
@@ -65,15 +66,19 @@ def execute(engine: Engine, record_id: int) -> None:
             session.commit()
 
 
-def set_up(engine: Engine, records: int) -> None:
+def rows(records: int) -> Iterator[Base]:
     """A rule, and records with the ids from 1."""
+    yield Rule(id=1, trigger="keyword_added", word="lamp", label="seen")
+    for number in range(1, records + 1):
+        yield Record(id=number, text=f"lamp {number}", labels=[])
+
+
+def set_up(engine: Engine, rows: Iterable[Base]) -> None:
+    """Empty tables with these rows."""
     Base.metadata.drop_all(engine)
     Base.metadata.create_all(engine)
     with Session(engine) as session:
-        session.add(Rule(id=1, trigger="keyword_added", word="lamp", label="seen"))
-        session.add_all(
-            Record(id=number, text=f"lamp {number}", labels=[]) for number in range(1, records + 1)
-        )
+        session.add_all(rows)
         session.commit()
 
 
@@ -81,12 +86,12 @@ def tear_down(engine: Engine) -> None:
     Base.metadata.drop_all(engine)
 
 
-def wait_for(engine: Engine, runs: int, every: float) -> None:
-    """Until so many runs are recorded."""
+def wait_for(engine: Engine, run: Any, runs: int, every: float) -> None:
+    """Until so many of these runs are recorded."""
     end = time.monotonic() + LONGEST_SECONDS
     while time.monotonic() < end:
         with Session(engine) as session:
-            if (session.scalar(select(func.count(Run.id)).where(Run.status == "completed")) or 0) >= runs:
+            if (session.scalar(select(func.count(run.id)).where(run.status == "completed")) or 0) >= runs:
                 return
         time.sleep(every)
     raise TimeoutError(runs)
