@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Role, User
+from app.business.accounts.passkey_models import Passkey
 from app.business.accounts.services.audit_log import AuditActor
 from app.business.billing.models import CreditEntry, Plan
 from app.business.billing.services.replenishment import grant_key, month_of
@@ -123,6 +124,28 @@ def make_content(session: Session, sector: Sector, **values: Any) -> Content:
     return _record(
         session, Content, sector, {"title": f"Content {next(_number)}", "status": "draft"} | values
     )
+
+
+def make_passkey(session: Session, user: User, **values: Any) -> Passkey:
+    """One that no device holds: nobody signs in with it."""
+    row = Passkey(
+        **{
+            "account_id": user.account_id,
+            "user_id": user.id,
+            "name": "Phone",
+            "public_key": b"",
+            "sign_count": 0,
+        }
+        | {
+            "credential_id": f"credential{next(_number)}",
+            "user_handle": f"handle{user.id}",
+            "created_at": NOW,
+        }
+        | values
+    )
+    session.add(row)
+    session.flush()
+    return row
 
 
 def make_webhook(session: Session, account: Account, **values: Any) -> Webhook:

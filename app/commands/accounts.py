@@ -9,7 +9,15 @@ from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import KeyScope, User
-from app.business.accounts.services import api_keys, audit_log, second_factor, sign_in, team, welcome
+from app.business.accounts.services import (
+    api_keys,
+    audit_log,
+    passkeys,
+    second_factor,
+    sign_in,
+    team,
+    welcome,
+)
 from app.business.accounts.services.api_keys import KeyLimits
 from app.business.accounts.services.scope import Scope, owned
 from app.business.billing.services.new_accounts import open_account
@@ -58,10 +66,11 @@ def create_account(name: str, email: str, password_stdin: bool, plan: str, timez
 @click.option("--email", required=True)
 @password_from_stdin
 @click.option("--keep-keys", is_flag=True, help="Let the person's API keys go on working.")
+@click.option("--keep-passkeys", is_flag=True, help="Let the person's passkeys go on signing in.")
 @with_appcontext
 @plain_refusals
-def reset_password(email: str, password_stdin: bool, keep_keys: bool) -> None:
-    """Give a person a new password, sign them out everywhere and end their API keys."""
+def reset_password(email: str, password_stdin: bool, keep_keys: bool, keep_passkeys: bool) -> None:
+    """Give a person a new password, sign them out everywhere, end their API keys and remove their passkeys."""
     password, now = _password(password_stdin), datetime.now(UTC)
     if password is None:
         raise click.UsageError("Add --password-stdin and pass the new password on standard input.")
@@ -70,11 +79,14 @@ def reset_password(email: str, password_stdin: bool, keep_keys: bool) -> None:
         sign_in.set_password(session, user, password, now)
         working = api_keys.count_of(session, user)
         ended = 0 if keep_keys else api_keys.revoke_all(session, user, audit_log.AuditActor(), now)
-        data = {"keys_ended": ended}
+        held = passkeys.count_of(session, user)
+        removed = 0 if keep_passkeys else passkeys.remove_all(session, user)
+        data = {"keys_ended": ended, "passkeys_removed": removed}
         audit_log.record(
             session, user.account_id, audit_log.AuditActor(), "user.password_reset", user, data, now
         )
     keys = f"API keys ended: {ended}, still working: {working - ended}."
+    keys += f" Passkeys removed: {removed}, still working: {held - removed}." if held else ""
     click.echo(f"{user.email} has a new password and is signed out everywhere. {keys}", err=True)
 
 
@@ -83,11 +95,15 @@ def reset_password(email: str, password_stdin: bool, keep_keys: bool) -> None:
 @with_appcontext
 @plain_refusals
 def end_second_factor(email: str) -> None:
-    """Switch off the second factor of a person who lost it, such as the only owner, and sign them out everywhere."""
+    """Switch off the second factor of a person who lost it, such as the only owner, and sign them out everywhere.
+
+    Their passkeys are removed as well.
+    """
     with transaction() as session:
         user = team.person_with(session, email)
-        if not second_factor.switch_off(session, user):
-            raise Conflict(f"{user.email} has no second factor.")
+        is_off, removed = second_factor.switch_off(session, user), passkeys.remove_all(session, user)
+        if not (is_off or removed):
+            raise Conflict(f"{user.email} has no second factor and no passkey.")
         sign_in.end_all(session, user)
         audit_log.record(
             session,
@@ -95,10 +111,14 @@ def end_second_factor(email: str) -> None:
             audit_log.AuditActor(),
             "user.second_factor_off",
             user,
-            None,
+            {"passkeys_removed": removed} if removed else None,
             datetime.now(UTC),
         )
-    click.echo(f"{user.email} signs in with the password alone now. API keys were not touched.", err=True)
+        how = "signs in with the password alone now"
+        if user.password_hash is None:
+            how = "has no password: reset-password gives them one. They cannot sign in until then"
+    gone = f" Passkeys removed: {removed}." if removed else ""
+    click.echo(f"{user.email} {how}.{gone} API keys were not touched.", err=True)
 
 
 @api_key.command("create")

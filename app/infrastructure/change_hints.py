@@ -49,6 +49,7 @@ SHOWN_NOWHERE = frozenset(
         "cluster_centre",
         "sector_cut",
         "form_request",
+        "passkey_challenge",
         "credit_day",
         "credit_day_state",
         "record_change",

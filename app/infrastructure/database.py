@@ -17,6 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 # All tables, so that every process and the migrations know the whole schema.
 import app.business.accounts.models
+import app.business.accounts.passkey_models
 import app.business.accounts.saved_filter_models
 import app.business.accounts.second_factor_models
 import app.business.accounts.upload_models

@@ -314,8 +314,10 @@ def _check(person: Person, permission: Permission) -> None:
 
 
 def _lacks_second_factor(person: Person, permission: Permission) -> bool:
-    """Whether the account requires what this person has not set up; keys are not asked for it."""
+    """Whether the account requires what this person has not shown; keys are not asked for it."""
     if not person.account.second_factor_required or person.key or permission.without_second_factor:
+        return False
+    if person.session and person.session.by_passkey:
         return False
     return second_factor.find(db.session(), person.user) is None
 

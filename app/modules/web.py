@@ -5,7 +5,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-from flask import Flask, Response, current_app, g, make_response, redirect, render_template, request, url_for
+from flask import (
+    Flask,
+    Response,
+    after_this_request,
+    current_app,
+    g,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFProtect
 from htmx_flask import Htmx
@@ -36,13 +47,22 @@ CONTENT_POLICY = "; ".join(
         "base-uri 'none'",
     )
 )
+PASSKEY_FEATURES = ("publickey-credentials-create", "publickey-credentials-get")
+CLOSED_FEATURES = ("camera", "geolocation", "microphone", *PASSKEY_FEATURES)
+
+
+def permissions_policy(*opened: str) -> str:
+    """What browsers let a page do: nothing of this, but what is named, for our own origin."""
+    return ", ".join(f"{name}=({'self' if name in opened else ''})" for name in CLOSED_FEATURES)
+
+
 SECURITY_HEADERS = {
     "Content-Security-Policy": CONTENT_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     # Not no-referrer: on https the CSRF check compares the Referer with our own host.
     "Referrer-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Permissions-Policy": permissions_policy(),
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 YEAR = 31_536_000
@@ -132,6 +152,15 @@ def framing(page: str) -> Response:
     response = make_response(page)
     response.headers["Content-Security-Policy"] = f"{CONTENT_POLICY}; frame-src 'self'"
     return response
+
+
+def let_page_use(feature: str) -> None:
+    """Open one of the closed features of browsers to the page that is being answered."""
+
+    @after_this_request
+    def open_it(response: Response) -> Response:
+        response.headers["Permissions-Policy"] = permissions_policy(feature)
+        return response
 
 
 def see_other(address: str) -> ResponseReturnValue:

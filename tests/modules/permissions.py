@@ -29,6 +29,7 @@ from tests.factories import (
     make_idea,
     make_incident,
     make_keyword,
+    make_passkey,
     make_sector,
     make_site,
     make_task,
@@ -43,7 +44,7 @@ WITH_OWN_SIGNATURE = {"outlets.unsubscribe", "incoming_api.receive_message"}
 
 TABLE = {
     "anyone": """
-        static accounts.sign_in accounts.sign_in_code writer.shared
+        static accounts.sign_in accounts.sign_in_code accounts.passkey_sign_in accounts.passkey_options writer.shared
         accounts.sign_out accounts.welcome accounts.use_welcome
         system.healthz system.readyz outlets.ask_unsubscribe outlets.unsubscribe incoming_api.receive_message
     """,
@@ -51,6 +52,7 @@ TABLE = {
         accounts.profile accounts.save_profile accounts.notice_choices accounts.save_notice_choices
         accounts.second_factor accounts.switch_on_second_factor accounts.switch_off_second_factor
         accounts.renew_recovery_codes
+        accounts.passkeys accounts.begin_passkey accounts.add_passkey accounts.rename_passkey accounts.remove_passkey
         accounts.password accounts.sessions accounts.end_session accounts.end_other_sessions
         accounts.end_all_sessions
         accounts.settings
@@ -167,8 +169,8 @@ NEEDED = {endpoint: role for role, endpoints in TABLE.items() for endpoint in en
 COLLECTIONS = {
     "rules": "rule", "drafts": "draft", "runs": "run", "scheduled-tasks": "run", "operations": "operation",
     "sites": "site", "sectors": "sector", "keywords": "keyword", "clusters": "cluster", "ideas": "idea",
-    "tasks": "task", "content": "content", "team": "user", "sessions": "session", "api-keys": "key",
-    "rule": "rule", "<record_type>": "keyword", "webhooks": "webhook", "deliveries": "delivery",
+    "tasks": "task", "content": "content", "team": "user", "sessions": "session", "passkeys": "passkey",
+    "api-keys": "key", "rule": "rule", "<record_type>": "keyword", "webhooks": "webhook", "deliveries": "delivery",
     "incidents": "incident", "shares": "share", "filters": "filter", "notices": "notice",
 }  # fmt: skip
 """The part of an address before an id, and the row that it refers to."""
@@ -186,7 +188,7 @@ FIXED = {
     "<path:filename>": "nothing.css",
 }
 """Variable parts of addresses that refer to no row."""
-PRIVATE = ("/drafts/<int:id>", "/sessions/<int:id>", "/import/<name>")
+PRIVATE = ("/drafts/<int:id>", "/sessions/<int:id>", "/passkeys/<int:id>", "/import/<name>")
 """Parts of addresses whose rows belong to one person, not to the account."""
 MISSING = dict.fromkeys(COLLECTIONS.values(), "987654321") | {
     "keyword file": "x" * 32,
@@ -220,6 +222,9 @@ def make_rows(app: Flask, session: Session, people: People) -> dict[str, str]:
         is_shared=True, created_at=now,
     )  # fmt: skip
     session.add(rows["filter"])
+    # Two, for the last way to sign in is not removed.
+    for number in range(2):
+        rows["passkey"] = make_passkey(session, people.viewer, name=f"Phone {number}")
     rows["notice"] = Notice(
         account_id=account.id,
         title="Look at this",

@@ -21,7 +21,7 @@ ASKS = """
     planner.decide_keywords planner.decide_ideas writer.decide_tasks planner.merge_cluster accounts.change_role
     accounts.switch_off accounts.switch_on accounts.save_sites accounts.end_second_factor
     accounts.switch_off_second_factor accounts.renew_recovery_codes accounts.revoke_key accounts.end_session
-    accounts.end_all_sessions accounts.end_other_sessions
+    accounts.remove_passkey accounts.end_all_sessions accounts.end_other_sessions
     automation.archive automation.pause_all automation.resume_all_now automation.restore_version
     automation.discard automation.release_set_aside automation.cancel automation.cancel_operation automation.switch
     automation.take_existing
@@ -35,6 +35,8 @@ ASKS = """
 """
 """The previous page shows the consequences, or the button asks for a confirmation."""
 IN_PLAIN_SIGHT = """
+    accounts.passkey_sign_in accounts.passkey_options accounts.begin_passkey accounts.add_passkey
+    accounts.rename_passkey
     accounts.sign_in accounts.sign_in_code accounts.switch_on_second_factor
     accounts.sign_out accounts.use_welcome accounts.save_profile accounts.password
     accounts.add_person accounts.new_link accounts.add_key accounts.save_key

@@ -125,7 +125,8 @@ class UserSession(AccountOwned, Base):
     """A signed-in browser. Only the hash of its token is kept; deleting the row signs it out at once.
 
     seen_at, seen_from: its last request, and the address from which that came · is_waiting: the password was right, and
-    the code of the second factor is not given yet: until then it opens nothing.
+    the second factor is not given yet: until then it opens nothing · by_passkey: a passkey, which stands for both
+    factors, began or confirmed it.
     """
 
     __tablename__ = "user_session"
@@ -138,6 +139,7 @@ class UserSession(AccountOwned, Base):
     seen_from: Mapped[str] = mapped_column(Text(64), default="", server_default="")
     user_agent: Mapped[str] = mapped_column(Text(255), default="")
     is_waiting: Mapped[bool] = mapped_column(default=False, server_default=false())
+    by_passkey: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class WelcomeLink(AccountOwned, Base):

@@ -1,12 +1,14 @@
-"""What all forms share that ask for the code of a second factor: its check, and the limit of wrong tries."""
+"""What all forms share that ask who somebody is, by password or code: the checks, and the limit of wrong tries."""
 
 from datetime import UTC, datetime
 
 from flask import Response, current_app, g
 from flask import session as cookie
+from wtforms import PasswordField
 
 from app.business.accounts.models import User
 from app.business.accounts.services import second_factor
+from app.business.accounts.services.passwords import is_right
 from app.business.accounts.services.second_factor import AcceptedBy
 from app.infrastructure.database import db
 from app.infrastructure.secret_box import SecretBox, Unreadable
@@ -29,6 +31,14 @@ def accepted(form: CodeForm, user: User) -> AcceptedBy | None:
         note_refusal("wrong code", f"of user {user.id}")
         form.code.errors = [REFUSED]
     return by
+
+
+def password_is_right(field: PasswordField | None, user: User) -> bool:
+    """Whether the person's password was typed; a form without the field asks for none. The field says what is wrong."""
+    if field is None or is_right(field.data, user.password_hash):
+        return True
+    field.errors = ["That is not your password."]
+    return False
 
 
 def code_tried() -> str:

@@ -20,6 +20,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from app.business.accounts.models import Role
 from app.business.accounts.services.notice_choices import KINDS, WAYS, NoticeKind, Way
+from app.business.accounts.services.passkeys import LONGEST_NAME
 from app.business.accounts.services.passwords import LONGEST, SHORTEST
 from app.modules.forms import ConsoleForm, TimezoneField, at_most, between, required
 
@@ -71,6 +72,37 @@ class SecondFactorForm(ConsoleForm):
     )
 
 
+class PasskeyForm(ConsoleForm):
+    """What a person is asked before a passkey is made. Without the password or the code where they have none."""
+
+    name = StringField(
+        "Name",
+        [required("a name"), at_most(LONGEST_NAME)],
+        description="So that you know it again: say which device or password manager keeps it.",
+    )
+    password = PasswordField("Your password", [required("your password"), TOO_LONG])
+    code = StringField(
+        "Code",
+        [required("the code"), at_most(40)],
+        description="Six digits from your device, or one of your recovery codes.",
+    )
+
+
+class PasskeyNameForm(ConsoleForm):
+    name = StringField("Name", [required("a name"), at_most(LONGEST_NAME)])
+
+
+class PasskeyAnswerForm(ConsoleForm):
+    """What the browser answered, as JSON. kept: as in the form to sign in."""
+
+    kept = HiddenField()
+    credential = HiddenField(validators=[required("a passkey"), at_most(20_000)])
+
+
+class NewPasskeyForm(PasskeyAnswerForm):
+    name = HiddenField(validators=[required("a name"), at_most(LONGEST_NAME)])
+
+
 class NewPasswordForm(ConsoleForm):
     """Without the present password: only for people who have none yet, or signed in by a link."""
 
@@ -80,6 +112,7 @@ class NewPasswordForm(ConsoleForm):
         description=f"At least {SHORTEST} characters; several words make a good one.",
     )
     end_keys = BooleanField("End my API keys too")
+    end_passkeys = BooleanField("Remove my passkeys too")
 
 
 class ChangePasswordForm(NewPasswordForm):
@@ -168,7 +201,7 @@ class AccountForm(ConsoleForm):
     second_factor_required = BooleanField(
         "Everybody needs a second factor",
         description="Whoever has none is led to set it up at their next page, you too, and can do nothing else until "
-        "then. API keys go on working.",
+        "then. A passkey is one. API keys go on working.",
     )
     operator_credit_limit = IntegerField(
         "Largest run an operator may start",

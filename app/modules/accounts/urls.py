@@ -7,6 +7,8 @@ from app.modules.accounts.views import (
     account,
     api_keys,
     notice_choices,
+    passkey_sign_in,
+    passkeys,
     profile,
     second_factor,
     sessions,
@@ -20,6 +22,8 @@ add = blueprint.add_url_rule
 
 add("/sign-in", "sign_in", sign_in.show, methods=["GET", "POST"])
 add("/sign-in/code", "sign_in_code", sign_in_code.show, methods=["GET", "POST"])
+add("/sign-in/passkey", "passkey_sign_in", passkey_sign_in.enter, methods=["POST"])
+add("/sign-in/passkey/options", "passkey_options", passkey_sign_in.ask, methods=["POST"])
 add("/sign-out", "sign_out", sign_in.leave, methods=["POST"])
 add("/welcome/<token>", "welcome", sign_in.show_link)
 add("/welcome/<token>", "use_welcome", sign_in.use_link, methods=["POST"])
@@ -29,6 +33,11 @@ add("/profile", "save_profile", profile.save, methods=["POST"])
 add("/profile/notices", "notice_choices", notice_choices.show)
 add("/profile/notices", "save_notice_choices", notice_choices.save, methods=["POST"])
 add("/profile/password", "password", profile.password, methods=["GET", "POST"])
+add("/profile/passkeys", "passkeys", passkeys.show)
+add("/profile/passkeys", "add_passkey", passkeys.add, methods=["POST"])
+add("/profile/passkeys/new", "begin_passkey", passkeys.begin, methods=["POST"])
+add("/profile/passkeys/<int:id>/name", "rename_passkey", passkeys.rename, methods=["GET", "POST"])
+add("/profile/passkeys/<int:id>/remove", "remove_passkey", passkeys.remove, methods=["POST"])
 add("/profile/second-factor", "second_factor", second_factor.show)
 add("/profile/second-factor/on", "switch_on_second_factor", second_factor.switch_on, methods=["POST"])
 add("/profile/second-factor/codes", "renew_recovery_codes", second_factor.renew_codes, methods=["POST"])

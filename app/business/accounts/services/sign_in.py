@@ -48,10 +48,11 @@ def begin(
     address: str = "",
     *,
     is_waiting: bool = False,
+    by_passkey: bool = False,
 ) -> str:
     """A new session for `user`; returns its token, of which only the hash is stored.
 
-    is_waiting: it opens nothing, and only `find_waiting` finds it.
+    is_waiting: it opens nothing, and only `find_waiting` finds it · by_passkey: a passkey proved who it is.
     """
     token = new_secret()
     session.add(
@@ -64,6 +65,7 @@ def begin(
             seen_from=address,
             user_agent=user_agent[:255],
             is_waiting=is_waiting,
+            by_passkey=by_passkey,
         )
     )
     if not is_waiting:
@@ -78,7 +80,7 @@ def find(session: Session, token: str, now: datetime) -> SignedIn | None:
 
 
 def find_waiting(session: Session, token: str, now: datetime) -> SignedIn | None:
-    """The same of a session that waits for the code of a second factor; None ten minutes after the password."""
+    """The same of a session that waits for the second factor; None ten minutes after the password."""
     return _found(session, _waiting(), token, {"begun_after": now - CODE_WITHIN})
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Role, User
+from app.business.accounts.services import passkeys
 from app.business.accounts.services.api_keys import revoke_all
 from app.business.accounts.services.audit_log import AuditActor
 from app.business.accounts.services.passwords import HASHER
@@ -120,11 +121,15 @@ def limit_to_sites(
 
 
 def deactivate(session: Session, user: User, actor: AuditActor, now: datetime) -> None:
-    """Deactivate the person for good and revoke their keys; what they made stays. Raises Conflict."""
+    """Deactivate the person for good, revoke their keys and delete their passkeys; what they made stays.
+
+    Raises Conflict.
+    """
     _lock(session, user.account_id)
     _keep_an_owner(session, user)
     user.is_active, user.updated_at = False, now
     end_all(session, user)
+    passkeys.remove_all(session, user)
     revoke_all(session, user, actor, now)
     session.flush()
 

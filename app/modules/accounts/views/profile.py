@@ -7,7 +7,7 @@ from flask import session as cookie
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
-from app.business.accounts.services import api_keys, audit_log, sign_in
+from app.business.accounts.services import api_keys, audit_log, passkeys, sign_in
 from app.business.accounts.services.passwords import is_right
 from app.business.errors import Invalid
 from app.infrastructure.database import db
@@ -46,19 +46,31 @@ def password() -> ResponseReturnValue:
     """Set the first password, replace a forgotten one, or change it; every other session ends."""
     user, by_link = current_person().user, _came_by_link()
     form = ChangePasswordForm() if user.password_hash and not by_link else NewPasswordForm()
-    keys = api_keys.count_of(db.session(), user)
+    keys, own = api_keys.count_of(db.session(), user), passkeys.count_of(db.session(), user)
     if not keys:
         del form.end_keys
-    elif request.method == "GET":
-        # A forgotten password may mean more was lost; a mere change leaves API keys alone.
-        form.end_keys.data = by_link
+    if not own:
+        del form.end_passkeys
+    if request.method == "GET":
+        _preset(form, by_link)
     if form.validate_on_submit() and _present_is_right(form) and _take(form):
         return see_other(start_page(current_person().user))
-    return render_template("pages/accounts/password.html", form=form, keys=keys), 422 if form.errors else 200
+    page = render_template("pages/accounts/password.html", form=form, keys=keys, passkeys=own)
+    return page, 422 if form.errors else 200
 
 
 def _page(form: ProfileForm, code: int) -> ResponseReturnValue:
     return render_template("pages/accounts/profile.html", form=form), code
+
+
+def _preset(form: NewPasswordForm, by_link: bool) -> None:
+    """A forgotten password may mean more was lost; a mere change leaves keys alone, and so does who has just shown a
+    passkey."""
+    found = current_person().session
+    if form.end_keys:
+        form.end_keys.data = by_link
+    if form.end_passkeys:
+        form.end_passkeys.data = by_link and not (found and found.by_passkey)
 
 
 def _zone() -> str:
@@ -83,23 +95,19 @@ def _present_is_right(form: NewPasswordForm) -> bool:
 def _take(form: NewPasswordForm) -> bool:
     session, person, now = db.session(), current_person(), datetime.now(UTC)
     user, actor, is_first = person.user, person.actor, person.user.password_hash is None
+    by_passkey = bool(person.session and person.session.by_passkey)
     try:
         sign_in.set_password(session, user, form.password.data, now)
     except Invalid as refusal:
         form.password.errors = refusal.errors["password"]
         return False
     ended = api_keys.revoke_all(session, user, actor, now) if form.end_keys and form.end_keys.data else 0
-    audit_log.record(
-        session,
-        user.account_id,
-        actor,
-        "user.password_changed",
-        user,
-        {"keys_ended": ended},
-        now,
-    )
-    begin_session(user, now)
+    removed = passkeys.remove_all(session, user) if form.end_passkeys and form.end_passkeys.data else 0
+    data = {"keys_ended": ended, "passkeys_removed": removed}
+    audit_log.record(session, user.account_id, actor, "user.password_changed", user, data, now)
+    begin_session(user, now, by_passkey=by_passkey)
     keys = f" {plural(ended, 'API key')} ended too." if ended else ""
+    keys += f" {plural(removed, 'passkey')} removed." if removed else ""
     others = "" if is_first else " All other browsers are signed out."
     flash(f"Your password is set.{others}{keys}", "success")
     return True

@@ -8,12 +8,18 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.accounts.services import audit_log, second_factor, sign_in
-from app.business.accounts.services.passwords import is_right
 from app.business.errors import Conflict, Invalid
 from app.infrastructure.database import db
 from app.infrastructure.secret_box import Unreadable
 from app.modules.access import allow, current_person, start_page
-from app.modules.accounts.code_tries import COUNTED_AS, accepted, box, forget_tries, limit_tries
+from app.modules.accounts.code_tries import (
+    COUNTED_AS,
+    accepted,
+    box,
+    forget_tries,
+    limit_tries,
+    password_is_right,
+)
 from app.modules.accounts.forms import CodeForm, SecondFactorForm
 from app.modules.accounts.qr_code import qr_code
 from app.modules.web import see_other
@@ -33,7 +39,7 @@ def switch_on() -> ResponseReturnValue:
     """The device shows codes: from now on they are asked for. All other browsers are signed out."""
     person, session, form, now = current_person(), db.session(), _form(), datetime.now(UTC)
     secret = _secret_of(form)
-    if not (secret and form.validate() and _password_is_right(form)):
+    if not (secret and form.validate() and password_is_right(form.password, person.user)):
         return _set_up(form, secret or second_factor.new_secret()), 422
     try:
         codes = second_factor.switch_on(session, person.user, secret, form.code.data, box().seal, now)
@@ -86,13 +92,6 @@ def _secret_of(form: SecondFactorForm) -> str | None:
     except Unreadable:
         return None
     return secret if user_id == str(current_person().user.id) else None
-
-
-def _password_is_right(form: SecondFactorForm) -> bool:
-    if form.password is None or is_right(form.password.data, current_person().user.password_hash):
-        return True
-    form.password.errors = ["That is not your password."]
-    return False
 
 
 def _set_up(form: SecondFactorForm, secret: str) -> str:

@@ -15,9 +15,11 @@ from app.infrastructure.database import db, only_reading
 from app.modules.access import allow
 from app.modules.accounts.code_tries import forget_tries
 from app.modules.accounts.forms import SignInForm
-from app.modules.accounts.session_start import enter, name_of
+from app.modules.accounts.passkey_address import party_here
+from app.modules.accounts.session_start import PASSKEY_GET, enter, name_of
 from app.modules.refusal_log import note_refusal
 from app.modules.throttle import limiter
+from app.modules.web import let_page_use
 
 NO_MATCH = "That address and password do not match."
 
@@ -61,9 +63,19 @@ def show() -> ResponseReturnValue:
             forget_tries("account-")
             return enter(user, datetime.now(UTC), form.kept.data)
         form.password.errors = [NO_MATCH]
-    anybody = bool(db.session.scalar(select(exists(User.id))))
-    page = render_template("pages/accounts/sign_in.html", form=form, anybody=anybody)
-    return page, 422 if form.errors else 200
+    return page_with(form), 422 if form.errors else 200
+
+
+def page_with(form: SignInForm, *, passkey_error: str = "") -> str:
+    """The sign-in page; passkey_error: why the passkey that was tried does not sign in."""
+    let_page_use(PASSKEY_GET)
+    return render_template(
+        "pages/accounts/sign_in.html",
+        form=form,
+        anybody=bool(db.session.scalar(select(exists(User.id)))),
+        passkeys_work=party_here() is not None,
+        passkey_error=passkey_error,
+    )
 
 
 @allow.anyone

@@ -1,8 +1,8 @@
-"""The second step of signing in: the code of a device, or a recovery code."""
+"""The second step of signing in: the code of a device, or a recovery code. A passkey has a view of its own."""
 
 from datetime import UTC, datetime
 
-from flask import flash, render_template, request, url_for
+from flask import flash, request, url_for
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
 
@@ -12,7 +12,7 @@ from app.infrastructure.database import db
 from app.modules.access import allow, own_path
 from app.modules.accounts.code_tries import COUNTED_AS, accepted, forget_tries, limit_tries
 from app.modules.accounts.forms import CodeForm
-from app.modules.accounts.session_start import sign_in_and_go
+from app.modules.accounts.session_start import second_step, sign_in_and_go
 from app.modules.web import see_other
 
 
@@ -23,7 +23,7 @@ def show() -> ResponseReturnValue:
     now = datetime.now(UTC)
     found = sign_in.find_waiting(db.session(), cookie.get("waiting", ""), now)
     if found is None:
-        flash("Sign in again: the code is to follow within ten minutes.", "info")
+        flash("Sign in again: the second step is to follow within ten minutes.", "info")
         return see_other(url_for("accounts.sign_in", next=own_path(request.args.get("next"))))
     form, user = CodeForm(), found.user
     if form.validate_on_submit() and (proof := accepted(form, user)):
@@ -35,4 +35,4 @@ def show() -> ResponseReturnValue:
                 f"That recovery code is spent; {left} are left. You find new ones in Your settings.", "info"
             )
         return answer
-    return render_template("pages/accounts/sign_in_code.html", form=form), 422 if form.errors else 200
+    return second_step(form, user), 422 if form.errors else 200

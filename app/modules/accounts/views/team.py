@@ -7,7 +7,7 @@ from flask import current_app, flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role, User
-from app.business.accounts.services import audit_log, second_factor, sign_in, team, welcome
+from app.business.accounts.services import audit_log, passkeys, second_factor, sign_in, team, welcome
 from app.business.billing.services.plans import plan_of
 from app.business.errors import Conflict, Invalid
 from app.infrastructure.database import db
@@ -102,18 +102,23 @@ def save_sites(id: int) -> ResponseReturnValue:
 
 @allow(Role.OWNER)
 def ask_second_factor_off(id: int) -> ResponseReturnValue:
-    """What it means to switch off the second factor of somebody who lost it."""
-    return render_template("pages/accounts/second_factor_off.html", user=_other_with_factor(id))
+    """What it means to switch off the second factor of somebody who lost it, with their passkeys."""
+    user = _other_with_factor(id)
+    held = passkeys.count_of(db.session(), user)
+    return render_template("pages/accounts/second_factor_off.html", user=user, passkeys=held)
 
 
 @allow(Role.OWNER)
 def end_second_factor(id: int) -> ResponseReturnValue:
-    """Switch it off; the person is signed out everywhere, and signs in with the password alone."""
+    """Switch it off and remove all passkeys: the device of either is lost. The person is signed out everywhere, and
+    signs in with the password alone."""
     user, now = _other_with_factor(id), datetime.now(UTC)
     second_factor.switch_off(db.session(), user)
+    removed = passkeys.remove_all(db.session(), user)
     sign_in.end_all(db.session(), user)
-    _note("user.second_factor_off", user, now)
-    return _done(f"The second factor of {user.email} is off. They are signed out everywhere.")
+    _note("user.second_factor_off", user, now, {"passkeys_removed": removed} if removed else None)
+    link = "" if user.password_hash else " They have no password: make a new sign-in link for them."
+    return _done(f"The second factor of {user.email} is off. They are signed out everywhere.{link}")
 
 
 @allow(Role.OWNER)
@@ -136,7 +141,7 @@ def _other_with_factor(id: int) -> User:
     user = owned_or_404(User, id)
     if user.id == current_person().user.id:
         raise Conflict("Switch your own second factor off under Your settings, with one of its codes.")
-    if second_factor.find(db.session(), user) is None:
+    if second_factor.find(db.session(), user) is None and not passkeys.count_of(db.session(), user):
         raise Conflict(f"The second factor of {user.email} is off already.")
     return user
 
@@ -156,6 +161,7 @@ def _page(form: NewPersonForm, link: str | None = None, user: User | None = None
         site_names=dict(site_choices()),
         roles=ROLES,
         with_second_factor=second_factor.people_with(db.session(), current_person().account.id),
+        with_passkey=passkeys.people_with(db.session(), current_person().account.id),
         most=_most(),
         link=link,
         user=user,

@@ -81,6 +81,12 @@ TERMS: tuple[tuple[str, str, str], ...] = (
         "No rule starts, and runs stop before their next record. What is finished stays; runs wait until somebody "
         "resumes.",
     ),
+    (
+        "passkey",
+        "Passkey",
+        "Your fingerprint, face or device PIN in place of a password. Your device or password manager keeps it; under "
+        "Your settings you add, rename and remove yours. A sign-in with it asks for no code.",
+    ),
 )
 """Anchor, term and meaning."""
 

@@ -53,6 +53,10 @@ ACTIONS: Mapping[str, str] = {
     "site.made": "made",
     "user.added": "added",
     "user.link_made": "made a sign-in link for",
+    "user.passkey_added": "added a passkey of",
+    "user.passkey_refused": "refused a passkey, which may be a copy, of",
+    "user.passkey_removed": "removed a passkey of",
+    "user.passkey_renamed": "renamed a passkey of",
     "user.password_changed": "changed the password of",
     "user.password_reset": "reset the password of",
     "user.recovery_codes_made": "made new recovery codes for",
@@ -117,6 +121,8 @@ FIELDS: Mapping[str, str] = {
     "minutes_saved": "Minutes that a person takes",
     "monthly_budget": "Monthly budget",
     "operator_credit_limit": "Largest run an operator may start",
+    "passkey": "Passkey",
+    "passkeys_removed": "Passkeys removed",
     "pauses": "Pauses",
     "region": "Region",
     "requests_per_minute": "Requests a minute",
@@ -133,7 +139,7 @@ FIELDS: Mapping[str, str] = {
 
 NOT_SHOWN = ("name", "share", "site_id", "operation", "version")
 """Said by the subject already, or numbers that say nothing to people."""
-COUNTS = ("browsers", "keys_ended")
+COUNTS = ("browsers", "keys_ended", "passkeys_removed")
 """What is worth a word only where there was any."""
 
 
@@ -155,11 +161,27 @@ ADDED = (
     "enabled",
     "switched_on",
     "second_factor_on",
+    "passkey_added",
     "restored",
     "resumed",
 )
-ENDED = ("removed", "revoked", "archived", "closed", "ended", "share_ended", "disabled", "stopped", "paused",
-         "switched_off", "second_factor_off", "disconnected", "undone")  # fmt: skip
+ENDED = (
+    "removed",
+    "revoked",
+    "archived",
+    "closed",
+    "ended",
+    "share_ended",
+    "disabled",
+    "stopped",
+    "paused",
+    "switched_off",
+    "second_factor_off",
+    "passkey_removed",
+    "passkey_refused",
+    "disconnected",
+    "undone",
+)
 SIGNED = ("signed_in", "signed_out")
 
 
