@@ -15,8 +15,10 @@ from app.business.accounts.services import api_keys, uploads
 from app.business.accounts.services.audit_log import AuditActor
 from app.business.automation.calendar_models import SiteCalendar
 from app.business.automation.models import RuleDraft
+from app.business.automation.rule_change_models import RuleChange
 from app.business.automation.services.calendars.working_calendar import WorkingCalendar
 from app.business.automation.services.operations.lifecycle import begin_operation
+from app.business.automation.services.rules.versions import definition_of
 from app.business.outlets.models import AiConnection
 from app.business.outlets.wordpress_models import WordPressConnection
 from app.business.writer.services import content_shares
@@ -60,7 +62,7 @@ TABLE = {
         billing_api.show_forecast
         accounts_api.show_settings accounts_api.list_people
         automation.dashboard automation.rules automation.rule automation.versions
-        automation.version automation.templates automation.calendar automation.history
+        automation.version automation.rule_change automation.templates automation.calendar automation.history
         automation.site_calendar automation.account_calendar
         calendars_api.show_site_calendar calendars_api.show_account_calendar
         automation.history_columns automation.export_runs automation.search automation.help automation.help_section
@@ -70,6 +72,7 @@ TABLE = {
         automation.incidents automation.incident automation_api.list_incidents automation_api.get_incident
         automation_api.list_rules automation_api.get_rule automation_api.explain_rule automation_api.show_catalog
         automation_api.show_calendar automation_api.list_runs automation_api.export_runs automation_api.get_run
+        automation_api.list_rule_changes automation_api.get_rule_change
         automation_api.get_operation automation_api.list_versions automation_api.get_version
         automation_api.list_set_aside automation_api.show_pause
         automation_api.show_summary
@@ -120,7 +123,8 @@ TABLE = {
     """,
     "editor": """
         automation.pause_all automation.resume_all automation.resume_all_now automation.ask_switch_on
-        automation.switch automation.take_existing
+        automation.switch automation.take_existing automation.approve_change automation.send_back_change
+        automation.withdraw_change automation.propose_anew
         automation.archive automation.restore automation.release_set_aside automation.ask_real
         automation.end_practice automation.restore_version automation.copy_rule automation.export_rule
         automation.export_rules automation.import_rules automation.look_at_import automation.take_import
@@ -134,6 +138,7 @@ TABLE = {
         automation_api.enable_rule automation_api.disable_rule automation_api.copy_rule
         automation_api.restore_version automation_api.restore_rule automation_api.give_back
         automation_api.pause automation_api.end_pause
+        automation_api.approve_rule_change automation_api.send_back_rule_change automation_api.withdraw_rule_change
         outlets.wordpress outlets.test_wordpress wordpress_api.show_wordpress wordpress_api.test_wordpress
     """,
     "owner": """
@@ -172,6 +177,7 @@ COLLECTIONS = {
     "tasks": "task", "content": "content", "team": "user", "sessions": "session", "passkeys": "passkey",
     "api-keys": "key", "rule": "rule", "<record_type>": "keyword", "webhooks": "webhook", "deliveries": "delivery",
     "incidents": "incident", "shares": "share", "filters": "filter", "notices": "notice",
+    "changes": "change", "rule-changes": "change",
 }  # fmt: skip
 """The part of an address before an id, and the row that it refers to."""
 FIXED = {
@@ -234,6 +240,11 @@ def make_rows(app: Flask, session: Session, people: People) -> dict[str, str]:
         created_at=now,
     )
     session.add(rows["notice"])
+    rows["change"] = RuleChange(
+        account_id=account.id, rule_id=rule.id, base_version=rule.version, kind="change", note="Please look.",
+        definition=definition_of(rule) | {"priority": 1}, proposed_by_id=people.editor.id, proposed_at=now,
+    )  # fmt: skip
+    session.add(rows["change"])
     rows["incident"] = make_incident(session, account, site_id=sector.site_id)
     session.add(
         AiConnection(

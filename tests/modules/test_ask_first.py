@@ -30,7 +30,7 @@ ASKS = """
     planner.import_keywords planner.preview_import automation.save outlets.remove_ai
     outlets.remove_wordpress writer.start_over writer.take_back_mark writer.restore_content_version
     writer.end_share automation.remove_site_calendar automation.remove_account_calendar
-    automation.undo automation.decide_work
+    automation.undo automation.decide_work automation.approve_change automation.send_back_change
     outlets.renew_incoming outlets.end_incoming outlets.rotate_webhook outlets.remove_webhook outlets.switch_webhook
 """
 """The previous page shows the consequences, or the button asks for a confirmation."""
@@ -44,6 +44,7 @@ IN_PLAIN_SIGHT = """
     automation.read_notices automation.take_back_decision automation.restore automation.copy_rule
     automation.use_template automation.history_columns
     automation.save_filter automation.remove_filter
+    automation.withdraw_change automation.propose_anew
     automation.begin_rule automation.edit_rule automation.keep automation.preview automation.import_rules
     automation.draft_described
     automation.begin_past automation.begin_draft_past automation.retry automation.answer

@@ -28,6 +28,9 @@ MISSING = {
 }
 """Whose address names nothing that there is, or that is left: the webhook was removed before."""
 
+FORBIDDEN = {"automation.withdraw_change": 403}
+"""Whose row is somebody else's alone to decide on."""
+
 
 def test_an_empty_form_is_never_refused_as_if_something_had_changed(app: Flask, session: Session) -> None:
     app.config["RATELIMIT_ENABLED"] = False
@@ -43,5 +46,5 @@ def test_an_empty_form_is_never_refused_as_if_something_had_changed(app: Flask, 
             answers[endpoint] = browser.post(address(rule, rows), data={"nothing": ""}).status_code
     app.config["RATELIMIT_ENABLED"] = True
     others = {name: status for name, status in answers.items() if status not in (*DONE, REFUSED_AS_INPUT)}
-    assert others == dict.fromkeys(IN_ANOTHER_STATE, 409) | MISSING
+    assert others == dict.fromkeys(IN_ANOTHER_STATE, 409) | MISSING | FORBIDDEN
     assert len(answers) > 100

@@ -37,8 +37,8 @@ STAY_AS_READ = {
     # They ask for a confirmation, or contain input: a redraw would change what was agreed to.
     "accounts": ("api_key", "notice_choices", "passkey_name", "passkeys", "person_sites", "profile", "role",
                  "second_factor", "second_factor_off", "sessions", "settings"),
-    "automation": ("back_test", "import_look", "import_rules", "make_real", "resume", "retry_all", "rule_form",
-                   "run_now", "site_calendar", "switch_on", "test", "undo"),
+    "automation": ("back_test", "import_look", "import_rules", "make_real", "resume", "retry_all", "rule_change",
+                   "rule_form", "run_now", "site_calendar", "switch_on", "test", "undo"),
     "outlets": ("ai", "webhook_form", "webhook_secret", "wordpress"),
     "planner": ("grouping", "import_file", "import_preview", "site"),
     "records": ("edit",),

@@ -107,6 +107,10 @@ def test_every_answer_that_is_no_json_says_its_type(document: dict[str, Any], ap
             assert [*content] == expected, call.path
 
 
+NOT_FOR_KEYS = {"send_back_rule_change"}
+"""Calls for whoever is signed in alone."""
+
+
 def test_examples_work(app: Flask, session: Session, people: People) -> None:
     ids = make_rows(app, session, people)
     lists, tomorrow = _rows_for_lists(session, ids), (datetime.now(UTC) + timedelta(days=1)).isoformat()
@@ -118,7 +122,8 @@ def test_examples_work(app: Flask, session: Session, people: People) -> None:
         here = lists | {key: int(ids[row]) for key, row in NAMED.items()} | {"publish_at": tomorrow}
         body = {key: here.get(key, value) for key, value in BODIES[call.name].items()}
         answer = program.open(address(entry.rule, ids), method=call.method, json=body)
-        assert answer.status_code < 300 or answer.status_code == 409, (call.name, answer.get_json())
+        refused = {403} if call.name in NOT_FOR_KEYS else {409}
+        assert answer.status_code < 300 or answer.status_code in refused, (call.name, answer.get_json())
 
 
 def _rows_for_lists(session: Session, ids: dict[str, str]) -> dict[str, list[int]]:

@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Notice
 from app.business.accounts.services.audit_log import AuditActor
 from app.business.accounts.services.notices import add_notice
+from app.business.automation.rule_change_models import RuleChange
 from app.business.automation.services.operations.lifecycle import begin_operation
+from app.business.automation.services.rules.versions import definition_of
 from app.business.automation.services.triggering.calendar_service import save_calendar
 from app.business.planner.models import Site
 from app.business.writer.services.content_versions import keep_first_version
@@ -89,8 +91,14 @@ def rows(session: Session, people: People) -> dict[str, int]:
         now=datetime.now(UTC),
     )
     connect(session, sector, WordPress(), SecretBox.of(Settings(secret_key="k" * 40)))
+    change = RuleChange(
+        account_id=people.account.id, rule_id=rule.id, base_version=1, kind="change",
+        definition=definition_of(rule), proposed_by_id=people.editor.id, proposed_at=datetime.now(UTC),
+    )  # fmt: skip
+    session.add(change)
     session.commit()
     return made | {
+        "rule-changes": change.id,
         "rules": rule.id,
         "scheduled-tasks": run.id,
         "operations": operation.id,

@@ -34,6 +34,8 @@ STARTS = {
 
 STARTS_NOTHING = {
     "automation.answer", "automation.archive", "automation.begin_rule", "automation.cancel",
+    "automation.approve_change", "automation.send_back_change", "automation.withdraw_change",
+    "automation.propose_anew",
     "automation.cancel_operation", "automation.copy_rule", "automation.decide_work", "automation.discard",
     "automation.edit_rule", "automation.import_rules", "automation.keep", "automation.mute_incident",
     "automation.pause_all", "automation.preview", "automation.take_back_decision", "automation.unmute_incident",

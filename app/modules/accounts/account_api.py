@@ -28,7 +28,7 @@ class SettingsShown(Readable):
     """Settings of the account. Days and months of limits begin in its `timezone` · `daily_ceiling`: most credits of a
     day, null for no ceiling · `operator_credit_limit`: the largest run that an operator may start ·
     `chain_notice_credits`: use of a chain of runs within an hour of which owners are told, null for a tenth of the
-    monthly grant."""
+    monthly grant · `rule_approval_required`: whether a second person approves what makes a rule act."""
 
     name: str
     timezone: str
@@ -36,10 +36,12 @@ class SettingsShown(Readable):
     operator_credit_limit: int
     chain_notice_credits: int | None
     second_factor_required: bool
+    rule_approval_required: bool
 
 
 class SettingsChanges(Schema):
-    """Keys left out stay as they are. Whether a second factor is required can be changed in the console alone."""
+    """Keys left out stay as they are. Whether a second factor is required, and whether a second person approves
+    changes of rules, can be changed in the console alone."""
 
     name: str = ""
     timezone: str = "UTC"

@@ -203,6 +203,11 @@ class AccountForm(ConsoleForm):
         description="Whoever has none is led to set it up at their next page, you too, and can do nothing else until "
         "then. A passkey is one. API keys go on working.",
     )
+    rule_approval_required = BooleanField(
+        "Rule changes need a second person",
+        description="What makes a rule act, or act otherwise than before, waits until somebody else who may edit rules "
+        "has approved it. Switching off, practising and lower limits hold at once.",
+    )
     operator_credit_limit = IntegerField(
         "Largest run an operator may start",
         [between(0, 1_000_000_000)],

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, select
 from app.business.accounts.models import Account, ApiKey, AuditEntry, User
 from app.business.archived_rows import WITH_ARCHIVED
 from app.business.automation.models import AutomationRule, RuleVersion
+from app.business.automation.rule_change_models import RuleChange
 from app.business.automation.services.calendars.description import pause_words, week_words
 from app.business.automation.services.calendars.public_holidays import countries, regions
 from app.business.automation.services.calendars.working_calendar import Pause, WorkingHours
@@ -23,6 +24,7 @@ from app.business.planner.models import Cluster, Idea, Keyword, Site
 from app.business.writer.models import Content, Task
 from app.infrastructure.database import db
 from app.modules.access import current_person
+from app.modules.automation.diff.proposed import differences_of
 from app.modules.automation.diff.rules import rule_changes
 from app.modules.automation.labels.audit import COUNTS, NOT_SHOWN, NOUNS, action_words, field_words, look_of
 from app.modules.automation.rule_form.choices import load_choices
@@ -46,6 +48,7 @@ PAGES = {
     "scheduled_task": "automation.run",
     "operation": "automation.operation",
     "incident": "automation.incident",
+    "rule_change": "automation.rule_change",
 }
 """Kinds of rows that have a number only."""
 OF_A_SITE = ("site_calendar", "wordpress_connection")
@@ -81,7 +84,7 @@ def audit_lines(entries: Sequence[AuditEntry]) -> list[AuditLine]:
     names = {kind: _names(kind, _ids(entries, kind)) for kind in {entry.subject_type for entry in entries}}
     people = _people({entry.user_id for entry in entries if entry.user_id})
     keys = _names("api_key", {entry.api_key_id for entry in entries if entry.api_key_id})
-    sites, changes = _site_names(), _changes_of_rules(entries)
+    sites, changes = _site_names(), _changes_of_rules(entries) | _changes_proposed(entries)
     return [
         AuditLine(
             entry,
@@ -181,6 +184,23 @@ def _changes_of_rules(entries: Sequence[AuditEntry]) -> dict[int, list[Change]]:
         key: rule_changes(found[rule, number - 1], found[rule, number], choices)
         for key, (rule, number) in saved.items()
         if (rule, number) in found and (rule, number - 1) in found
+    }
+
+
+def _changes_proposed(entries: Sequence[AuditEntry]) -> dict[int, list[Change]]:
+    """Entry -> what the change of a rule that it is about would change, or has changed."""
+    ids = _ids(entries, RuleChange.__tablename__)
+    if not ids:
+        return {}
+    query = select(RuleChange).where(
+        RuleChange.account_id == current_person().account.id, RuleChange.id.in_(ids)
+    )
+    choices = load_choices(db.session(), current_person().scope)
+    found = differences_of(db.session(), db.session.scalars(query).all(), choices)
+    return {
+        entry.id: found.get(entry.subject_id or 0, [])
+        for entry in entries
+        if entry.subject_id in ids and entry.subject_type == RuleChange.__tablename__
     }
 
 

@@ -36,6 +36,7 @@ from app.modules.automation.views import (
     operations,
     pausing,
     practice,
+    rule_changes,
     rule_days,
     rule_form,
     rules,
@@ -78,6 +79,12 @@ add("/rules/<int:id>/real", "end_practice", practice.end_practice, methods=["POS
 add("/rules/<int:id>/versions", "versions", versions.index)
 add("/rules/<int:id>/versions/<int:number>", "version", versions.show)
 add("/rules/<int:id>/versions/<int:number>/restore", "restore_version", versions.restore, methods=["POST"])
+
+add("/rules/changes/<int:id>", "rule_change", rule_changes.show)
+add("/rules/changes/<int:id>/approve", "approve_change", rule_changes.approve, methods=["POST"])
+add("/rules/changes/<int:id>/send-back", "send_back_change", rule_changes.send_back, methods=["POST"])
+add("/rules/changes/<int:id>/withdraw", "withdraw_change", rule_changes.withdraw, methods=["POST"])
+add("/rules/changes/<int:id>/anew", "propose_anew", rule_changes.propose_anew, methods=["POST"])
 
 add("/rules/<int:id>/copy", "copy_rule", copies.copy, methods=["POST"])
 

@@ -21,7 +21,7 @@ class RuleRow:
     """A rule as its line is drawn.
 
     switch_url: empty where the person may not switch it · next_word: in place of `next_at` · failures_url: history of
-    its failures · ends: how its last runs ended, oldest first.
+    its failures · waits: a change of it waits for approval · ends: how its last runs ended, oldest first.
     """
 
     id: int
@@ -31,6 +31,7 @@ class RuleRow:
     practises: bool
     is_archived: bool
     is_broken: bool
+    waits: bool
     is_active: bool
     asks_first: bool
     switch_url: str
@@ -52,14 +53,16 @@ def rule_rows(
     figures: Mapping[int, RuleFigures],
     ends: Mapping[int, Sequence[str]],
     broken: Container[int],
+    waiting: Container[int],
     now: datetime,
 ) -> list[RuleRow]:
     """The rules with what they have done lately. broken: ids of those that start nothing until
-    they are repaired."""
+    they are repaired · waiting: of those of which a change waits for approval."""
     page, switch, run = map(addresses_of, ("automation.rule", "automation.switch", "automation.run"))
     failed = addresses_of("automation.history", "rule", status="failed", since=7)
     write, may_switch = TimeWriter(now), current_person().can(Role.EDITOR)
     is_paused = current_person().account.paused_at is not None
+    needs_approval = current_person().account.rule_approval_required
 
     def row(rule: ListedRule) -> RuleRow:
         figure, said = figures[rule.id], rule.definition
@@ -73,8 +76,9 @@ def rule_rows(
             practises=said.mode == "shadow",
             is_archived=rule.archived_at is not None,
             is_broken=rule.id in broken,
+            waits=rule.id in waiting,
             is_active=said.is_active,
-            asks_first=asks_first(said),
+            asks_first=asks_first(said, needs_approval=needs_approval),
             switch_url=switch(rule.id) if may_switch else "",
             next_at=write(next_at) if next_at else None,
             next_word=_next_word(said, works=works, is_paused=is_paused),

@@ -35,6 +35,7 @@ BODIES: dict[str, JsonDict] = {
         "conditions": {"field": "status", "operator": "eq", "value": "draft"},
         "context": {"status": "draft"},
     },
+    "send_back_rule_change": {"reason": "At most ten a day, please."},
     "answer_run": {"question": 1, "version": "1f3a5c7e9b0d2f4a", "answer": "Yes"},
     "go_on": {"max_credits": 50},
     "retry_runs": {"status": ["failed"], "dry_run": True},

@@ -46,6 +46,7 @@ OF_QUERIES = {
     "sector": "The id of the sector that it belongs to.",
     "site": "The id of the site that it belongs to.",
     "sort": "An order by its name; `ordering` goes before it.",
+    "state": "What became of it; `waiting` is what nobody has decided on.",
     "status": "Its state; of several with `&` between them where a list is taken.",
     "subject_id": "The id of what was changed.",
     "subject_type": "The kind of what was changed.",

@@ -12,6 +12,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import AutomationService
 from app.business.automation.services.catalogue.triggers import TRIGGERS
 from app.business.automation.services.preflight.check import Finding
+from app.business.automation.services.rule_changes.proposing import create_or_propose, save_or_propose
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.listing import RuleFilter, listed_rules_page
 from app.business.automation.services.rules.versions import definition_of
@@ -25,6 +26,7 @@ from app.modules.api.records import row_to_change
 from app.modules.api.resource import Listed, Window, answer, json_of, listed_as, report, saved, writable
 from app.modules.automation.api.answers import FindingShown, PreflightShown, RuleInLoop
 from app.modules.automation.api.blueprint import api
+from app.modules.automation.api.rule_changes import RuleChangeShown, waits_for_approval
 from app.modules.automation.api.rule_json import show_rule, show_rules
 from app.modules.automation.api.serializers import (
     RULE_DERIVED,
@@ -39,6 +41,7 @@ from app.modules.run_actor import actor
 
 Body = JsonObject
 
+SAVED_OR_WAITS = {200: RuleShown, 202: RuleChangeShown}
 service = AutomationService()
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -57,11 +60,14 @@ def list_rules(query: RuleListQuery, window: Window) -> Response:
     return listed_as(window, page, show_rules(page.rows, datetime.now(UTC)))
 
 
-@api.call("POST", "/rules/", Role.EDITOR, answers={201: RuleShown}, errors=(Blocked,))
+@api.call("POST", "/rules/", Role.EDITOR, answers={201: RuleShown, 202: RuleChangeShown}, errors=(Blocked,))
 def create_rule(body: CheckedLater[RuleDefinition]) -> Response:
-    """Create a rule. Missing keys take their defaults."""
+    """Create a rule. Missing keys take their defaults. Where a second person must approve that it is on: 202, and the
+    rule is there, switched off."""
     sent, now, account = storable(body.sent), datetime.now(UTC), current_person().account
-    rule = service.create_rule(db.session(), account, sent, actor(), now)
+    rule, change = create_or_propose(db.session(), account, sent, actor(), now)
+    if change:
+        return waits_for_approval(change)
     response = _shown(rule, now, 201)
     response.location = url_for(".get_rule", id=rule.id)
     return saved(response)
@@ -73,17 +79,15 @@ def get_rule(id: int) -> Response:
     return _shown(owned_or_404(AutomationRule, id), datetime.now(UTC))
 
 
-@api.call("PUT", "/rules/<int:id>/", Role.EDITOR, answers={200: RuleShown}, errors=(Blocked,), if_match=True)
+@api.call("PUT", "/rules/<int:id>/", Role.EDITOR, answers=SAVED_OR_WAITS, errors=(Blocked,), if_match=True)
 def replace_rule(id: int, body: CheckedLater[RuleDefinition]) -> Response:
-    """Replace one rule. Missing keys take their defaults."""
+    """Replace one rule. Missing keys take their defaults. 202: a second person must approve it first."""
     return _change(id, storable(body.sent), lambda _rule, sent: sent)
 
 
-@api.call(
-    "PATCH", "/rules/<int:id>/", Role.EDITOR, answers={200: RuleShown}, errors=(Blocked,), if_match=True
-)
+@api.call("PATCH", "/rules/<int:id>/", Role.EDITOR, answers=SAVED_OR_WAITS, errors=(Blocked,), if_match=True)
 def change_rule(id: int, body: CheckedLater[RuleDefinition]) -> Response:
-    """Change one rule. Missing keys stay unchanged."""
+    """Change one rule. Missing keys stay unchanged. 202: a second person must approve it first."""
     return _change(id, storable(body.sent), _merged)
 
 
@@ -97,12 +101,18 @@ def archive_rule(id: int) -> tuple[str, int]:
 
 
 @api.call(
-    "POST", "/rules/<int:id>/enable/", Role.EDITOR, answers={200: RuleShown}, errors=(Blocked,), if_match=True
+    "POST", "/rules/<int:id>/enable/", Role.EDITOR, answers=SAVED_OR_WAITS, errors=(Blocked,), if_match=True
 )
 def enable_rule(id: int, body: Omittable[EnableRule]) -> Response:
-    """Switch a rule on, and run it over existing records if requested."""
+    """Switch a rule on, and run it over existing records if requested. 202: a second person must approve it first, and
+    existing records are left alone."""
     now, rule = datetime.now(UTC), rule_to_change(id)
-    service.enable(db.session(), rule, actor(), now, backfill=body.backfill)
+
+    def enable() -> None:
+        service.enable(db.session(), rule, actor(), now, backfill=body.backfill)
+
+    if change := save_or_propose(db.session(), rule, actor(), now, enable):
+        return waits_for_approval(change)
     return saved(_shown(rule, now))
 
 
@@ -149,7 +159,13 @@ def _change(id: int, sent: Body, definition: Callable[[AutomationRule, Body], Bo
     shown = show_rule(rule, now)
     require_version(rule, shown)
     changes = writable(RuleDefinition, sent, json_of(shown), RULE_DERIVED)
-    service.update_rule(db.session(), rule, definition(rule, changes), actor(), now)
+    data = definition(rule, changes)
+
+    def save() -> AutomationRule:
+        return service.update_rule(db.session(), rule, data, actor(), now)
+
+    if change := save_or_propose(db.session(), rule, actor(), now, save):
+        return waits_for_approval(change)
     return saved(_shown(rule, now))
 
 

@@ -9,6 +9,7 @@ from app.modules.automation.api import (
     operations,
     pausing,
     preview,
+    rule_changes,
     rules,
     run_lists,
     runs,
@@ -21,7 +22,7 @@ from app.modules.automation.api import (
 from app.modules.automation.api.blueprint import api
 
 DECLARING = (
-    *(calendar, explanation, incidents, mcp, notices, operations, pausing, preview, rules, run_lists),
-    *(runs, set_aside, starts, transfer, versions),
+    *(calendar, explanation, incidents, mcp, notices, operations, pausing, preview, rule_changes),
+    *(rules, run_lists, runs, set_aside, starts, transfer, versions),
 )
 blueprints = (api, mcp.api, site_calendars.api)

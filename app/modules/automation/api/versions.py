@@ -7,6 +7,7 @@ from pydantic import Field
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
+from app.business.automation.services.rule_changes.proposing import save_or_propose
 from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.rules.listing import (
     definition_to_restore,
@@ -24,8 +25,9 @@ from app.modules.api.records import Readable, show
 from app.modules.api.resource import Listed, Window, answer, listed_as, saved
 from app.modules.automation.api.answers import ChangeShown
 from app.modules.automation.api.blueprint import api
+from app.modules.automation.api.rule_changes import waits_for_approval
 from app.modules.automation.api.rule_json import show_rule
-from app.modules.automation.api.rules import service
+from app.modules.automation.api.rules import SAVED_OR_WAITS, service
 from app.modules.automation.api.serializers import RuleShown
 from app.modules.automation.diff.edit_conflict import rule_to_change
 from app.modules.automation.diff.rules import rule_changes
@@ -101,17 +103,24 @@ def get_version(id: int, number: int) -> Response:
     "POST",
     "/rules/<int:id>/versions/<int:number>/restore/",
     Role.EDITOR,
-    answers={200: RuleShown},
+    answers=SAVED_OR_WAITS,
     errors=(Blocked,),
     if_match=True,
 )
 def restore_version(id: int, number: int) -> Response:
     """Save what an old version said as a new one, checked like every change; the switch stays as it is.
+    202: a second person must approve it first.
 
     If-Match names the version of the rule.
     """
     now, rule = datetime.now(UTC), rule_to_change(id)
-    service.update_rule(db.session(), rule, definition_to_restore(db.session(), rule, number), actor(), now)
+    data = definition_to_restore(db.session(), rule, number)
+
+    def save() -> AutomationRule:
+        return service.update_rule(db.session(), rule, data, actor(), now)
+
+    if change := save_or_propose(db.session(), rule, actor(), now, save):
+        return waits_for_approval(change)
     return saved(answer(show_rule(rule, now), version=rule.version))
 
 

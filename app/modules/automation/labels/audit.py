@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "rules": ("Rules", ("automation_rule",)),
+    "rules": ("Rules", ("automation_rule", "rule_change")),
     "people": ("People and sign-ins", ("user",)),
     "keys": ("API keys", ("api_key",)),
     "account": ("Account, plan and budgets", ("account",)),
@@ -45,6 +45,10 @@ ACTIONS: Mapping[str, str] = {
     "rule.disabled": "switched off",
     "rule.enabled": "switched on",
     "rule.restored": "restored",
+    "rule_change.approved": "approved",
+    "rule_change.proposed": "asked for approval of",
+    "rule_change.sent_back": "sent back",
+    "rule_change.withdrawn": "withdrew",
     "rule.stopped": "switched off, after failures in a row,",
     "run.answered": "answered the question of",
     "run.undone": "began to undo",
@@ -93,6 +97,7 @@ NOUNS: Mapping[str, str] = {
     "incident": "the incident",
     "incoming_address": "the address for messages",
     "operation": "operation",
+    "rule_change": "the change of",
     "scheduled_task": "run",
     "site_calendar": "the calendar of",
     "user": "",
@@ -107,6 +112,7 @@ FIELDS: Mapping[str, str] = {
     "base_url": "Address",
     "browsers": "Browsers signed out",
     "chain_notice_credits": "Warn when a chain of runs uses more within an hour",
+    "change": "By the approved change",
     "changes_per_minute": "Changes a minute",
     "copy_of": "Copy of rule",
     "country": "Public holidays of",
@@ -125,8 +131,10 @@ FIELDS: Mapping[str, str] = {
     "passkeys_removed": "Passkeys removed",
     "pauses": "Pauses",
     "region": "Region",
+    "reason": "Why",
     "requests_per_minute": "Requests a minute",
     "role": "Role",
+    "rule_approval_required": "Rule changes need a second person",
     "second_factor": "Second factor",
     "second_factor_required": "Everybody needs a second factor",
     "site_ids": "Sites",
@@ -137,7 +145,7 @@ FIELDS: Mapping[str, str] = {
 }
 """Names of values in entries; others read as they are stored, without underscores."""
 
-NOT_SHOWN = ("name", "share", "site_id", "operation", "version")
+NOT_SHOWN = ("name", "share", "site_id", "operation", "version", "rule_id")
 """Said by the subject already, or numbers that say nothing to people."""
 COUNTS = ("browsers", "keys_ended", "passkeys_removed")
 """What is worth a word only where there was any."""

@@ -1,4 +1,5 @@
-"""Work for a person: articles to check one after another, questions of runs, tasks due, and failed runs."""
+"""Work for a person: articles to check one after another, questions of runs, tasks due, failed runs, and changes of
+rules to decide on."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -24,6 +25,7 @@ from app.business.automation.services.history.work import (
     due_tasks,
     work_counts,
 )
+from app.business.automation.services.rule_changes.listing import changes_to_decide
 from app.business.database_faults import is_passing
 from app.business.errors import Conflict, Invalid
 from app.business.periods import last_days
@@ -45,7 +47,13 @@ from app.modules.web import Context, framing, see_other
 SHOWN = 50
 WEEK = 7
 SOON = timedelta(days=3)
-LISTS = {"check": "To check", "asked": "Questions", "due": "Tasks due", "failed": "Failed runs"}
+LISTS = {
+    "check": "To check",
+    "changes": "Rule changes",
+    "asked": "Questions",
+    "due": "Tasks due",
+    "failed": "Failed runs",
+}
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (KEYWORD, CLUSTER, IDEA, TASK, CONTENT)}
 VERBS = {"approve": "Approve", "send_back": "Send back", "assign": "Give away"}
 BRIEFS_APPROVED = "A brief is a plan of an article: it is not published until somebody has written it out."
@@ -58,7 +66,9 @@ def awaiting() -> WorkCounts:
         session, person, now = db.session(), current_person(), datetime.now(UTC)
         since = last_days(WEEK, person.account.timezone, now).start
         if person.can(Role.OPERATOR):
-            g.awaiting = work_counts(session, person.user, person.scope, _today(now) + SOON, since)
+            g.awaiting = work_counts(
+                session, person.user, person.scope, _today(now) + SOON, since, decides=_decides()
+            )
         else:
             unread = unread_notices(session, person.user, seen=notices_seen(person.scope))
             g.awaiting = WorkCounts(0, 0, 0, 0, unread)
@@ -85,10 +95,12 @@ def show() -> ResponseReturnValue:
     """One of the lists; of articles to check also the one that is open."""
     now, counts = datetime.now(UTC), awaiting()
     shown = request.args.get("list", "")
-    if shown not in LISTS:
-        shown = next((name for name in LISTS if getattr(counts, name)), "check")
-    found = {"check": _checks, "asked": _asked, "due": _due, "failed": _failed}[shown](now)
-    tabs = [(LISTS[name], url_for(".my_work", list=name), getattr(counts, name)) for name in LISTS]
+    lists = {name: title for name, title in LISTS.items() if name != "changes" or _decides()}
+    if shown not in lists:
+        shown = next((name for name in lists if getattr(counts, name)), "check")
+    read = {"check": _checks, "changes": _rule_changes, "asked": _asked, "due": _due, "failed": _failed}
+    found = read[shown](now)
+    tabs = [(title, url_for(".my_work", list=name), getattr(counts, name)) for name, title in lists.items()]
     page = render_template(
         "pages/automation/my_work.html", shown=shown, tabs=tabs, counts=counts, today=_today(now), **found
     )
@@ -155,6 +167,17 @@ def _checks(_now: datetime) -> Context:
         "first_url": url_for(".my_work", list="check") if "cursor" in request.args else None,
         "people": _people(),
     }
+
+
+def _decides() -> bool:
+    """Whether changes of rules wait for people like this one."""
+    person = current_person()
+    return person.account.rule_approval_required and person.can(Role.EDITOR)
+
+
+def _rule_changes(_now: datetime) -> Context:
+    person, session = current_person(), db.session()
+    return {"changes": changes_to_decide(session, person.scope, person.user.id, SHOWN)}
 
 
 def _asked(_now: datetime) -> Context:

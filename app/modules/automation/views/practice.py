@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.preflight.start_price import unsaved_rule
+from app.business.automation.services.rule_changes.proposing import save_or_propose
 from app.business.automation.services.rules.cost import most_per_run, most_runs_per_day
 from app.business.automation.services.rules.sentence import summary_of
 from app.business.automation.services.trials import practice
@@ -15,6 +16,7 @@ from app.business.errors import Conflict
 from app.business.outlets.services.ai_connections import is_connected
 from app.infrastructure.database import db
 from app.modules.access import allow, owned_or_404
+from app.modules.automation.asking_approval import asking_approval, sent_for_approval
 from app.modules.automation.labels.starts import cost_of_start
 from app.modules.automation.views.rules import definition, place_of
 from app.modules.gate.numbers import row_id
@@ -31,6 +33,7 @@ def ask(id: int) -> ResponseReturnValue:
     return render_template(
         "pages/automation/make_real.html",
         rule=rule,
+        approval=asking_approval(live, rule) if rule.is_active else None,
         sentence=summary_of(live, place_of(rule)),
         practice=practice.practice_report(db.session(), rule, now),
         per_run=most_per_run(live, connected=is_connected(db.session(), rule.account_id)),
@@ -45,7 +48,13 @@ def end_practice(id: int) -> ResponseReturnValue:
     """Save a new version that is live."""
     rule, session = _rule(id), db.session()
     version = row_id(request.form.get("version"))
-    practice.end_practice(session, rule, actor(), datetime.now(UTC), expected_version=version)
+    now = datetime.now(UTC)
+
+    def save() -> None:
+        practice.end_practice(session, rule, actor(), now, expected_version=version)
+
+    if change := save_or_propose(session, rule, actor(), now, save, request.form.get("note", "")):
+        return sent_for_approval(change)
     session.commit()
     state = "" if rule.is_active else " It is still switched off."
     flash(f"“{rule.name}” works for real from now on.{state}", "success")

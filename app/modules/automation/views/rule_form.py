@@ -9,9 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule, RuleDraft
-from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rules import drafts as rule_drafts
-from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.known_rules import known_rule
 from app.business.automation.services.rules.versions import definition_of
 from app.business.errors import Blocked, Conflict, NotFound, Refusal, Stale, TooLarge
@@ -19,9 +17,10 @@ from app.business.outlets.services.ai_connections import is_connected
 from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.automation import activation_preview
+from app.modules.automation.asking_approval import AskApproval, asking_approval, sent_for_approval
 from app.modules.automation.diff.edit_conflict import meanwhile
+from app.modules.automation.draft_saving import save_draft
 from app.modules.automation.labels import findings
-from app.modules.automation.labels.starts import shown_total
 from app.modules.automation.rule_form.base import (
     Pairs,
     PartForm,
@@ -35,8 +34,6 @@ from app.modules.automation.rule_form.forged_rows import forged_inputs, refuse
 from app.modules.automation.rule_form.form import RuleForm, has_errors
 from app.modules.automation.rule_form.step_table import KEYS, STEP_OF, STEPS, StepInfo, steps_of_rule
 from app.modules.automation.views import rule_form_preview
-from app.modules.gate.numbers import row_id
-from app.modules.run_actor import actor
 from app.modules.sent_once import sent_once
 from app.modules.web import Context, htmx, see_other
 
@@ -50,6 +47,7 @@ NOT_TYPED = (
     "backfill",
     "max_credits",
     "ceiling",
+    "note",
 )
 MOST_TYPED = 200_000
 
@@ -175,9 +173,11 @@ def save(id: int) -> ResponseReturnValue:
         return page, 422
     definition = rule_form.definition.model_copy(update={"is_active": request.form.get("on") == "1"})
     try:
-        rule = _save(draft, definition, actor(), now)
-    except Blocked as refusal:
+        rule, change = save_draft(draft, definition, now)
+    except Conflict as refusal:
         session.rollback()
+        if not isinstance(refusal, Blocked):
+            flash(refusal.message, "warning")
         rule_drafts.keep_step(session, draft, "check", _typed(), now)
         page = _page(rule_form, "check", draft=draft)
         session.commit()
@@ -186,6 +186,8 @@ def save(id: int) -> ResponseReturnValue:
         session.rollback()
         return _meanwhile(_draft(id, "check"), rule_form, refusal), refusal.status
     session.delete(draft)
+    if change:
+        return sent_for_approval(change)
     session.commit()
     flash(f"“{rule.name}” is saved and switched {'on' if rule.is_active else 'off'}.", "success")
     return see_other(url_for(".rule", id=rule.id))
@@ -202,20 +204,8 @@ def discard(id: int) -> ResponseReturnValue:
     return see_other(url_for(".rule", id=rule_id) if rule_id else url_for(".rules"))
 
 
-def _save(draft: RuleDraft, definition: RuleDefinition, who: Actor, now: datetime) -> AutomationRule:
-    service, session = AutomationService(), db.session()
-    if definition.is_active:
-        activation_preview.keep_ceiling(now, _rule_of(draft))
-    stopped_at = None
-    if draft.rule_id is None:
-        rule = service.create_rule(session, current_person().account, definition, who, now)
-    else:
-        rule = owned_or_404(AutomationRule, draft.rule_id)
-        version, stopped_at = row_id(request.form.get("overwrite")) or draft.version, rule.stopped_at
-        rule = service.update_rule(session, rule, definition, who, now, expected_version=version)
-    if rule.is_active and request.form.get("backfill"):
-        service.backfill(session, rule, who, now, max_credits=shown_total(), stopped_at=stopped_at)
-    return rule
+def _approval(rule_form: RuleForm) -> AskApproval | None:
+    return None if rule_form.errors else asking_approval(rule_form.definition, rule_form.rule)
 
 
 def _rule_of(draft: RuleDraft) -> AutomationRule | None:
@@ -348,5 +338,6 @@ def _context(rule_form: RuleForm, step: str, form: StepForm, draft: RuleDraft | 
         "before": KEYS[number - 1] if number else None,
         "check": activation_preview.without_offered(check, preview) if check else None,
         "preview": preview,
+        "approval": _approval(rule_form) if draft and step == "check" else None,
         "so_far": rule_form_preview.so_far(rule_form, step) if draft and step != "check" else {},
     }

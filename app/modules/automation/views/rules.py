@@ -19,6 +19,8 @@ from app.business.automation.services.history.rule_figures import rule_figures
 from app.business.automation.services.history.run_filters import RunFilters
 from app.business.automation.services.history.run_list import listed_page
 from app.business.automation.services.history.run_page import record_names
+from app.business.automation.services.rule_changes.listing import rules_with_waiting
+from app.business.automation.services.rule_changes.proposing import save_or_propose
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.known_rules import (
     KnownRule,
@@ -45,6 +47,7 @@ from app.business.planner.models import Sector, Site
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.automation import activation_preview
+from app.modules.automation.asking_approval import asking_approval, sent_for_approval, waiting_change
 from app.modules.automation.existing_records import existing_records
 from app.modules.automation.filters import RulesFilter
 from app.modules.automation.labels import findings
@@ -75,13 +78,15 @@ def index() -> ResponseReturnValue:
     page = listed_rules_page(
         session, scope, form.chosen_rules(), cursor=request.args.get("cursor"), limit=LIMIT
     )
-    figures = rule_figures(session, scope.account_id, [rule.id for rule in page.rows], now)
     names = dict(sites)
     kept: dict[str, Any] = {name: value for name, value in request.args.items() if name in FILTERS and value}
+    ids = [rule.id for rule in page.rows]
+    figures = rule_figures(session, scope.account_id, ids, now)
     others, repairs = (
         rules_waited_for(session, scope, page.rows),
         faults_of_rules(session, scope.account_id, page.rows),
     )
+    asks_approval = current_person().account.rule_approval_required
     return page_or_partial(
         "pages/automation/rules.html",
         "partials/automation/rules_table.html",
@@ -91,8 +96,9 @@ def index() -> ResponseReturnValue:
             page.rows,
             lambda rule: _sentence(rule, names.get(str(rule.definition.site)), others, repairs),
             figures,
-            latest_ends(session, scope, [rule.id for rule in page.rows]),
+            latest_ends(session, scope, ids),
             {rule.id for rule in page.rows if rule.known.errors},
+            rules_with_waiting(session, ids) if asks_approval else (),
             now,
         ),
         next_url=url_for(".rules", cursor=page.next_cursor, **kept) if page.next_cursor else None,
@@ -103,7 +109,7 @@ def index() -> ResponseReturnValue:
 def show(id: int) -> ResponseReturnValue:
     """One rule: definition, recent runs, next runs."""
     rule, session, now = owned_or_404(AutomationRule, id), db.session(), datetime.now(UTC)
-    place, listed = place_of(rule), as_listed(rule)
+    place, listed, account = place_of(rule), as_listed(rule), current_person().account
     others = rules_waited_for(session, current_person().scope, [listed])
     runs = listed_page(session, current_person().scope, RunFilters(rules=[rule.id]), None, RUNS, now).rows
     aside, repairs = set_aside_of(session, rule), faults_of_rules(session, rule.account_id, [listed])
@@ -113,7 +119,8 @@ def show(id: int) -> ResponseReturnValue:
         rule=rule,
         sentence=_sentence(listed, place, others, repairs),
         repairs=repairs_of(repairs.get(rule.id, {})),
-        asks=asks_first(listed.definition),
+        asks=asks_first(listed.definition, needs_approval=account.rule_approval_required),
+        waiting=waiting_change(rule),
         words=None if listed.known.errors else _words(listed.known, place, others),
         figures=rule_figures(session, rule.account_id, [rule.id], now)[rule.id],
         existing=None if runs or listed.known.errors or repairs else existing_records(rule, now),
@@ -143,13 +150,19 @@ def switch(id: int) -> ResponseReturnValue:
         service.disable(session, rule, actor(), now)
         return _done(rule, f"“{rule.name}” is switched off. What was only planned is withdrawn.")
     activation_preview.keep_ceiling(now, rule)
-    try:
-        backfill = request.form.get("backfill") == "1"
-        total = shown_total() if backfill else None
+    backfill = request.form.get("backfill") == "1"
+    total = shown_total() if backfill else None
+
+    def enable() -> None:
         service.enable(session, rule, actor(), now, backfill=backfill, max_credits=total)
+
+    try:
+        change = save_or_propose(session, rule, actor(), now, enable, request.form.get("note", ""))
     except Blocked as refusal:
         session.rollback()
         return _ask(rule, now), refusal.status
+    if change:
+        return sent_for_approval(change)
     return _done(rule, f"“{rule.name}” is switched on.")
 
 
@@ -175,6 +188,7 @@ def _ask(rule: AutomationRule, now: datetime) -> str:
         sentence=summary_of(read_definition(rule), place_of(rule)),
         cost=cost,
         came=None if meanwhile is None else len(meanwhile),
+        approval=asking_approval(definition(rule), rule) if rule.mode == "live" else None,
         check=activation_preview.without_offered(findings.of_rule(rule, now), ahead),
         **ahead,
     )

@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
+from app.business.automation.services.rule_changes.proposing import save_or_propose
 from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.rules.listing import definition_to_restore, version_of, versions_of
 from app.business.automation.services.rules.sentence import summary_of
@@ -14,6 +15,7 @@ from app.business.automation.services.rules.versions import definition_of
 from app.business.errors import Invalid
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
+from app.modules.automation.asking_approval import asking_approval, sent_for_approval
 from app.modules.automation.diff.rules import rule_changes
 from app.modules.automation.diff.versions import changes_of_versions, restore_errors
 from app.modules.automation.rule_form.choices import load_choices
@@ -51,11 +53,18 @@ def restore(id: int, number: int) -> ResponseReturnValue:
     rule, session = owned_or_404(AutomationRule, id), db.session()
     definition = definition_to_restore(session, rule, number)
     seen = row_id(request.form.get("seen")) or rule.version
+    now = datetime.now(UTC)
+
+    def save() -> AutomationRule:
+        return service.update_rule(session, rule, definition, actor(), now, expected_version=seen)
+
     try:
-        service.update_rule(session, rule, definition, actor(), datetime.now(UTC), expected_version=seen)
+        change = save_or_propose(session, rule, actor(), now, save, f"Goes back to version {number}.")
     except Invalid:
         session.rollback()
         return _page(rule, number), 422
+    if change:
+        return sent_for_approval(change)
     session.commit()
     flash(f"The rule says again what version {number} said. This is version {rule.version}.", "success")
     return see_other(url_for(".rule", id=rule.id))
@@ -70,6 +79,8 @@ def _page(rule: AutomationRule, number: int) -> str:
         changes = rule_changes(version.definition, definition_of(rule), choices)
     else:
         (changes,) = changes_of_versions(session, rule, [version], choices)
+    restored = definition_from(version.definition | {"is_active": rule.is_active})
+    can_act = rule.is_active and restored.mode == "live"
     refusals = restore_errors(session, rule, number) if number != rule.version else {}
     return render_template(
         "pages/automation/version.html",
@@ -77,6 +88,7 @@ def _page(rule: AutomationRule, number: int) -> str:
         version=version,
         saved_by=saved_by,
         against=against,
+        approval=asking_approval(restored, rule) if can_act else None,
         sentence=summary_of(definition_from(version.definition)),
         changes=changes,
         refusals=[sentence for sentences in refusals.values() for sentence in sentences],

@@ -1,4 +1,5 @@
-"""What awaits a person: articles to check, questions of runs, tasks that are due, failed runs; and how many of each."""
+"""What awaits a person: articles to check, questions of runs, tasks that are due, failed runs, changes of rules to
+decide on; and how many of each."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,8 +11,11 @@ from app.business.accounts.models import User
 from app.business.accounts.services.notice_choices import Reader
 from app.business.accounts.services.notices import unread_clause
 from app.business.accounts.services.scope import Scope
+from app.business.automation.rule_change_models import RuleChange
 from app.business.automation.run_models import ScheduledTask, Status, Waiting
 from app.business.automation.services.history.run_attention import notices_seen
+from app.business.automation.services.rule_changes.listing import seen, to_decide
+from app.business.base import AccountOwned
 from app.business.kept_queries import kept_queries
 from app.business.paging import Order
 from app.business.plain_rows import plain_rows
@@ -36,17 +40,18 @@ CHECKS: RecordList[Content] = RecordList(
 
 @dataclass(frozen=True)
 class WorkCounts:
-    """check, asked, due, failed: of what awaits the person · unread: notices."""
+    """check, asked, due, failed, changes: of what awaits the person · unread: notices."""
 
     check: int
     asked: int
     due: int
     failed: int
     unread: int
+    changes: int = 0
 
     @property
     def total(self) -> int:
-        return self.check + self.asked + self.due + self.failed
+        return self.check + self.asked + self.due + self.failed + self.changes
 
 
 def to_check(user_id: int) -> ColumnElement[bool]:
@@ -72,31 +77,35 @@ def asking_runs() -> ColumnElement[bool]:
 
 
 def work_counts(
-    session: Session, user: User, scope: Scope, due_by: date, failed_since: datetime
+    session: Session, user: User, scope: Scope, due_by: date, failed_since: datetime, *, decides: bool = False
 ) -> WorkCounts:
-    """All in one query, for it is asked on every page."""
+    """All in one query, for it is asked on every page. decides: whether changes of rules wait for such people."""
     reader = Reader(user.id, user.account_id, user.role)
-    return WorkCounts(*plain_rows(session, _counts(reader, scope, due_by, failed_since))[0])
+    return WorkCounts(*plain_rows(session, _counts(reader, scope, due_by, failed_since, decides))[0])
 
 
 @kept_queries(PEOPLE)
 def _counts(
-    reader: Reader, scope: Scope, due_by: date, failed_since: datetime
-) -> Select[int, int, int, int, int]:
+    reader: Reader, scope: Scope, due_by: date, failed_since: datetime, decides: bool
+) -> Select[int, int, int, int, int, int]:
     """The query. Building it takes as long as its answer, and on one day it stays the same for one person."""
     checks = _count(Content, scope, to_check(reader.id))
     asked = _count(ScheduledTask, scope, asking_runs())
     due = _count(Task, scope, due_tasks(reader.id, due_by))
     failed = _count(ScheduledTask, scope, failed_runs(failed_since))
-    return words_as_text(select(checks, asked, due, failed, unread_clause(reader, notices_seen(scope))))
+    changes = _number(RuleChange, seen(scope) & to_decide(reader.id)) if decides else literal(0)
+    unread = unread_clause(reader, notices_seen(scope))
+    return words_as_text(select(checks, asked, due, failed, unread, changes))
 
 
 def _count(
     model: type[Content] | type[Task] | type[ScheduledTask], scope: Scope, which: ColumnElement[bool]
 ) -> ColumnElement[int]:
-    some = (
-        select(literal(1)).select_from(model).where(scope.sees(model), which).limit(MOST_COUNTED).subquery()
-    )
+    return _number(model, scope.sees(model) & which)
+
+
+def _number(model: type[AccountOwned], which: ColumnElement[bool]) -> ColumnElement[int]:
+    some = select(literal(1)).select_from(model).where(which).limit(MOST_COUNTED).subquery()
     return select(func.count()).select_from(some).scalar_subquery()
 
 

@@ -67,12 +67,13 @@ def changes_page(
     rule_id: int | None,
     cursor: str | None,
     limit: int,
+    oldest: bool = False,
 ) -> Page[RuleChange]:
-    """A page of changes, newest first. Raises Invalid for a damaged cursor."""
+    """A page of changes, newest or oldest first. Raises Invalid for a damaged cursor."""
     chosen = [RuleChange.state == state] if state else []
     chosen += [RuleChange.rule_id == rule_id] if rule_id is not None else []
     query: Select[RuleChange] = select(RuleChange).where(seen(scope), *chosen)
-    return keyset_page(session, query, keys=[RuleChange.id], cursor=cursor, limit=limit)
+    return keyset_page(session, query, keys=[RuleChange.id], cursor=cursor, limit=limit, oldest=oldest)
 
 
 def find_change(session: Session, scope: Scope, id: int) -> RuleChange:

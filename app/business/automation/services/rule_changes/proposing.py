@@ -30,7 +30,7 @@ def save_or_propose(
     rule: AutomationRule,
     actor: Actor,
     now: datetime,
-    save: Callable[[], None],
+    save: Callable[[], AutomationRule | None],
     note: str = "",
 ) -> RuleChange | None:
     """Call `save`, which changes the rule by the service; returns the change that waits where it needs approval.
