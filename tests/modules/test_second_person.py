@@ -122,6 +122,7 @@ def test_what_was_sent_back_is_proposed_anew(
     page = editor.get(f"/rules/changes/{change.id}").text
     assert "Too many a day." in page
     assert "Propose it anew" in page
+    assert f"/rules/changes/{change.id}" in editor.get(f"/rules/{rule.id}").text, "where notices lead"
     draft = editor.post(f"/rules/changes/{change.id}/anew").location
     assert "Ask for approval" in editor.get(draft).text
     assert editor.post(draft.replace("check", "save"), data={"on": "1"}).status_code == 303

@@ -47,7 +47,7 @@ from app.business.planner.models import Sector, Site
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.automation import activation_preview
-from app.modules.automation.asking_approval import asking_approval, sent_for_approval, waiting_change
+from app.modules.automation.asking_approval import asking_approval, change_to_name, sent_for_approval
 from app.modules.automation.existing_records import existing_records
 from app.modules.automation.filters import RulesFilter
 from app.modules.automation.labels import findings
@@ -120,7 +120,7 @@ def show(id: int) -> ResponseReturnValue:
         sentence=_sentence(listed, place, others, repairs),
         repairs=repairs_of(repairs.get(rule.id, {})),
         asks=asks_first(listed.definition, needs_approval=account.rule_approval_required),
-        waiting=waiting_change(rule),
+        named_change=change_to_name(rule),
         words=None if listed.known.errors else _words(listed.known, place, others),
         figures=rule_figures(session, rule.account_id, [rule.id], now)[rule.id],
         existing=None if runs or listed.known.errors or repairs else existing_records(rule, now),

@@ -71,6 +71,9 @@ def waiting(session: Session, rule: AutomationRule, user: User, **changes: Any) 
     return change
 
 
+DAILY = {"cron": "0 9 * * *", "timezone": "UTC"}
+PLANNED: dict[str, Any] = {"trigger": "schedule", "schedule": DAILY}
+PAUSED = PLANNED | {"schedule": DAILY | {"paused_until": "2027-01-01T00:00:00+00:00"}}
 NEEDS: list[tuple[dict[str, Any], dict[str, Any], ChangeKind | None]] = [
     (LIVE, {"conditions": {"field": "volume", "operator": "gt", "value": 5}}, ChangeKind.CHANGE),
     (LIVE, {"actions": [{"type": "notify", "params": {"message": "Other"}}]}, ChangeKind.CHANGE),
@@ -81,6 +84,11 @@ NEEDS: list[tuple[dict[str, Any], dict[str, Any], ChangeKind | None]] = [
     (LIVE, {"max_executions_per_day": 9}, None),
     (LIVE, {"name": "Other", "description": "Why"}, None),
     (LIVE, OFF, None),
+    (PLANNED, {"schedule": DAILY | {"paused_until": "2027-01-01T00:00:00+00:00"}}, None),
+    (PLANNED, {"schedule": DAILY | {"ends_at": "2027-01-01T00:00:00+00:00"}}, None),
+    (PAUSED, {"schedule": DAILY | {"paused_until": "2026-12-24T00:00:00+00:00"}}, ChangeKind.CHANGE),
+    (PAUSED, {"schedule": DAILY}, ChangeKind.CHANGE),
+    (PLANNED, {"schedule": DAILY | {"cron": "0 10 * * *"}}, ChangeKind.CHANGE),
     (LIVE, PRACTISING, None),
     (LIVE, PRACTISING | {"priority": 1}, None),
     (OFF, {"priority": 1}, None),
@@ -250,6 +258,8 @@ def test_a_change_ends_when_the_rule_moves_on(
     service.update_rule(session, rule, definition_of(rule) | {"name": "Renamed"}, acting(ben), NOW)
     session.refresh(second)
     assert (second.state, second.reason) == ("outdated", "The rule was changed meanwhile.")
+    notice = session.scalars(select(Notice)).one()
+    assert (notice.user_id, notice.title) == (anna.id, "Your change of “Renamed” was not applied")
     with pytest.raises(Conflict, match="Propose it anew"):
         deciding.approve(session, second, acting(ben), NOW)
     third = waiting(session, rule, anna, priority=4)

@@ -116,7 +116,11 @@ def _decide(
     """The guarded update: of two decisions at once, one is made. Raises Conflict for the other."""
     decided = session.execute(
         update(RuleChange)
-        .where(RuleChange.id == change.id, RuleChange.state == ChangeState.WAITING)
+        .where(
+            RuleChange.account_id == change.account_id,
+            RuleChange.id == change.id,
+            RuleChange.state == ChangeState.WAITING,
+        )
         .values(state=state, decided_by_id=user_id, decided_at=now, reason=reason)
         .returning(RuleChange.id)
         .execution_options(synchronize_session=False)

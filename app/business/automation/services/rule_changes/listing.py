@@ -16,7 +16,7 @@ from app.business.paging import Page, keyset_page
 
 @dataclass(frozen=True)
 class WaitingChange:
-    """A change that waits, with its rule and who has proposed it."""
+    """A change that waits, or waited, with its rule and who has proposed it."""
 
     change: RuleChange
     rule_name: str
@@ -45,6 +45,11 @@ def waiting_of(session: Session, rule: AutomationRule) -> WaitingChange | None:
     """The change of the rule that waits."""
     mine = (RuleChange.rule_id == rule.id) & (RuleChange.state == ChangeState.WAITING)
     return next(iter(_read(session, mine, 1)), None)
+
+
+def latest_of(session: Session, rule: AutomationRule) -> WaitingChange | None:
+    """The newest change of the rule, whatever became of it."""
+    return next(iter(_read(session, RuleChange.rule_id == rule.id, 1, newest=True)), None)
 
 
 def rules_with_waiting(session: Session, rule_ids: Collection[int]) -> set[int]:
@@ -91,7 +96,10 @@ def name_of(session: Session, user_id: int | None) -> str | None:
     return (user.name or user.email) if user else None
 
 
-def _read(session: Session, which: ColumnElement[bool], limit: int) -> list[WaitingChange]:
+def _read(
+    session: Session, which: ColumnElement[bool], limit: int, *, newest: bool = False
+) -> list[WaitingChange]:
+    order = RuleChange.id.desc() if newest else RuleChange.id.asc()
     query = (
         select(RuleChange, AutomationRule.name, User)
         .join(AutomationRule, AutomationRule.id == RuleChange.rule_id)
@@ -100,5 +108,5 @@ def _read(session: Session, which: ColumnElement[bool], limit: int) -> list[Wait
     )
     return [
         WaitingChange(change, name, user.name or user.email)
-        for change, name, user in session.execute(query.order_by(RuleChange.id).limit(limit))
+        for change, name, user in session.execute(query.order_by(order).limit(limit))
     ]

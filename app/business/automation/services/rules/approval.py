@@ -11,11 +11,12 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
+from app.business.accounts.services.notices import add_notice
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.rule_change_models import ChangeKind, ChangeState, RuleChange
 from app.business.automation.services.rule_parts import JsonObject, Stored
 from app.business.automation.services.rules.definition import definition_from
-from app.business.automation.services.rules.restraint import only_restrains
+from app.business.automation.services.rules.restraint import only_restrains, starts_less
 from app.business.errors import Conflict
 
 VERSIONS_SEARCHED = 100
@@ -49,6 +50,8 @@ def needed_for(before: Stored | None, after: Stored) -> ChangeKind | None:
     if not is_live(after):
         return None
     if before is not None and is_live(before):
+        if starts_less(before["schedule"], after["schedule"]):
+            before = {**before, "schedule": after["schedule"]}
         return None if only_restrains(before, after) else ChangeKind.CHANGE
     practised = before is not None and before["is_active"]
     return ChangeKind.MAKE_REAL if practised else ChangeKind.SWITCH_ON
@@ -69,7 +72,9 @@ def require_none(session: Session, rule: AutomationRule, after: JsonObject, *, r
 
 def is_required(session: Session, account_id: int) -> bool:
     """Whether the account asks for a second person."""
-    return session.get_one(Account, account_id).rule_approval_required
+    # The rule that is about to be saved is written once, with its new version.
+    with session.no_autoflush:
+        return session.get_one(Account, account_id).rule_approval_required
 
 
 def may_act(session: Session, rule: AutomationRule, definition: Stored) -> bool:
@@ -98,12 +103,36 @@ def _complete(stored: Stored) -> JsonObject:
     return definition_from(stored).model_dump(mode="json")
 
 
-def outdate(session: Session, rule: AutomationRule, now: datetime) -> None:
-    """The rule has a new version: what waits was made from an older one and can never be applied."""
-    session.execute(
+def outdate(session: Session, rule: AutomationRule, now: datetime, user_id: int | None) -> None:
+    """The rule gets a new version: what waits was made from an older one and can never be applied.
+
+    Its proposer is told, unless they have changed the rule themselves (`user_id`).
+    """
+    outdated = session.execute(
         update(RuleChange)
-        .where(RuleChange.rule_id == rule.id, RuleChange.state == ChangeState.WAITING)
+        .where(
+            RuleChange.account_id == rule.account_id,
+            RuleChange.rule_id == rule.id,
+            RuleChange.state == ChangeState.WAITING,
+        )
         .values(state=ChangeState.OUTDATED, decided_at=now, reason=MOVED_ON)
+        .returning(RuleChange.id, RuleChange.proposed_by_id)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+    if outdated is None or outdated.proposed_by_id == user_id:
+        return
+    add_notice(
+        session,
+        account_id=rule.account_id,
+        level="info",
+        title=f"Your change of “{rule.name}” was not applied",
+        body="The rule was changed before anybody had approved it. Propose it anew from the rule's page.",
+        now=now,
+        key=f"rule-change-{outdated.id}",
+        user_id=outdated.proposed_by_id,
+        rule_id=rule.id,
+        kind="rule",
+        about_site_id=rule.site_id,
     )
 
 

@@ -3,6 +3,8 @@
 They are always accepted, even if the rule is otherwise not valid.
 """
 
+from datetime import UTC, datetime
+
 from pydantic import ValidationError
 
 from app.business.automation.services.catalogue.actions.registry import PLACEHOLDER
@@ -12,6 +14,8 @@ from app.business.automation.services.rules.fields import OPTIONS
 
 WORDS = ("name", "description")
 LIMITS = tuple(name for name, option in OPTIONS.items() if option.is_limit)
+FROM, UNTIL = ("starts_at", "paused_until"), "ends_at"
+BEGINNING, END = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _SOUND: JsonObject = {"name": "A rule", "trigger": "keyword_added", "actions": [PLACEHOLDER]}
 
 
@@ -35,6 +39,24 @@ def restrained(before: Stored, data: Stored) -> JsonObject | None:
         return None
     values = {name: getattr(checked, name) for name in names}
     return values if only_restrains(before, {**before, **values}) else None
+
+
+def starts_less(before: Json, after: Json) -> bool:
+    """Whether a schedule has the same times as before, but begins later, is paused longer or ends earlier."""
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return False
+    if any(before.get(name) != after.get(name) for name in (before.keys() | after.keys()) - {*FROM, UNTIL}):
+        return False
+    try:
+        begins_later = all(_at(before, name, BEGINNING) <= _at(after, name, BEGINNING) for name in FROM)
+        return begins_later and _at(after, UNTIL, END) <= _at(before, UNTIL, END)
+    except (ValueError, TypeError):  # A stored one that is not valid any more.
+        return False
+
+
+def _at(schedule: Stored, name: str, absent: datetime) -> datetime:
+    instant = schedule.get(name)
+    return datetime.fromisoformat(instant) if isinstance(instant, str) else absent
 
 
 def _restrains(name: str, before: Json, after: Json) -> bool:

@@ -46,7 +46,7 @@ def keep_version(
     if approval.is_required(session, rule.account_id):
         if not approved:
             approval.require_none(session, rule, definition_of(rule), resumed=resumed)
-        approval.outdate(session, rule, now)
+        approval.outdate(session, rule, now, user_id)
     if rule.id is not None:
         rule.version += 1
     rule.updated_at, rule.updated_by_id = now, user_id
