@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.services.passwords import HASHER
 from app.modules.throttle import limiter
+from tests.browser.conftest import serious_faults
 from tests.people import People
 
 PASSWORD = "correct horse battery"
@@ -33,12 +34,18 @@ def address(app: Flask, live_address: str) -> Iterator[str]:
     app.extensions["settings"] = before
 
 
+BARE = "PublicKeyCredential = undefined"
+"""As at an address where a browser knows no passkeys."""
+
+
 @pytest.fixture
-def page(session: Session, people: People, chromium: Browser, address: str) -> Iterator[Page]:
+def page(
+    request: pytest.FixtureRequest, session: Session, people: People, chromium: Browser, address: str
+) -> Iterator[Page]:
     limiter.reset()
     people.viewer.password_hash = HASHER.hash(PASSWORD)
     session.commit()
-    context = chromium.new_context(base_url=address)
+    context = chromium.new_context(base_url=address, **getattr(request, "param", {}))
     yield context.new_page()
     context.close()
 
@@ -77,8 +84,6 @@ def test_added_used_to_sign_in_and_removed(page: Page, people: People) -> None:
     expect(page.get_by_text("“This laptop” is added.")).to_be_visible()
     kept = line.send("WebAuthn.getCredentials", {"authenticatorId": authenticator})["credentials"]
     assert [(one["isResidentCredential"], one["rpId"]) for one in kept] == [(True, "localhost")]
-    begin(page, "Again")
-    expect(page.get_by_role("alert")).to_contain_text("has a passkey of yours")
     leave(page)
     passkey = page.get_by_role("button", name="Sign in with a passkey")
     passkey.click()
@@ -97,17 +102,26 @@ def test_added_used_to_sign_in_and_removed(page: Page, people: People) -> None:
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
+@pytest.mark.parametrize("page", [{"bypass_csp": True}], indirect=True)
 def test_whoever_is_not_verified_signs_in_with_the_password(page: Page, people: People) -> None:
     line, authenticator = with_authenticator(page)
     sign_in(page, people)
     begin(page, "This laptop")
     expect(page.get_by_text("“This laptop” is added.")).to_be_visible()
+    assert serious_faults(page) == []
+    begin(page, "Again")
+    expect(page.get_by_role("alert")).to_contain_text("has a passkey of yours")
+    assert serious_faults(page) == []
     line.send("WebAuthn.setUserVerified", {"authenticatorId": authenticator, "isUserVerified": False})
     leave(page)
     passkey = page.get_by_role("button", name="Sign in with a passkey")
     passkey.click()
     expect(page.get_by_role("alert")).to_contain_text("No passkey was used")
     expect(passkey).to_be_enabled()
+    assert serious_faults(page) == []
+    page.evaluate(BARE)
+    passkey.click()
+    expect(page.get_by_role("alert")).to_contain_text("This browser knows no passkeys")
     sign_in(page, people)
 
 

