@@ -40,8 +40,11 @@ class Device:
         return self._answer({"clientDataJSON": client, "attestationObject": attestation})
 
     def sign(self, options: str, **wrong: Any) -> str:
-        """The answer of `navigator.credentials.get`. wrong: `origin`, `rp_id`, `challenge`, `type`, `flags`, `count`,
-        `handle`, `key` (that signs) in place of the right ones."""
+        """The answer of `navigator.credentials.get`.
+
+        wrong: `origin`, `crossOrigin`, `rp_id`, `challenge`, `type`, `flags`, `count`, `handle`, `key` (that signs) in
+        place of the right ones.
+        """
         client = self._client_data("webauthn.get", json.loads(options)["challenge"], wrong)
         if self.counts and "count" not in wrong:
             self.count += 1

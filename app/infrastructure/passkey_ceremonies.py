@@ -91,10 +91,13 @@ def options_to_add(party: RelyingParty, user: User, challenge: Challenge, known:
 def verify_new(party: RelyingParty, challenge: Challenge, credential: str) -> NewPasskey:
     """The passkey that a device has made. Raises Unproven."""
     import webauthn
+    from webauthn.helpers import parse_registration_credential_json
 
+    parsed = _proven(parse_registration_credential_json, credential)
+    _check_not_framed(parsed.response.client_data_json)
     made = _proven(
         webauthn.verify_registration_response,
-        credential=credential,
+        credential=parsed,
         expected_challenge=challenge.value,
         expected_rp_id=party.id,
         expected_origin=party.origin,
@@ -131,6 +134,7 @@ def verify_sign_in(party: RelyingParty, challenge: Challenge, answer: SignInAnsw
     """How often the device says that it was used; its caller compares that with the last time. Raises Unproven."""
     import webauthn
 
+    _check_not_framed(answer.parsed.response.client_data_json)
     return _proven(
         webauthn.verify_authentication_response,
         credential=answer.parsed,
@@ -142,6 +146,14 @@ def verify_sign_in(party: RelyingParty, challenge: Challenge, answer: SignInAnsw
         credential_current_sign_count=0,
         require_user_verification=True,
     ).new_sign_count
+
+
+def _check_not_framed(client_data: bytes) -> None:
+    """Our pages stand in no frame of others, whatever asks from within one. Raises Unproven."""
+    from webauthn.helpers import parse_client_data_json
+
+    if _proven(parse_client_data_json, client_data).cross_origin:
+        raise Unproven("asked for within a page of somebody else")
 
 
 def _host_name(name: str) -> str:
@@ -157,8 +169,13 @@ def _host_name(name: str) -> str:
 
 
 def _proven(verify: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs) -> Result:
+    from webauthn.helpers.exceptions import WebAuthnException
+
     try:
         return verify(*args, **kwargs)
+    except WebAuthnException as error:
+        # From the first quotation mark on the library repeats what was sent, which no log gets.
+        raise Unproven(str(error).partition('"')[0].strip()) from error
     except Exception as error:
         # What strangers send breaks parsers in ways that no list of errors is sure to name.
-        raise Unproven(f"{type(error).__name__}: {error}"[:200]) from error
+        raise Unproven(type(error).__name__) from error

@@ -115,6 +115,7 @@ class Try:
 FORGED: dict[str, tuple[Callable[[Try], str], str]] = {
     "wrong origin": (lambda at: at.wrong(origin="https://evil.example"), NOT_ACCEPTED),
     "another port": (lambda at: at.wrong(origin="http://localhost:1"), NOT_ACCEPTED),
+    "within a page of another": (lambda at: at.wrong(crossOrigin=True), NOT_ACCEPTED),
     "wrong RP id": (lambda at: at.wrong(rp_id="evil.example"), NOT_ACCEPTED),
     "another challenge": (lambda at: at.wrong(challenge="AAAA"), NOT_ACCEPTED),
     "of the other ceremony": (lambda at: at.wrong(type="webauthn.create"), NOT_ACCEPTED),
@@ -170,6 +171,7 @@ def test_a_forged_answer_signs_nobody_in_and_writes_nothing(
 
 MADE_WRONG: dict[str, dict[str, Any]] = {
     "wrong origin": {"origin": "https://evil.example"},
+    "within a page of another": {"crossOrigin": True},
     "wrong RP id": {"rp_id": "evil.example"},
     "another challenge": {"challenge": "AAAA"},
     "of the other ceremony": {"type": "webauthn.get"},
@@ -223,3 +225,17 @@ def test_wrong_answers_from_an_address_are_throttled(app: Flask, device: Device)
     form = {"csrf_token": token_of(client), "credential": "x"}
     assert {client.post("/sign-in/passkey", data=form).status_code for _ in range(50)} == {422}
     assert client.post("/sign-in/passkey", data=form).status_code == 429
+
+
+def test_the_log_says_why_and_nothing_that_was_sent(
+    app: Flask, device: Device, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    sent = 'https://evil.example" or\nevil'
+    client = app.test_client()
+    for wrong in ({"origin": sent}, {"type": sent}, {"challenge": sent}):
+        send(client, device.sign(ask(client), **wrong))
+    said = [record.getMessage() for record in caplog.records if "wrong passkey" in record.getMessage()]
+    assert len(said) == 3
+    assert "Unexpected client data origin" in said[0]
+    assert "evil" not in caplog.text
