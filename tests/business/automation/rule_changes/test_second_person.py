@@ -24,8 +24,10 @@ from app.business.automation.services.rules.approval import ApprovalNeeded, need
 from app.business.automation.services.rules.versions import definition_of, keep_version
 from app.business.automation.services.triggering.rule_switch import switch
 from app.business.errors import Conflict, Forbidden, Invalid
+from app.business.planner.models import Sector
 from app.infrastructure.database import db
 from tests.business.automation.machine import Machine
+from tests.business.automation.rule_parts import IDEAS, clusters_with_keywords
 from tests.factories import NOW, make_site, make_user
 
 OFF, PRACTISING, LIVE = {"is_active": False}, {"mode": "shadow"}, {"is_active": True, "mode": "live"}
@@ -187,6 +189,27 @@ def test_rules_switch_on_only_what_says_the_same_as_before(
     # By hand too: who starts a rule that is off has it do what it did before.
     service.disable(session, same, acting(anna), NOW)
     assert machine.run_now(same, even_if_off=True).reason == "conditions", "not for being off"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, scope="session")
+def test_what_follows_a_start_by_hand_does_no_more_either(
+    machine: Machine, session: Session, account: Account, sector: Sector, anna: User
+) -> None:
+    """Follow-ups are of the version that the rule has then."""
+    clusters_with_keywords(session, sector, 4)
+    rule = machine.make_rule(
+        account, trigger="cluster_created", actions=[IDEAS], credit_limit_per_execution=10
+    )
+    asks(session, account)
+    service.disable(session, rule, acting(anna), NOW)
+    service.execute(session, rule, acting(anna), machine.now, even_if_off=True)
+    session.commit()
+    assert propose(session, rule, anna, priority=1) is None
+    machine.settle()
+    first, second = machine.runs()
+    assert (first.rule_version, first.status, first.credits_used) == (2, "completed", 10)
+    assert (second.rule_version, second.status, second.reason) == (3, "skipped", "inactive")
+    assert "was changed since it was last on" in second.error_message
 
 
 def test_a_second_person_applies_it_as_the_first_wrote_it(

@@ -21,6 +21,10 @@ from app.business.errors import Conflict
 
 VERSIONS_SEARCHED = 100
 """The newest versions among which the last live one is looked for."""
+UNAPPROVED = (
+    "This rule is off and was changed since it was last on. In this account a second person approves what makes a rule "
+    "act: ask for approval to switch it on."
+)
 MOVED_ON = "The rule was changed meanwhile."
 
 
@@ -92,10 +96,7 @@ def may_act(session: Session, rule: AutomationRule, definition: Stored) -> bool:
 def require_approved(session: Session, rule: AutomationRule, definition: Stored) -> None:
     """Raises Conflict for a rule that is off, and would do by hand what nobody has approved (`may_act`)."""
     if not may_act(session, rule, definition):
-        raise Conflict(
-            "This rule is off and was changed since it was last on. In this account a second person approves what "
-            "makes a rule act: ask for approval to switch it on."
-        )
+        raise Conflict(UNAPPROVED)
 
 
 def _complete(stored: Stored) -> JsonObject:

@@ -12,6 +12,7 @@ from app.business.accounts.models import AccountStatus
 from app.business.automation.run_documents import GateLine, Would
 from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status, Waiting
 from app.business.automation.services.catalogue.nouns import noun
+from app.business.automation.services.rules.approval import UNAPPROVED, may_act
 from app.business.automation.services.rules.cost import credits_of_actions
 from app.business.automation.services.runs import continuation, missed_times, record_claims
 from app.business.automation.services.runs.conditions_gate import check_conditions
@@ -103,8 +104,8 @@ def gate_line(name: str, verdict: str | Stop | None) -> GateLine:
     return {"gate": name, "result": "not_applicable" if verdict is None else "pass", "message": verdict or ""}
 
 
-def check_active(_session: Session, context: RunContext, _admission: Admission) -> str | Stop:
-    """The rule is on, or a person chose to run it anyway."""
+def check_active(session: Session, context: RunContext, _admission: Admission) -> str | Stop:
+    """The rule is on, or a person chose to run it anyway; follow-ups of such a run may be of a newer version."""
     if context.rule.built_in:
         return "A person asked for it."
     if context.rule.archived_at:
@@ -112,6 +113,8 @@ def check_active(_session: Session, context: RunContext, _admission: Admission) 
     if context.rule.is_active:
         return "The rule is switched on."
     if context.detail.options.get("even_if_off"):
+        if not may_act(session, context.rule, context.definition.model_dump(mode="json")):
+            return Stop(Reason.INACTIVE, UNAPPROVED)
         return "The rule is switched off; it was started by hand anyway."
     return Stop(Reason.INACTIVE, "The rule is switched off.")
 
