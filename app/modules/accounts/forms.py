@@ -206,7 +206,7 @@ class AccountForm(ConsoleForm):
     rule_approval_required = BooleanField(
         "Rule changes need a second person",
         description="What makes a rule act, or act otherwise than before, waits until somebody else who may edit rules "
-        "has approved it. Switching off, practising and lower limits hold at once.",
+        "has approved it. Switching off, pausing, practising and lower limits hold at once.",
     )
     operator_credit_limit = IntegerField(
         "Largest run an operator may start",

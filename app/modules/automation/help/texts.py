@@ -50,9 +50,9 @@ TERMS: tuple[tuple[str, str, str], ...] = (
         "Second person",
         "Where the account asks for one (Settings, by an owner), what makes a rule act, or act otherwise than before, "
         "waits until somebody else who may edit rules has approved it: changes of a rule that is on, switching on, "
-        "making real. They find it in My work, with what differs and what it costs. Switching off, practising and "
-        "lower limits hold at once, and a rule that is off or practises is edited freely. A rule that is off can be "
-        "run by hand, or switched on by another rule, only if it does no more than when it was last on.",
+        "making real. They find it in My work, with what differs and what it costs. Switching off, pausing, "
+        "practising and lower limits hold at once, and a rule that is off or practises is edited freely. A rule that "
+        "is off can be run by hand, or switched on by another rule, only if it does no more than when it was last on.",
     ),
     (
         "existing-records",

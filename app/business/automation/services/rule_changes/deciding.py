@@ -79,7 +79,10 @@ def withdraw(session: Session, change: RuleChange, actor: Actor, now: datetime, 
 
 
 def end_waiting(session: Session, account_id: int, who: AuditActor, now: datetime) -> int:
-    """The account asks for no second person any more: end what waits, applying none of it. Returns how many."""
+    """The account asks for no second person any more: end what waits, applying none of it. Returns how many.
+
+    No lock holds off those who propose at that moment: what they leave waits on, and is applied by nobody alone.
+    """
     waiting = select(RuleChange).where(
         RuleChange.account_id == account_id, RuleChange.state == ChangeState.WAITING
     )
