@@ -14,6 +14,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import downgrade, upgrade
+from jinja2 import FileSystemBytecodeCache
 from redis import Redis
 from sqlalchemy import Connection, func, inspect, make_url, select, text
 from sqlalchemy.orm import Session
@@ -105,12 +106,18 @@ def upgraded_database(
 
 @pytest.fixture
 def upgraded(
-    upgraded_database: str, valkey_server: str, valkey: Redis, tmp_path: Path, request: pytest.FixtureRequest
+    upgraded_database: str,
+    valkey_server: str,
+    valkey: Redis,
+    compiled_templates: Path,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Flask]:
     with (
         _database(upgraded_database, tmp_path, request, template=upgraded_database) as url,
         _app_on(url, valkey_server, tmp_path) as app,
     ):
+        app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(compiled_templates))
         yield app
 
 

@@ -1,12 +1,11 @@
 """The scheduler loses no recurring job, whatever is deleted, corrupted, crashed or duplicated around it."""
 
-import sys
+import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from subprocess import Popen
 
 import pytest
 from redis import Redis
@@ -23,14 +22,11 @@ from app.infrastructure.messaging.scheduler import (
     missing_alarms,
 )
 from tests.faults.crashes.crash_points import VARIABLE
-from tests.processes import clean_environment, eventually, free_port, running
+from tests.faults.fleet.processes import AS_SHIPPED, Fleet
+from tests.processes import clean_environment, eventually, free_port
 
 ENTRIES = Scheduler.scheduled_jobs_key
 RECURRING = {b"execute-scheduled-automation-rules", b"replenish-monthly-credits", b"sweep"}
-RUN = (
-    "import sys; from redis import Redis; from app.infrastructure.messaging.scheduler import run_scheduler; "
-)
-RUN += "run_scheduler(Redis.from_url(sys.argv[1]))"
 
 
 @pytest.fixture
@@ -41,14 +37,26 @@ def scheduler(valkey: Redis) -> Iterator[AutomationScheduler]:
     scheduler.end()
 
 
-def process(url: str, log: Path, **environment: str) -> AbstractContextManager[Popen[bytes]]:
-    return running([sys.executable, "-c", RUN, url], clean_environment(**environment), log)
-
-
-def dying_process(url: str, log: Path, point: str) -> AbstractContextManager[Popen[bytes]]:
-    """The same, by the entry point that stops there."""
-    command = [sys.executable, "-m", "tests.faults.crashes.crash_points", url]
-    return running(command, clean_environment(**{VARIABLE: point}), log)
+@contextmanager
+def schedulers(
+    fork_server: "subprocess.Popen[str]",
+    url: str,
+    folder: Path,
+    *,
+    count: int = 1,
+    plant: str = "",
+    **environment: str,
+) -> Iterator[Fleet]:
+    """So many processes, as `up` starts them, for the length of the block."""
+    logs = folder / "logs"
+    logs.mkdir(exist_ok=True)
+    values = clean_environment(REDIS_URL=url, DATA_DIR=str(folder), **environment)
+    fleet = Fleet(fork_server, values, logs, AS_SHIPPED, plant)
+    try:
+        fleet.start_all({"scheduler": count})
+        yield fleet
+    finally:
+        fleet.stop_all()
 
 
 def entries(valkey: Redis) -> set[bytes]:
@@ -92,9 +100,9 @@ def test_cron_lines_are_utc_whatever_the_zone_of_the_machine() -> None:
 
 
 def test_missing_recurring_jobs_are_restored_at_the_next_pass(
-    valkey: Redis, valkey_server: str, tmp_path: Path
+    fork_server: "subprocess.Popen[str]", valkey: Redis, valkey_server: str, tmp_path: Path
 ) -> None:
-    with process(valkey_server, tmp_path / "log", TZ="America/New_York"):
+    with schedulers(fork_server, valkey_server, tmp_path, TZ="America/New_York"):
         eventually(lambda: entries(valkey) == RECURRING)
         valkey.zrem(ENTRIES, *RECURRING)
         eventually(lambda: entries(valkey) == RECURRING)
@@ -106,16 +114,18 @@ def test_missing_recurring_jobs_are_restored_at_the_next_pass(
 
 @pytest.mark.parametrize("point", ["before-hand-over", "after-hand-over"])
 def test_a_scheduler_killed_while_enqueuing_loses_nothing(
-    valkey: Redis, valkey_server: str, tmp_path: Path, point: str
+    fork_server: "subprocess.Popen[str]", valkey: Redis, valkey_server: str, tmp_path: Path, point: str
 ) -> None:
     alarm = (datetime.now(UTC) - timedelta(seconds=1), "due")
     arm(valkey, [alarm])
-    with dying_process(valkey_server, tmp_path / "log", point) as killed:
-        assert killed.wait(60) < 0
+    stops = {VARIABLE: point}
+    with schedulers(fork_server, valkey_server, tmp_path, plant="stop_at_crash_points", **stops) as killed:
+        eventually(lambda: not killed.alive())
+        assert "scheduler: " not in killed.log(), "it ended by itself"
     # Started as the product starts it, the name of a point ends nothing.
-    with process(valkey_server, tmp_path / "log", **{VARIABLE: point}) as other:
+    with schedulers(fork_server, valkey_server, tmp_path, **stops) as other:
         eventually(lambda: waiting_jobs(valkey)["clock"])
-        assert other.poll() is None
+        assert other.alive()
     assert entries(valkey) == RECURRING
     assert waiting_jobs(valkey)["due"] == 1
 
@@ -169,8 +179,10 @@ def test_only_the_owner_of_the_lock_can_release_it(valkey: Redis) -> None:
     assert valkey.get(Scheduler.scheduler_lock_key) == second.token.encode()
 
 
-def test_of_two_schedulers_one_enqueues(valkey: Redis, valkey_server: str, tmp_path: Path) -> None:
-    with process(valkey_server, tmp_path / "log"), process(valkey_server, tmp_path / "log"):
+def test_of_two_schedulers_one_enqueues(
+    fork_server: "subprocess.Popen[str]", valkey: Redis, valkey_server: str, tmp_path: Path
+) -> None:
+    with schedulers(fork_server, valkey_server, tmp_path, count=2):
         eventually(lambda: len(valkey.keys("rq:scheduler_instance:*")) == 2)
         arm(valkey, [(datetime.now(UTC) + timedelta(milliseconds=1), "due")])
         eventually(lambda: waiting_jobs(valkey)["due"])
@@ -179,18 +191,18 @@ def test_of_two_schedulers_one_enqueues(valkey: Redis, valkey_server: str, tmp_p
     assert valkey.get(Scheduler.scheduler_lock_key) is None
 
 
-def test_a_scheduler_outlives_its_queue_server(tmp_path: Path) -> None:
+def test_a_scheduler_outlives_its_queue_server(fork_server: "subprocess.Popen[str]", tmp_path: Path) -> None:
     port = free_port()
     first = ValkeyServer(port=port, data_dir=tmp_path)
     first.start()
-    with process(first.connection_url, tmp_path / "log") as alive, Redis(port=port) as connection:
+    with schedulers(fork_server, first.connection_url, tmp_path) as alive, Redis(port=port) as connection:
         eventually(lambda: entries(connection) == RECURRING)
         first.terminate()
         time.sleep(1)
         again = ValkeyServer(port=port, data_dir=tmp_path)
         again.start()
         eventually(lambda: entries(connection) == RECURRING)
-        assert alive.poll() is None
+        assert alive.alive()
         again.stop()
 
 

@@ -1,24 +1,22 @@
 """Places where the trials end a process, as a power cut would. The product knows nothing of them.
 
-Only what calls `install` stops at them: the trial server, and the scheduler's own entry point at the end.
+Only what calls `install` stops at them: the trial server, and a process of a fleet whose plant it is.
 """
 
 import os
 import signal
-import sys
 from collections import Counter
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from redis import Redis
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from app.infrastructure.database import db
 from app.infrastructure.mail.server import MailServer
 from app.infrastructure.messaging import deliveries, relay
-from app.infrastructure.messaging.scheduler import AutomationScheduler, run_scheduler
+from app.infrastructure.messaging.scheduler import AutomationScheduler
 from app.infrastructure.wordpress.client import WordPressClient
 
 VARIABLE = "IGNY8_CRASH_POINT"
@@ -85,8 +83,3 @@ def _stopping(function: Callable[..., Any], *, before: str, after: str = "") -> 
         return result
 
     return stopping
-
-
-if __name__ == "__main__":
-    install()
-    run_scheduler(Redis.from_url(sys.argv[1]))

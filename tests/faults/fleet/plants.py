@@ -18,6 +18,7 @@ from app.business.automation.services.runs.gate_verdict import Stop
 from app.business.automation.services.runs.lease import Lease
 from app.business.automation.services.triggering import planning
 from app.infrastructure.messaging import scheduler
+from tests.faults.crashes import crash_points
 
 
 def write_without_the_lease() -> None:
@@ -97,6 +98,11 @@ def new_key_for_each_try() -> None:
     )
 
 
+def stop_at_crash_points() -> None:
+    """A process ends where its environment says."""
+    crash_points.install()
+
+
 PLANTS: dict[str, Callable[[], None]] = {
     plant.__name__: plant
     for plant in (
@@ -108,5 +114,6 @@ PLANTS: dict[str, Callable[[], None]] = {
         leave_recurring_jobs_lost,
         fail_when_told_to_stop,
         new_key_for_each_try,
+        stop_at_crash_points,
     )
 }
