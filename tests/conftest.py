@@ -6,9 +6,10 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -73,16 +74,29 @@ def pytest_sessionfinish() -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """What is loaded by then stays: the collector need not look at it again and again."""
     gc.disable()
     try:
+        if session.config.args == ["tests"]:
+            load_share(Path(__file__).parent)
         return (yield)
     finally:
         gc.freeze()
         # At each 700 new objects it would take a fifteenth of all the time.
         gc.set_threshold(20_000, 20, 20)
         gc.enable()
+
+
+def load_share(folder: Path) -> None:
+    """Several processes begin together, and each needs all files: where nothing is compiled yet, each compiles its part
+    of them first, and finds those of the others."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    for path in sorted(folder.rglob("test_*.py"))[number::count] if count > 1 else ():
+        # What cannot be loaded is reported where it is collected.
+        with suppress(Exception):
+            import_module(".".join(path.relative_to(folder.parent).with_suffix("").parts))
 
 
 @pytest.fixture(scope="session", autouse=True)

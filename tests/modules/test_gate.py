@@ -246,10 +246,9 @@ SHOWS = re.compile(r"\b(answer|jsonify|render_template|_?show\w*|_page)\(")
 
 
 def _shown_after_commit(statements: list[ast.stmt]) -> list[int]:
-    texts = [ast.unparse(statement) for statement in statements]
-    commits = [number for number, text in enumerate(texts) if COMMIT.fullmatch(text)]
-    after = range(commits[0] + 1, len(texts)) if commits else ()
-    return [statements[number].lineno for number in after if SHOWS.search(texts[number])]
+    rest = iter(statements)
+    committed = any(isinstance(said, ast.Expr) and COMMIT.fullmatch(ast.unparse(said)) for said in rest)
+    return [said.lineno for said in rest if SHOWS.search(ast.unparse(said))] if committed else []
 
 
 def _site(site: Any, **changes: Any) -> dict[str, Any]:
