@@ -69,9 +69,9 @@ check-dependencies:
 check-styles:
 	@echo "styles and scripts" && $(BIN)/deno fmt --check --quiet && $(BIN)/deno lint --quiet
 
+CHECKED := tests/test_templates.py tests/test_line_width.py tests/test_dependencies.py
 check-templates:
-	@echo "templates" && $(BIN)/djangofmt check --profile jinja --quiet templates \
-		&& $(BIN)/python -m pytest tests/test_templates.py tests/test_line_width.py tests/test_dependencies.py
+	@echo "templates" && $(BIN)/djangofmt check --profile jinja --quiet templates && $(BIN)/python -m pytest $(CHECKED)
 
 # What is pinned stays pinned, unless UPGRADE names it or pyproject.toml asks for more. Of both files only names,
 # versions and hashes are written: no address of an index, so they serve behind a mirror as well.
@@ -107,11 +107,11 @@ chromium:
 
 # Packages and browser come at the same time: one is a matter of the processor, the other of the network.
 # Four at a time on two cores, for trials of processes wait more than they work; each of the four has a PostgreSQL and
-# a queue server of its own.
+# a queue server of its own. Without the tests that have just been part of the check.
 test:
 	@$(MAKE) --no-print-directory -j 2 $(VENV)/.tested chromium
 	@$(MAKE) --no-print-directory check bench-quick
-	$(BIN)/python -m pytest tests -n 4 --dist worksteal
+	$(BIN)/python -m pytest tests -n 4 --dist worksteal $(CHECKED:%=--ignore=%)
 
 # For the inner loop. tests/not_in_test_fast.txt names what of the two folders takes too long for it.
 FAST := tests/business tests/modules --fast -n 2 --dist worksteal
