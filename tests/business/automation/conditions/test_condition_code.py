@@ -116,7 +116,7 @@ def test_every_operator_says_of_every_value_what_an_interpreter_says() -> None:
 
 
 @settings(
-    max_examples=times(full=20_000, sample=800),
+    max_examples=times(full=20_000, sample=400),
     deadline=None,
     database=None,
     derandomize=True,
