@@ -34,6 +34,7 @@ from tests.declared_answers import hold_to_declarations
 from tests.faults.fleet import processes
 from tests.moments import clock_of
 from tests.ordering import long_first
+from tests.preloaded import Run, preloaded
 from tests.processes import free_port
 
 STATEMENTS = 3_000
@@ -181,6 +182,13 @@ def fork_server() -> Iterator["subprocess.Popen[str]"]:
     """Has the product loaded: processes that it forks start in no time."""
     with processes.fork_server() as process:
         yield process
+
+
+@pytest.fixture(scope="session")
+def command() -> Iterator[Run]:
+    """Runs a command of the product to its end, as a process of its own."""
+    with preloaded() as run:
+        yield run
 
 
 @pytest.fixture(scope="session")

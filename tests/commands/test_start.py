@@ -2,17 +2,16 @@
 
 import socket
 import sqlite3
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from app import ROOT
 from app.infrastructure import data_folder
 from app.infrastructure.web_server import CannotListen, listen
 from app.settings import Settings, SettingsError, load_settings
-from tests.processes import FLASK, clean_environment, free_port
+from tests.preloaded import Run
+from tests.processes import clean_environment, free_port
 
 SECRET = {"SECRET_KEY": "a-key-that-only-the-tests-use-0123456789"}
 PASSWORD = "pass-that-nobody-may-read"
@@ -22,21 +21,10 @@ NO_PORT = "must be a whole address, with a number as its port"
 RUNS = "Check that the database runs and that DATABASE_URL names it."
 
 
-def run(folder: Path, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*FLASK, command],
-        cwd=ROOT,
-        env=clean_environment(DATA_DIR=str(folder), PORT=str(free_port()), **environment),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def ends_with_one_line(folder: Path, command: str, code: int, **environment: str) -> str:
+def ends_with_one_line(command: Run, folder: Path, name: str, code: int, **environment: str) -> str:
     """What the command says, beside how far it had come."""
-    ended = run(folder, command, **environment)
+    settings = clean_environment(DATA_DIR=str(folder), PORT=str(free_port()), **environment)
+    ended = command(name, environment=settings)
     said = [line for line in ended.stderr.splitlines() if not line.startswith(PROGRESS)]
     assert (ended.returncode, len(said)) == (code, 1), ended.stderr
     assert PASSWORD not in ended.stderr
@@ -69,28 +57,30 @@ def no_database(folder: Path) -> None:
     ],
 )
 def test_a_database_that_cannot_be_used(
-    tmp_path: Path, prepare: Callable[[Path], None], sentence: str
+    command: Run, tmp_path: Path, prepare: Callable[[Path], None], sentence: str
 ) -> None:
     prepare(tmp_path)
-    assert ends_with_one_line(tmp_path, "up", 1) == sentence
+    assert ends_with_one_line(command, tmp_path, "up", 1) == sentence
 
 
-def test_a_wrong_password_of_the_database(postgresql_server: str, tmp_path: Path) -> None:
+def test_a_wrong_password_of_the_database(command: Run, postgresql_server: str, tmp_path: Path) -> None:
     address = f"postgresql://nobody-here:{PASSWORD}@{postgresql_server.rpartition('@')[2]}"
-    said = ends_with_one_line(tmp_path, "up", 1, DATABASE_URL=address, **SECRET)
+    said = ends_with_one_line(command, tmp_path, "up", 1, DATABASE_URL=address, **SECRET)
     assert said.startswith("Error: The database cannot be used: ")
     assert said.endswith(RUNS)
 
 
-def test_a_command_whose_database_does_not_answer(tmp_path: Path) -> None:
+def test_a_command_whose_database_does_not_answer(command: Run, tmp_path: Path) -> None:
     away = f"postgresql://nobody:{PASSWORD}@127.0.0.1:1/none"
-    said = ends_with_one_line(tmp_path, "audit", 1, DATABASE_URL=away, **SECRET)
+    said = ends_with_one_line(command, tmp_path, "audit", 1, DATABASE_URL=away, **SECRET)
     assert said.startswith("Error: The database cannot be used: ")
     assert said.endswith(RUNS)
 
 
-def test_a_command_before_the_first_start_says_how_the_database_is_set_up(tmp_path: Path) -> None:
-    said = ends_with_one_line(tmp_path, "audit", 1)
+def test_a_command_before_the_first_start_says_how_the_database_is_set_up(
+    command: Run, tmp_path: Path
+) -> None:
+    said = ends_with_one_line(command, tmp_path, "audit", 1)
     assert said == (
         "Error: The database cannot be used: no such table: account. "
         "Run “flask --app wsgi db upgrade” first; if a console runs, stop it before that."

@@ -1,7 +1,6 @@
 """The main job as a person does it: sign in, add a site, write two rules, import, see drafts appear, restart."""
 
 import sqlite3
-import subprocess
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -9,25 +8,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app import ROOT
 from tests.browser.newcomer_walk import add_site, answer_questions, import_keywords, save_and_switch_on
 from tests.journeys.running_copy import Copy, started
-from tests.processes import FLASK, eventually
+from tests.preloaded import Run
+from tests.processes import eventually
 
 EMAIL, PASSWORD = "owner@example.com", "a quiet long password"
-
-
-def flask(copy: Copy, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-    """One command of the product beside the running copy."""
-    return subprocess.run(
-        [*FLASK, *arguments],
-        cwd=ROOT,
-        env=copy.environment,
-        input=typed,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
 
 
 def sign_in(page: Page) -> None:
@@ -45,16 +31,18 @@ def make_rule(page: Page, name: str, trigger: str, *actions: str) -> None:
 
 
 @pytest.fixture
-def page(chromium: Browser, tmp_path: Path) -> Any:
+def page(command: Run, chromium: Browser, tmp_path: Path) -> Any:
+    made = ("create-account", "Agency", "--email", EMAIL, "--password-stdin")
     with started(tmp_path) as copy:
-        made = flask(copy, "create-account", "Agency", "--email", EMAIL, "--password-stdin", typed=PASSWORD)
-        assert made.returncode == 0
+        assert command(*made, environment=copy.environment, typed=PASSWORD).returncode == 0
         context = chromium.new_context(base_url=f"http://127.0.0.1:{copy.port}")
         yield copy, context.new_page()
         context.close()
 
 
-def test_keywords_become_drafts_in_a_live_history(page: tuple[Copy, Page], tmp_path: Path) -> None:
+def test_keywords_become_drafts_in_a_live_history(
+    command: Run, page: tuple[Copy, Page], tmp_path: Path
+) -> None:
     copy, browser = page
     sign_in(browser)
     browser.goto("/sites/new")
@@ -69,7 +57,7 @@ def test_keywords_become_drafts_in_a_live_history(page: tuple[Copy, Page], tmp_p
     expect(drafts.first).to_be_visible(timeout=90_000)
     eventually(lambda: has_settled(copy), within=90, what="all is done")
     # A sweep may just count or mail something: then a second look finds nothing.
-    eventually(lambda: flask_audit_is_clean(copy), within=60, what="a clean audit")
+    eventually(lambda: audit_is_clean(command, copy), within=60, what="a clean audit")
     browser.goto("/content")
     expect(browser.locator("main table").get_by_text("To check").first).to_be_visible()
 
@@ -84,6 +72,6 @@ def has_settled(copy: Copy) -> bool:
     return not waiting
 
 
-def flask_audit_is_clean(copy: Copy) -> bool:
+def audit_is_clean(command: Run, copy: Copy) -> bool:
     """`audit` finds nothing once everything has settled."""
-    return "All invariants hold." in flask(copy, "audit").stdout
+    return "All invariants hold." in command("audit", environment=copy.environment).stdout

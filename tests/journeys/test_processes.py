@@ -5,7 +5,6 @@ import re
 import signal
 import sqlite3
 import stat
-import subprocess
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from app import ROOT
 from app.infrastructure.process_restarts import SIGNALS
 from tests.journeys.running_copy import PROCESSES, Copy, started
-from tests.processes import FLASK, eventually, free_port, is_alive
+from tests.preloaded import Run
+from tests.processes import eventually, free_port, is_alive
 from tests.sampling import FULL
 
 KILLED = SIGNALS[signal.SIGKILL]
@@ -26,18 +25,6 @@ def restarts(copy: Copy) -> list[tuple[int, str]]:
     """What the database keeps of them: process id and cause."""
     with closing(sqlite3.connect(copy.data_dir / "igny8.sqlite3")) as database:
         return database.execute("SELECT pid, cause FROM process_restart").fetchall()
-
-
-def up_again(copy: Copy, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*FLASK, "up"],
-        cwd=ROOT,
-        env=copy.environment | environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -58,23 +45,26 @@ def test_each_process_has_a_title(copy: Copy) -> None:
     assert any("valkey-server" in title for title in titles)
 
 
-def test_a_second_copy_on_the_same_folder_is_refused(copy: Copy) -> None:
-    second = up_again(copy, PORT=str(free_port()))
+def test_a_second_copy_on_the_same_folder_is_refused(command: Run, copy: Copy) -> None:
+    second = command("up", environment=copy.environment | {"PORT": str(free_port())})
     assert second.returncode == 1
     assert f"running already on the data folder {copy.data_dir} (process {copy.process.pid})" in second.stderr
     assert copy.get("/readyz") == 200
 
 
-def test_a_taken_port_is_reported_before_anything_starts(copy: Copy, tmp_path: Path) -> None:
-    second = up_again(copy, DATA_DIR=str(tmp_path))
+def test_a_taken_port_is_reported_before_anything_starts(command: Run, copy: Copy, tmp_path: Path) -> None:
+    second = command("up", environment=copy.environment | {"DATA_DIR": str(tmp_path)})
     assert second.returncode == 1
     assert f"Cannot listen on 127.0.0.1 port {copy.port}: Address already in use." in second.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["running", "secret_key"]
 
 
-def test_a_data_folder_that_cannot_be_written_is_reported_in_a_sentence(copy: Copy, tmp_path: Path) -> None:
+def test_a_data_folder_that_cannot_be_written_is_reported_in_a_sentence(
+    command: Run, copy: Copy, tmp_path: Path
+) -> None:
     (tmp_path / "file").touch()
-    refused = up_again(copy, PORT=str(free_port()), DATA_DIR=str(tmp_path / "file" / "var"))
+    given = {"PORT": str(free_port()), "DATA_DIR": str(tmp_path / "file" / "var")}
+    refused = command("up", environment=copy.environment | given)
     assert refused.returncode == 1
     assert re.fullmatch(r"The data folder \S+ cannot be used: Not a directory\. [^\n]+\n", refused.stderr)
 
@@ -86,16 +76,15 @@ def test_nobody_else_can_read_the_data(copy: Copy) -> None:
     assert {mode & 0o077 for mode in modes.values()} == {0}
 
 
-def test_settings_without_effect_are_named_at_the_start(copy: Copy, tmp_path: Path) -> None:
+def test_settings_without_effect_are_named_at_the_start(command: Run, copy: Copy, tmp_path: Path) -> None:
     given = {
         "PORT": str(copy.port),
         "DATA_DIR": str(tmp_path),
         "HISTORY_DAYS": "30",
         "METRICS_TOKEN": "a-token-that-nothing-reads",
     }
-    refused = up_again(
-        copy, PUBLIC_URL="", **given | {"PORT": str(free_port()), "REDIS_URL": "redis://127.0.0.1:1"}
-    )
+    given |= {"PUBLIC_URL": "", "PORT": str(free_port()), "REDIS_URL": "redis://127.0.0.1:1"}
+    refused = command("up", environment=copy.environment | given)
     assert "settings_without_effect" in refused.stderr
     assert '["METRICS_TOKEN", "HISTORY_DAYS"]' in refused.stderr
 
@@ -113,25 +102,20 @@ def test_forwarded_headers_are_not_believed_without_trusted_proxies(copy: Copy, 
     assert 'href="/static/' in page
 
 
-def test_a_bad_setting_stops_the_start_by_its_name(copy: Copy) -> None:
-    refused = up_again(copy, WORKERS="many")
+def test_a_bad_setting_stops_the_start_by_its_name(command: Run, copy: Copy) -> None:
+    refused = command("up", environment=copy.environment | {"WORKERS": "many"})
     assert refused.returncode == 2
     assert "WORKERS" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
-def test_single_processes_find_the_queue_server_of_the_copy(copy: Copy) -> None:
-    swept = subprocess.run(
-        [*FLASK, "sweep"], cwd=ROOT, env=copy.environment, capture_output=True, text=True, check=False
-    )
+def test_single_processes_find_the_queue_server_of_the_copy(command: Run, copy: Copy) -> None:
+    swept = command("sweep", environment=copy.environment)
     assert (swept.returncode, swept.stdout) == (0, "")
 
 
-def test_single_processes_say_when_there_is_no_queue_server(copy: Copy, tmp_path: Path) -> None:
-    environment = copy.environment | {"DATA_DIR": str(tmp_path)}
-    alone = subprocess.run(
-        [*FLASK, "worker"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+def test_single_processes_say_when_there_is_no_queue_server(command: Run, copy: Copy, tmp_path: Path) -> None:
+    alone = command("worker", environment=copy.environment | {"DATA_DIR": str(tmp_path)})
     assert alone.returncode == 1
     assert "Start everything with `flask --app wsgi up`" in alone.stderr
 
@@ -146,14 +130,16 @@ def test_a_process_that_dies_is_restarted(copy: Copy, position: int) -> None:
     assert copy.said(f'"pid": {victim}, "cause": "{KILLED}"')
 
 
-def test_ctrl_c_stops_everything_gracefully_and_a_second_start_keeps_the_data(tmp_path: Path) -> None:
+def test_ctrl_c_stops_everything_gracefully_and_a_second_start_keeps_the_data(
+    command: Run, tmp_path: Path
+) -> None:
     made = ["create-account", "Acme", "--email", "owner@example.com"]
     for expected in ("There is no account yet", "Sign in: "):
         with started(tmp_path) as copy:
             assert copy.said(expected)
             family = copy.family()
             if expected != "Sign in: ":
-                subprocess.run([*FLASK, *made], cwd=ROOT, env=copy.environment, check=True)
+                assert command(*made, environment=copy.environment).returncode == 0
             copy.process.send_signal(signal.SIGINT)
             assert copy.process.wait(40) == 0
             assert not any(is_alive(pid) for pid in family)
