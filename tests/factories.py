@@ -42,26 +42,35 @@ def make_account(
 
     granted_at: in which month; tests by the clock on the wall name the present moment, or the grant would be due.
     """
-    plan = values.pop("plan", None) or make_plan(session)
-    stamps = {"created_at": NOW, "updated_at": NOW}
-    account = Account(**{"name": f"Account {next(_number)}", "plan_id": plan.id} | stamps | values)
-    account.credits_balance = credits
+    account = new_account(values.pop("plan", None) or make_plan(session), credits, **values)
     session.add(account)
     session.flush()
     if credits:
-        session.add(
-            CreditEntry(
-                account_id=account.id,
-                kind="grant",
-                amount=credits,
-                balance_after=credits,
-                key=grant_key(_month(account, granted_at)),
-                reason="Monthly credits",
-                created_at=NOW,
-            )
-        )
+        session.add(first_grant(account, granted_at))
         session.flush()
     return account
+
+
+def new_account(plan: Plan, credits: int = 1000, **values: Any) -> Account:
+    """One that no session knows yet, and whose ledger lacks its grant."""
+    stamps = {"created_at": NOW, "updated_at": NOW}
+    account = Account(**{"name": f"Account {next(_number)}", "plan_id": plan.id} | stamps | values)
+    account.credits_balance = credits
+    return account
+
+
+def first_grant(account: Account, granted_at: datetime) -> CreditEntry:
+    """What the ledger has of an account that has not used anything."""
+    credits = account.credits_balance
+    return CreditEntry(
+        account_id=account.id,
+        kind="grant",
+        amount=credits,
+        balance_after=credits,
+        key=grant_key(_month(account, granted_at)),
+        reason="Monthly credits",
+        created_at=NOW,
+    )
 
 
 def _month(account: Account, at: datetime) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Role, User
 from app.business.accounts.services import api_keys, sign_in
-from tests.factories import NOW, make_account, new_user
+from tests.factories import NOW, first_grant, make_plan, new_account, new_user
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,13 @@ class People:
 
 def make_people(session: Session, granted_at: datetime = NOW) -> People:
     """Everybody, committed: the four roles of one account, and the owner of another."""
-    account, other = (make_account(session, granted_at=granted_at) for _ in range(2))
+    plan = make_plan(session)
+    both = account, other = new_account(plan), new_account(plan)
+    session.add_all(both)
+    session.flush()
     roles = {role.value: new_user(account, role) for role in Role}
     people = People(account, stranger=new_user(other), **roles)
-    session.add_all([*roles.values(), people.stranger])
+    session.add_all([*(first_grant(one, granted_at) for one in both), *roles.values(), people.stranger])
     session.commit()
     return people
 
