@@ -49,7 +49,7 @@ def _spare_the_disk(server_url: str) -> None:
     """No fsync: these rows must outlive killed processes, not a power cut."""
     engine = create_engine(_sqlalchemy_url(server_url), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        for setting in ("fsync", "full_page_writes", "jit"):
+        for setting in ("fsync", "full_page_writes"):
             connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
         connection.execute(text("SELECT pg_reload_conf()"))
     engine.dispose()

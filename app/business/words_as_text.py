@@ -1,17 +1,21 @@
-"""Queries that a process keeps ready: the words of our enumerations are a part of their text.
+"""Queries that a process keeps ready: the words of our enumerations are a part of their text, and so is the number of
+rows that is wanted.
 
 SQLAlchemy prepares every parameter at each execution, and writes lists of them (`IN`) into the text anew, which takes
 longer than many a query's answer. PostgreSQL keeps plans that serve any values of parameters: by words in the text they
-find partial indexes. What differs by account, person or day stays a parameter: the statement is the same.
+find partial indexes; of a number that is a parameter they expect a tenth of all rows, and such a plan looks so dear
+that the server makes another one at each execution. What differs by account, person or day stays a parameter: the
+statement is the same.
 """
 
 from enum import Enum
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import BindParameter, ClauseElement, CompoundSelect, Select, literal_column
+from sqlalchemy import BindParameter, ClauseElement, ColumnElement, CompoundSelect, Select, literal_column
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.selectable import _OffsetLimitParam
 from sqlalchemy.sql.visitors import ExternallyTraversible, replacement_traverse
 
 Query = TypeVar("Query", bound=Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]])
@@ -35,11 +39,13 @@ def _as_text(element: words, compiler: SQLCompiler, **options: Any) -> str:
 
 
 def words_as_text(query: Query) -> Query:
-    """The query with statuses, kinds and other words of enumerations as text."""
+    """The query with statuses, kinds and other words of enumerations as text, and with its limits."""
     return cast(Query, replacement_traverse(cast(ClauseElement, query), {}, _words))
 
 
-def _words(element: ExternallyTraversible, **_options: Any) -> words | None:
+def _words(element: ExternallyTraversible, **_options: Any) -> ColumnElement[Any] | None:
+    if isinstance(element, _OffsetLimitParam):
+        return literal_column(str(element.value), element.type)
     if type(element) is not BindParameter:
         return None
     values = element.value if element.expanding else (element.value,)

@@ -117,6 +117,10 @@ def _open_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -
 def _open_postgresql(connection: Any, _record: ConnectionPoolEntry) -> None:
     connection.execute(f"SET idle_in_transaction_session_timeout = '{STANDSTILL_SECONDS}s'")
     connection.execute(f"SET lock_timeout = {LOCK_WAIT_SECONDS * 1000:.0f}")
+    # Kept plans serve any values, so they expect far more rows than most queries find: over many runs the server would
+    # start other processes or compile the plan, each of which takes longer than all queries of a page.
+    connection.execute("SET max_parallel_workers_per_gather = 0")
+    connection.execute("SET jit = off")
     connection.commit()
 
 

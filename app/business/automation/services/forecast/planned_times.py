@@ -222,7 +222,7 @@ def planned_lines(
 @kept_queries(8)
 def _scheduled(limit: int | None) -> AnyColumns:
     query = _OF_ACCOUNT.where(AutomationRule.unplanned_from <= UNTIL)
-    return query.order_by(AutomationRule.unplanned_from).limit(limit)
+    return words_as_text(query.order_by(AutomationRule.unplanned_from).limit(limit))
 
 
 def _place_of(rule: ListedRule, account_id: int) -> RulePlace:

@@ -31,6 +31,7 @@ from app.business.paging import LastRow, Page, count_of, encode, first_part, key
 from app.business.plain_rows import plain_rows
 from app.business.ready_statements import Values
 from app.business.settled_ids import all_committed
+from app.business.words_as_text import words_as_text
 
 SEARCHED, SEARCHED_ON = 5_000, 50_000
 """Runs that the first page of a search looks at, in a fraction of the time of the page, and each one that somebody
@@ -122,7 +123,9 @@ def _ready_page(
     scope: Scope, filters: RunFilters, limit: int, columns: tuple[Of, ...], is_later: bool
 ) -> Select[Of]:
     """is_later: after another page."""
-    return page_query(scope, filters, _LAST if is_later else None, limit, _NOW, columns=columns)
+    return words_as_text(
+        page_query(scope, filters, _LAST if is_later else None, limit, _NOW, columns=columns)
+    )
 
 
 @kept_queries(SEARCHES)
@@ -131,14 +134,14 @@ def _ready_search(
 ) -> Select[Of]:
     """The same of a search."""
     also, last = _searched(filters, has_end), _LAST if is_later else None
-    return page_query(scope, filters, last, limit, _NOW, columns=columns, also=also)
+    return words_as_text(page_query(scope, filters, last, limit, _NOW, columns=columns, also=also))
 
 
 @kept_queries(SEARCHES)
 def _passed(scope: Scope, filters: RunFilters, is_later: bool, most: int) -> Select[datetime, int]:
     """The query of the last of the next `most` runs, and of the one after it."""
     query = page_query(scope, filters, _LAST if is_later else None, most, _NOW, columns=KEYS)
-    return query.offset(most - 1).limit(2)
+    return words_as_text(query.offset(most - 1).limit(2))
 
 
 def _page_by_id(

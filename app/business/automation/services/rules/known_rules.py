@@ -29,6 +29,7 @@ from app.business.kept_queries import kept_queries
 from app.business.plain_rows import AnyColumns, AnyQuery, plain_rows
 from app.business.ready_statements import Values
 from app.business.sql_functions import is_among
+from app.business.words_as_text import words_as_text
 
 LOOKED_AT = 100
 """Rules whose faults are looked up at once."""
@@ -190,7 +191,7 @@ def broken_rules(rules: RulesRead, scope: Scope) -> list[tuple[ListedRule, Error
 
 @kept_queries(KEPT)
 def _switched_on(scope: Scope) -> AnyColumns:
-    return (
+    return words_as_text(
         select(*LISTED)
         .where(scope.sees(AutomationRule), AutomationRule.archived_at.is_(None), AutomationRule.is_active)
         .order_by(AutomationRule.id.desc())
