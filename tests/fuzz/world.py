@@ -16,6 +16,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import RuleDraft
+from app.business.automation.rule_change_models import RuleChange
+from app.business.automation.services.rules.versions import definition_of
 from app.business.base import Base
 from tests.factories import (
     make_cluster,
@@ -23,6 +25,7 @@ from tests.factories import (
     make_delivery,
     make_idea,
     make_keyword,
+    make_passkey,
     make_sector,
     make_site,
     make_task,
@@ -137,7 +140,7 @@ class World:
                     found.setdefault(action or address, []).extend(fields)
 
     def _id_for(self, parts: list[str], name: str) -> int:
-        if name == "rule_id" or ("rules" in parts and "drafts" not in parts):
+        if name == "rule_id" or ("rules" in parts and not {"drafts", "changes"} & {*parts}):
             return self.ids["rule"]
         known = {
             "drafts": "draft",
@@ -154,6 +157,9 @@ class World:
             "content": "content",
             "webhooks": "webhook",
             "deliveries": "delivery",
+            "changes": "change",
+            "rule-changes": "change",
+            "passkeys": "passkey",
         }
         return next((self.ids[known[part]] for part in reversed(parts) if part in known), self.ids["keyword"])
 
@@ -180,6 +186,14 @@ def make_world(app: Flask, session: Session) -> World:
     ids["run"] = make_run(session, rule, "failed").id
     hook = make_webhook(session, people.account)
     ids |= {"webhook": hook.id, "delivery": make_delivery(session, hook).id}
+    change = RuleChange(
+        account_id=rule.account_id, rule_id=rule.id, base_version=rule.version, kind="change",
+        definition=definition_of(rule) | {"priority": 1}, proposed_by_id=people.editor.id,
+        proposed_at=datetime.now(UTC),
+    )  # fmt: skip
+    session.add(change)
+    session.flush()
+    ids |= {"change": change.id, "passkey": make_passkey(session, people.owner).id}
     browser = browser_of(app, session, people.owner)
     browser.post(f"/rules/{rule.id}/edit")
     ids["draft"] = session.scalars(select(RuleDraft.id)).one()

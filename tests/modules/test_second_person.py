@@ -363,3 +363,31 @@ def test_programs_propose_and_people_decide(
     assert proposes.post(f"{answer.get_json()['url']}withdraw/").get_json()["state"] == "withdrawn"
     # Whether somebody must approve at all is nothing that a key decides.
     assert other.patch("/api/accounts/settings/", json={"rule_approval_required": False}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("a\x00b", "It holds a control character."), ("x" * 2001, "at most 2,000 are allowed")],
+    ids=["control character", "too long"],
+)
+def test_notes_and_reasons_are_refused_in_words(
+    editor: FlaskClient, owner: FlaskClient, session: Session, people: People, text: str, said: str
+) -> None:
+    rule = made(session, people)
+    draft = editor.post(f"/rules/{rule.id}/edit").location.rpartition("/")[0]
+    assert editor.post(f"{draft}/limits", data=LIMITS | {"max_executions_per_day": "77"}).status_code == 303
+    off, practising = made(session, people, name="Off", **OFF), made(session, people, name="P", **PRACTISING)
+    asked = {
+        f"{draft}/save": {"on": "1"},
+        f"/rules/{off.id}/switch": {"on": "1"},
+        f"/rules/{practising.id}/real": {"version": str(practising.version)},
+    }
+    for address, sent in asked.items():
+        answer = editor.post(address, data=sent | {"note": text})
+        assert (answer.status_code, said in answer.text) == (422, True), address
+    assert not waiting(session)
+    assert edited(editor, rule).status_code == 303
+    (change,) = waiting(session)
+    answer = owner.post(f"/rules/changes/{change.id}/send-back", data={"reason": text})
+    assert (answer.status_code, "reason-error" in answer.text) == (422, True)
+    assert waiting(session) == [change]

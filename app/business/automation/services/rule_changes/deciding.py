@@ -16,6 +16,7 @@ from app.business.automation.rule_change_models import ChangeState, RuleChange
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rules.approval import MOVED_ON
 from app.business.errors import Conflict, Forbidden, Invalid
+from app.business.planner.services.plain_text import clean_body
 
 REASON_LIMIT = 2000
 NOT_ASKED_ANY_MORE = "The account asks for no second person any more."
@@ -59,10 +60,8 @@ def approve(session: Session, change: RuleChange, actor: Actor, now: datetime) -
 def send_back(session: Session, change: RuleChange, actor: Actor, reason: str, now: datetime) -> None:
     """Refuse the change, with words for its proposer. Raises Invalid without any, Forbidden and Conflict as above."""
     _require_second_person(change, actor)
-    if not (said := reason.strip()):
+    if not (said := clean_body(reason, "reason", limit=REASON_LIMIT)):
         raise Invalid({"reason": ["Say what should change, so that whoever proposed it knows."]})
-    if len(said) > REASON_LIMIT:
-        raise Invalid({"reason": [f"At most {REASON_LIMIT:,} characters."]})
     _decide(session, change, ChangeState.SENT_BACK, actor.user_id, now, said)
     rule = session.get_one(AutomationRule, change.rule_id)
     _record(session, change, actor, "rule_change.sent_back", now, rule.name)

@@ -19,7 +19,8 @@ from app.business.automation.services.rule_changes.deciding import withdraw
 from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.rules.approval import ApprovalNeeded, is_required
 from app.business.automation.services.rules.definition import RuleDefinition
-from app.business.errors import Conflict, Invalid
+from app.business.errors import Conflict
+from app.business.planner.services.plain_text import clean_body
 
 NOTE_LIMIT = 2000
 REPLACED = "Replaced by a newer change."
@@ -81,8 +82,7 @@ def _propose(
 ) -> RuleChange:
     if actor.user_id is None:
         raise needed
-    if len(note) > NOTE_LIMIT:
-        raise Invalid({"note": [f"At most {NOTE_LIMIT:,} characters."]})
+    said = clean_body(note, "note", limit=NOTE_LIMIT)
     _make_room(session, rule, actor, now)
     site = needed.definition["site"]
     change = RuleChange(
@@ -92,7 +92,7 @@ def _propose(
         base_version=rule.version,
         kind=needed.kind,
         definition=needed.definition,
-        note=note.strip(),
+        note=said,
         proposed_by_id=actor.user_id,
         api_key_id=actor.api_key_id,
         proposed_at=now,
