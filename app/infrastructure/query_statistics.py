@@ -46,6 +46,7 @@ PARTS = {
     "ix_audit_entry_by_nobody": 100_000,
     "ix_automation_rule_split": 10_000,
     "ix_automation_rule_unplanned": 500_000,
+    "ix_rule_change_to_decide": 10_000,
     "ix_scheduled_task_charged": 100_000,
     "ix_scheduled_task_charged_status": 100_000,
     "ix_scheduled_task_promised": 100_000,
@@ -55,6 +56,7 @@ PARTS = {
     "ix_scheduled_task_rule_cause": 200_000,
     "ix_scheduled_task_site_cause": 200_000,
     "uq_automation_rule_built_in": 10_000,
+    "uq_rule_change_waiting": 10_000,
     "uq_scheduled_task_due": 500_000,
     "uq_site_calendar_of_account": 100_000,
 }

@@ -255,7 +255,7 @@ def test_saving_an_event_rule_can_take_what_is_here_already(
                                 {"not": {"any": [{"field": "created_at", "operator": "newer_than", "value": "7d"}]}}]}},
         {"conditions": {"not": {"all": [{"all": [{"any": [{"field": "volume", "operator": "is_empty"}]}]}]}}},
         ON_KEYWORDS | {"record_type": None, "conditions": {}, "schedule": {}, "priority": 2, "mode": "shadow"},
-        {"schedule": {"at": "2027-03-01T09:00:00+00:00", "timezone": "Europe/Berlin"}, "split_by": "site"},
+        {"schedule": {"at": "2097-03-01T09:00:00+00:00", "timezone": "Europe/Berlin"}, "split_by": "site"},
     ],
 )  # fmt: skip
 def test_editing_without_a_change_changes_nothing(
