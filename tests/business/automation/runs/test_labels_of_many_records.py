@@ -86,10 +86,10 @@ def life(session: Session, rng: Random, monkeypatch: pytest.MonkeyPatch) -> dict
     """Records have labels, too many, or are gone when their turn comes; what failed is tried again without these."""
     actions = [LABEL | {"when": {"all": [LAMP]}}, RELABEL | {"when": {"all": [SEEN]}}, LABEL]
     machine = due(session, RECORDS, actions=rng.sample(actions, 2))
-    for keyword in session.scalars(select(Keyword)):
+    for keyword in session.scalars(select(Keyword).order_by(Keyword.id)):
         keyword.labels = rng.choice([[], ["seen"], ["again", "seen"]])
     if rng.random() < 0.5:
-        for keyword in rng.sample(list(session.scalars(select(Keyword))), 3):
+        for keyword in rng.sample(list(session.scalars(select(Keyword).order_by(Keyword.id))), 3):
             keyword.labels = FULL
     session.commit()
     do_local = ActionExecutor._do_local
@@ -99,7 +99,7 @@ def life(session: Session, rng: Random, monkeypatch: pytest.MonkeyPatch) -> dict
         if not acted:
             acted.append(True)
             with machine.transaction():
-                for keyword in rng.sample(list(session.scalars(select(Keyword))), 9):
+                for keyword in rng.sample(list(session.scalars(select(Keyword).order_by(Keyword.id))), 9):
                     keyword.archived_at = rng.choice([None, machine.now])
                     keyword.made_by_run_id = context.run.id
         return do_local(executor, context, lease, units)
@@ -107,7 +107,7 @@ def life(session: Session, rng: Random, monkeypatch: pytest.MonkeyPatch) -> dict
     with monkeypatch.context() as patch:
         patch.setattr(ActionExecutor, "_do_local", meanwhile)
         machine.settle()
-    for keyword in session.scalars(select(Keyword)):
+    for keyword in session.scalars(select(Keyword).order_by(Keyword.id)):
         keyword.labels = keyword.labels[:3]
     for run in machine.runs(Status.FAILED):
         commands.retry(session, run, machine.now)
