@@ -32,10 +32,12 @@ def why_not_here() -> tuple[str, str]:
     there = f"Open the console at {party.origin}, and sign in there."
     if settings.public_url:
         return why, there
-    return (
-        why,
-        f"On the machine that runs the console: {there[0].lower()}{there[1:]} For all others: {by_operator}",
-    )
+    return why, f"On the machine that runs the console: {_inner(there)} For all others: {_inner(by_operator)}"
+
+
+def _inner(sentence: str) -> str:
+    """As it stands behind a colon."""
+    return f"{sentence[0].lower()}{sentence[1:]}"
 
 
 def _settings() -> Settings:
