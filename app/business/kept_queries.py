@@ -72,38 +72,24 @@ class _Form:
 class KeptQuery(Generic[Query]):
     """A form that other queries may have as well, and the values of this one. Archived records are left out.
 
-    Whoever executes it gives the values of those parameters that differ each time, and of no others. ready: the
-    statements of the form with the values of this query, by the database.
+    Whoever executes it gives the values of those parameters that differ each time.
     """
 
     form: _Form
     values: Mapping[str, Any]
-    ready: MutableMapping[Dialect, ReadyStatement]
 
     def rows(self, connection: Connection, given: Values) -> Sequence[AnyRow]:
         """Past the session."""
-        form, dialect = self.form, connection.dialect
-        if may_be_ready(connection):
-            ready = self.ready.get(dialect) or self._made_ready(dialect)
-            if ready is not None:
-                return ready.rows(connection, given)
-        values = {**self.values, **given}
+        form, values, dialect = self.form, {**self.values, **given}, connection.dialect
+        ready = form.ready.get(dialect)
+        if ready is not None and may_be_ready(connection):
+            return ready.rows(connection, values)
         result = connection.execute(form.query, values, execution_options=form.options)
         if dialect not in form.ready:
             if len(form.ready) == DATABASES:
                 form.ready.clear()
             form.ready[dialect] = ready_statement(form.query, values, result)
         return result.all()
-
-    def _made_ready(self, dialect: Dialect) -> ReadyStatement | None:
-        """The form's, with the values that are the same each time converted already."""
-        ready = self.form.ready.get(dialect)
-        if ready is None:
-            return None
-        if len(self.ready) == DATABASES:
-            self.ready.clear()
-        self.ready[dialect] = made = ready.with_values(self.values)
-        return made
 
     def entities(
         self: "KeptQuery[Select[Entity]]", session: Session, given: Mapping[str, Any]
@@ -146,4 +132,4 @@ def kept(query: Query) -> KeptQuery[Query]:
         options = {"compiled_cache": _CompiledOnce(), KEEPS_PLAN: True}
         form = _forms[key.key] = _Form(query, places, options, {})
     pairs = zip(form.places, key.bindparams, strict=True)
-    return KeptQuery(form, {name: place.effective_value for name, place in pairs if not place.required}, {})
+    return KeptQuery(form, {name: place.effective_value for name, place in pairs if not place.required})

@@ -7,7 +7,7 @@ them. Where somebody watches statements, SQLAlchemy executes all of them as usua
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, CursorResult, Row
@@ -32,11 +32,6 @@ class Filled(NamedTuple):
     name: str
     convert: Convert
 
-    def put(self, given: Any, values: Values) -> None:
-        """Among what the driver is given."""
-        value = values[self.name]
-        given[self.place] = value if self.convert is None else self.convert(value)
-
 
 @dataclass(frozen=True, slots=True)
 class ReadyStatement:
@@ -48,21 +43,12 @@ class ReadyStatement:
     filled: Sequence[Filled]
     columns: SimpleResultMetaData
 
-    def with_values(self, values: Values) -> "ReadyStatement":
-        """The same, with these values in their places for good."""
-        blank, filled = self.blank.copy(), list[Filled]()
-        for one in self.filled:
-            if one.name in values:
-                one.put(blank, values)
-            else:
-                filled.append(one)
-        return replace(self, blank=blank, filled=filled)
-
     def rows(self, connection: Connection, values: Values) -> Sequence[AnyRow]:
         """The rows that it finds with these values, in the connection's transaction. Raises what SQLAlchemy raises."""
         given: Any = self.blank.copy()
-        for one in self.filled:
-            one.put(given, values)
+        for place, name, convert in self.filled:
+            value = values[name]
+            given[place] = value if convert is None else convert(value)
         driver: Any = connection.connection
         cursor = driver.cursor()
         execute = connection.get_execution_options().get(EXECUTES)

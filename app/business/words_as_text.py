@@ -43,10 +43,20 @@ def words_as_text(query: Query) -> Query:
     return cast(Query, replacement_traverse(cast(ClauseElement, query), {}, _words))
 
 
-def _words(element: ExternallyTraversible, **_options: Any) -> ColumnElement[Any] | None:
+def limits_as_text(query: Query) -> Query:
+    """The query with the number of rows that is wanted as text, and nothing else."""
+    return cast(Query, replacement_traverse(cast(ClauseElement, query), {}, _limit))
+
+
+def _limit(element: ExternallyTraversible, **_options: Any) -> ColumnElement[Any] | None:
     if isinstance(element, _OffsetLimitParam):
         return literal_column(str(element.value), element.type)
+    return None
+
+
+def _words(element: ExternallyTraversible, **_options: Any) -> ColumnElement[Any] | None:
     if type(element) is not BindParameter:
+        return _limit(element)
         return None
     values = element.value if element.expanding else (element.value,)
     return words(element) if values and all(isinstance(value, Enum) for value in values) else None

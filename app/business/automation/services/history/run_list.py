@@ -13,7 +13,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
-    literal_column,
     or_,
     select,
     tuple_,
@@ -31,7 +30,7 @@ from app.business.paging import LastRow, Page, count_of, encode, first_part, key
 from app.business.plain_rows import plain_rows
 from app.business.ready_statements import Values
 from app.business.settled_ids import all_committed
-from app.business.words_as_text import words_as_text
+from app.business.words_as_text import limits_as_text
 
 SEARCHED, SEARCHED_ON = 5_000, 50_000
 """Runs that the first page of a search looks at, in a fraction of the time of the page, and each one that somebody
@@ -47,8 +46,6 @@ SEARCHES = 64
 """Of searches: a text is hardly ever looked for twice."""
 _NOW = bindparam("now", type_=UtcDateTime())
 _LAST = (bindparam("last_at", type_=UtcDateTime()), bindparam("last_id", type_=Id))
-_IS = {status: ScheduledTask.status == literal_column(f"'{status}'") for status in Status}
-"""Word for word, as the indexes have them: over a parameter SQLite would plan anew at each execution."""
 _END = tuple_(bindparam("end_at", type_=UtcDateTime()), bindparam("end_id", type_=Id))
 
 Moment = datetime | BindParameter[datetime]
@@ -123,7 +120,7 @@ def _ready_page(
     scope: Scope, filters: RunFilters, limit: int, columns: tuple[Of, ...], is_later: bool
 ) -> Select[Of]:
     """is_later: after another page."""
-    return words_as_text(
+    return limits_as_text(
         page_query(scope, filters, _LAST if is_later else None, limit, _NOW, columns=columns)
     )
 
@@ -134,14 +131,14 @@ def _ready_search(
 ) -> Select[Of]:
     """The same of a search."""
     also, last = _searched(filters, has_end), _LAST if is_later else None
-    return words_as_text(page_query(scope, filters, last, limit, _NOW, columns=columns, also=also))
+    return limits_as_text(page_query(scope, filters, last, limit, _NOW, columns=columns, also=also))
 
 
 @kept_queries(SEARCHES)
 def _passed(scope: Scope, filters: RunFilters, is_later: bool, most: int) -> Select[datetime, int]:
     """The query of the last of the next `most` runs, and of the one after it."""
     query = page_query(scope, filters, _LAST if is_later else None, most, _NOW, columns=KEYS)
-    return words_as_text(query.offset(most - 1).limit(2))
+    return query.offset(most - 1).limit(2)
 
 
 def _page_by_id(
@@ -264,12 +261,12 @@ def _while_reason_occurs(
 def _in_status(status: str | None, upcoming: bool, now: Moment) -> Iterator[ColumnElement[bool]]:
     is_due = ScheduledTask.scheduled_at <= now
     if status is not None:
-        yield _IS[Status(status)]
+        yield ScheduledTask.status == status
     if status == Status.PENDING and not upcoming:
         yield is_due
     if status is None and not upcoming:
         # In this order, for the index of times has no status: the rows of those that are due are not looked at.
-        yield or_(is_due, ~_IS[Status.PENDING])
+        yield or_(is_due, ScheduledTask.status != Status.PENDING)
 
 
 def _merged(parts: Sequence[Select[Of]], columns: Sequence[Of], limit: int, oldest: bool) -> Select[Of]:
