@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.plain_rows import plain_rows
 from app.business.planner.models import Keyword, KeywordStatus
-from app.business.words_as_text import words_as_text
+from app.business.words_as_text import limits_as_text, words_as_text
 from tests.factories import make_account, make_keyword, make_sector, make_site
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -94,3 +94,23 @@ def test_only_words_are_text(session: Session, account: Account) -> None:
     assert first == second
     assert "('new', 'clustered')" in first
     assert (*values, *others) == (account.id, "a", owner, "a")
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("as_text", [limits_as_text, words_as_text])
+def test_limits_are_text(session: Session, account: Account, as_text: Any) -> None:
+    """Or PostgreSQL would expect a tenth of all rows, and keep no plan."""
+    engine = session.get_bind()
+    assert isinstance(engine, Engine)
+    mine = select(Keyword.id).where(Keyword.account_id == account.id).order_by(Keyword.id)
+    with sent(engine) as found:
+        for most in (2, 3, 2):
+            first = mine.limit(most).subquery()
+            query = select(first.c.id).order_by(first.c.id).limit(5)
+            assert len(plain_rows(session, as_text(query))) == most
+    texts = [text for text, _ in found if "keyword.id" in text]
+    assert [("LIMIT 2" in text, "LIMIT 3" in text, "LIMIT 5" in text) for text in texts] == [
+        (True, False, True),
+        (False, True, True),
+        (True, False, True),
+    ]

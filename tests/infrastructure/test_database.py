@@ -88,3 +88,27 @@ def test_only_a_trusted_connection_is_not_asked(engine: Engine, monkeypatch: pyt
         assert asked == []
     assert answers(engine)
     assert len(asked) == 1
+
+
+CHEAP = "SET LOCAL {} = 0"
+"""However little there is to read, to the planner it is worth a process of its own."""
+COSTS = ("parallel_setup_cost", "parallel_tuple_cost", "min_parallel_table_scan_size")
+
+
+def test_no_query_starts_processes_or_is_compiled(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE many AS SELECT n FROM generate_series(1, 10000) AS n"))
+    plain = create_engine(engine.url)
+    ours, theirs = (plan_of_sum(asked) for asked in (engine, plain))
+    plain.dispose()
+    assert ("Gather" in ours, "Gather" in theirs) == (False, True), (ours, theirs)
+    with engine.connect() as connection:
+        # The server of the tests cannot compile any.
+        assert connection.scalar(text("SHOW jit")) == "off"
+
+
+def plan_of_sum(engine: Engine) -> str:
+    with engine.begin() as connection:
+        for cost in COSTS:
+            connection.execute(text(CHEAP.format(cost)))
+        return "\n".join(connection.scalars(text("EXPLAIN SELECT sum(n) FROM many")))
